@@ -1,0 +1,110 @@
+//! `mlx.bundle.json`: what a bundle says about itself, a layer of its own.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Digest;
+use crate::project::lock::LockedPath;
+use crate::run::{Environment, RunId};
+
+/// The name of the description in an unpacked bundle.
+pub const DESCRIPTION_FILE: &str = "mlx.bundle.json";
+
+/// What a bundle says about itself. Holds nothing that depends on when or where it was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// The version of this format; 1.
+    pub format: u64,
+    pub model: ModelName,
+    pub serve: Option<Serve>,
+    pub signature: Option<Signature>,
+    /// Libraries that the bundle brings, one a platform.
+    pub runtimes: Vec<Runtime>,
+    pub lineage: Lineage,
+    /// Rows with the answers that the packaged model gave: asked for again wherever it serves.
+    pub smoke: Option<Smoke>,
+    /// Every other file of the unpacked bundle, sorted by path.
+    pub files: Vec<File>,
+}
+
+/// Which model and version this is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelName {
+    pub name: String,
+    pub version: u64,
+    pub description: Option<String>,
+}
+
+/// How the model answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Serve {
+    /// An ONNX file, by its path in the unpacked bundle.
+    Onnx(String),
+}
+
+/// Inputs and outputs by name, datatype and shape.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signature {
+    pub inputs: Vec<Tensor>,
+    pub outputs: Vec<Tensor>,
+}
+
+/// A tensor as the Open Inference Protocol names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tensor {
+    pub name: String,
+    /// `FP32`, `INT64`, `BYTES`, …
+    pub datatype: String,
+    /// -1 stands for a dimension of any length.
+    pub shape: Vec<i64>,
+    /// The names of the columns along the last dimension, where the data told them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+}
+
+/// The ONNX Runtime library that packaging tested.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runtime {
+    /// `onnxruntime`
+    pub name: String,
+    /// Such as `1.32.0`.
+    pub version: String,
+    /// Such as `linux/x86_64`.
+    pub platform: String,
+    /// Its path in the unpacked bundle.
+    pub path: String,
+    pub digest: Digest,
+}
+
+/// From the model back to the data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Lineage {
+    pub run: Option<RunId>,
+    pub step: Option<String>,
+    pub commit: Option<String>,
+    pub params: BTreeMap<String, Value>,
+    pub metrics: BTreeMap<String, f64>,
+    pub data: Vec<LockedPath>,
+    pub environment: Option<Environment>,
+}
+
+/// A request and its answer, both as bodies of the Open Inference Protocol v2.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Smoke {
+    pub request: Value,
+    pub response: Value,
+    /// How far a floating-point answer may be from the recorded one: absolutely, and relative to it.
+    pub tolerance: f64,
+}
+
+/// A file of the unpacked bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    pub path: String,
+    pub digest: Digest,
+    pub size: u64,
+    pub executable: bool,
+}

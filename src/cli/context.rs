@@ -1,0 +1,106 @@
+//! What every command needs: where it works, where its result goes, and who hears what happens on the way.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::Global;
+use super::console::Console;
+use super::output::Output;
+use crate::event::{EventSink, Interrupt};
+use crate::fs::quote;
+use crate::project::{Project, ProjectPath};
+use crate::{Error, Result};
+
+/// The command context, `cx`.
+pub struct Context {
+    /// Where the user is: the working directory, or the one named by `-C`.
+    pub directory: PathBuf,
+    pub out: Output,
+    /// Takes what happens on the way; shared with threads.
+    pub events: Arc<dyn EventSink>,
+    pub interrupt: Interrupt,
+    console: Arc<Console>,
+}
+
+impl Context {
+    /// Sets up output, progress and signals as the global options say.
+    pub(super) fn new(global: Global) -> Result<Self> {
+        let directory = match &global.directory {
+            Some(directory) => directory
+                .canonicalize()
+                .with_context(|| format!("cannot enter `{}`", quote(directory)))
+                .map_err(|error| Error::new(crate::Kind::Usage, error))?,
+            None => std::env::current_dir().context("cannot tell the working directory")?,
+        };
+        let log = global.events.as_deref().map(|file| Console::open_log(&directory.join(file))).transpose()?;
+        let console = Arc::new(Console::new(global.quiet, global.verbose, log));
+        Ok(Self {
+            directory,
+            out: Output::new(global.json, global.quiet),
+            events: console.clone(),
+            interrupt: Interrupt::default(),
+            console,
+        })
+    }
+
+    /// The project that the user is in.
+    pub fn project(&self) -> Result<Project> {
+        Project::discover(&self.directory)
+    }
+
+    /// The project paths of arguments that are relative to where the user is.
+    pub fn paths(&self, project: &Project, arguments: &[PathBuf]) -> Result<Vec<ProjectPath>> {
+        arguments.iter().map(|path| project.relative(&self.directory, path)).collect()
+    }
+
+    /// A file named on the command line, relative to where the user is.
+    pub fn file(&self, path: &Path) -> PathBuf {
+        self.directory.join(path)
+    }
+
+    /// From now on Ctrl-C and SIGTERM ask to stop instead of ending the process; for commands that ask
+    /// [`Interrupt::check`] while they work.
+    pub fn catch_signals(&self) -> Result<()> {
+        for signal in [SIGINT, SIGTERM] {
+            let interrupt = self.interrupt.clone();
+            // SAFETY: the handler changes one atomic and nothing else.
+            unsafe { signal_hook::low_level::register(signal, move || interrupt.request()) }
+                .context("cannot listen for signals")?;
+        }
+        Ok(())
+    }
+
+    /// The path of this program, for child processes that run it again.
+    pub fn program(&self) -> Result<PathBuf> {
+        Ok(std::env::current_exe().context("cannot tell where this program lies")?)
+    }
+
+    /// A directory for what can be made again and is shared by the user's projects: `MLX_CACHE_DIR`, else `mlx` below
+    /// `XDG_CACHE_HOME`, else `~/.cache/mlx`.
+    pub fn cache_directory(&self) -> Result<PathBuf> {
+        let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        absolute("MLX_CACHE_DIR")
+            .or_else(|| absolute("XDG_CACHE_HOME").map(|cache| cache.join("mlx")))
+            .or_else(|| absolute("HOME").map(|home| home.join(".cache/mlx")))
+            .ok_or_else(|| {
+                Error::failed("no place for caches: neither HOME nor XDG_CACHE_HOME nor MLX_CACHE_DIR is set")
+                    .with_hint("set MLX_CACHE_DIR to a directory of your own")
+            })
+    }
+
+    /// Who uses the program, for records: the login name, or the number of the user.
+    pub fn user(&self) -> String {
+        let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        named("USER")
+            .or_else(|| named("LOGNAME"))
+            .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+    }
+
+    /// Takes the bars away and writes what is buffered.
+    pub(super) fn close(&mut self) {
+        self.console.close();
+    }
+}

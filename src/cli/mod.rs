@@ -1,0 +1,89 @@
+//! The command line: one file per command, which parses its arguments, calls the domain once and shows the result.
+
+mod console;
+mod context;
+mod output;
+mod table;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+pub use context::Context;
+pub use output::{Output, Render, Text};
+pub use table::Table;
+
+use crate::Result;
+
+/// From a training script to a watched service in production
+///
+/// One manifest, `mlx.toml`, names the data, the steps, the models and the targets; mlx versions, trains, records,
+/// packages, deploys and serves.
+#[derive(Parser)]
+#[command(name = "mlx", version, arg_required_else_help = true, infer_subcommands = false)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Args, Debug, Clone, Default)]
+pub struct Global {
+    /// Work as if started in this directory
+    #[arg(short = 'C', long = "directory", value_name = "DIR", global = true, help_heading = "Global options")]
+    directory: Option<PathBuf>,
+    /// Print the result as one JSON document
+    #[arg(long, global = true, help_heading = "Global options")]
+    json: bool,
+    /// Print the result and errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Global options")]
+    quiet: bool,
+    /// Say more about what is being done
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    verbose: bool,
+    /// Write what happens on the way to this file, one JSON object a line
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Global options")]
+    events: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {}
+
+impl Command {
+    fn run(self, cx: &mut Context) -> Result<()> {
+        match self {}
+    }
+}
+
+/// Runs the program with the arguments and the environment of the process.
+pub fn main() -> ExitCode {
+    run(std::env::args_os())
+}
+
+fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let result = Context::new(cli.global.clone()).and_then(|mut cx| {
+        let result = cli.command.run(&mut cx);
+        cx.close();
+        result
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::print_error(&error);
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Locks between processes: `flock` on a file, with the holder written inside for the message.
+//!
+//! The kernel releases the lock when the process ends, however it ends; what is written inside is never trusted.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+use super::{create_dir_all, quote};
+use crate::{Error, Result};
+
+/// A lock that is held until this is dropped.
+#[derive(Debug)]
+pub struct FileLock {
+    _file: File,
+}
+
+/// Who holds a lock, as its file says: `mlx train (process 4711)`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder(pub String);
+
+impl FileLock {
+    /// Takes the lock for `owner`, or says who holds it.
+    pub fn try_exclusive(path: &Path, owner: &str) -> Result<Result<Self, Holder>> {
+        let mut file = open(path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive, path)? {
+            true => {
+                write_owner(&mut file, owner);
+                Ok(Ok(Self { _file: file }))
+            }
+            false => Ok(Err(holder(&mut file))),
+        }
+    }
+
+    /// Takes the lock for `owner`; calls `waiting` once, with the holder, when it has to wait.
+    pub fn exclusive(path: &Path, owner: &str, waiting: impl FnOnce(&Holder)) -> Result<Self> {
+        match Self::try_exclusive(path, owner)? {
+            Ok(lock) => Ok(lock),
+            Err(holder) => {
+                waiting(&holder);
+                let mut file = open(path)?;
+                flock(&file, FlockOperation::LockExclusive, path)?;
+                write_owner(&mut file, owner);
+                Ok(Self { _file: file })
+            }
+        }
+    }
+
+    /// Takes the lock together with others that share it; waits while somebody holds it alone.
+    pub fn shared(path: &Path) -> Result<Self> {
+        let file = open(path)?;
+        flock(&file, FlockOperation::LockShared, path)?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn open(path: &Path) -> Result<File> {
+    path.parent().map_or(Ok(()), create_dir_all)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .with_context(|| format!("cannot open the lock `{}`", quote(path)))?;
+    Ok(file)
+}
+
+/// Whether the lock was taken; `false` only without waiting.
+fn flock(file: &File, operation: FlockOperation, path: &Path) -> Result<bool> {
+    loop {
+        match rustix::fs::flock(file, operation) {
+            Ok(()) => return Ok(true),
+            Err(Errno::WOULDBLOCK) => return Ok(false),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(Error::failed(format!("cannot lock `{}`: {error}", quote(path)))),
+        }
+    }
+}
+
+/// For the message only, so that a failure to write it is none.
+fn write_owner(file: &mut File, owner: &str) {
+    let text = format!("{owner} (process {})\n", std::process::id());
+    let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(text.as_bytes()));
+}
+
+fn holder(file: &mut File) -> Holder {
+    let mut text = String::new();
+    let _ = file.rewind().and_then(|()| file.take(1000).read_to_string(&mut text));
+    Holder(if text.trim().is_empty() { "another process".into() } else { text.trim().into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_learns_who_holds_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("locks/train");
+        let lock = FileLock::try_exclusive(&path, "mlx train").unwrap().unwrap();
+
+        let holder = FileLock::try_exclusive(&path, "mlx gc").unwrap().unwrap_err();
+        drop(lock);
+
+        assert_eq!(holder, Holder(format!("mlx train (process {})", std::process::id())));
+        FileLock::try_exclusive(&path, "mlx gc").unwrap().unwrap();
+    }
+}

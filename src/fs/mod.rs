@@ -1,0 +1,155 @@
+//! Files as mlx writes them: atomically, durably, under locks; and file names as text.
+
+mod lock;
+mod name;
+
+pub use lock::{FileLock, Holder};
+pub use name::{escape, quote, unescape};
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use tempfile::{NamedTempFile, TempDir};
+
+use crate::Result;
+
+/// Replaces or creates `path` with these bytes: all of them or, after a kill or a power cut, none.
+///
+/// The temporary file lies in `scratch`, which must be on the file system of `path`. An existing file keeps its
+/// permissions.
+pub fn write_atomic(path: &Path, bytes: &[u8], scratch: &Path) -> Result<()> {
+    write_atomic_with(path, scratch, |file| file.write_all(bytes))
+}
+
+/// As [`write_atomic`], with a function that writes the content.
+pub fn write_atomic_with(
+    path: &Path,
+    scratch: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<()> {
+    let cannot = || format!("cannot write `{}`", quote(path));
+    let mut temporary = temporary_file(scratch)?;
+    let mut buffered = io::BufWriter::with_capacity(1 << 16, temporary.as_file_mut());
+    write(&mut buffered).and_then(|()| buffered.flush()).with_context(cannot)?;
+    drop(buffered);
+    let permissions = match fs::metadata(path) {
+        Ok(existing) => existing.permissions(),
+        Err(_) => std::os::unix::fs::PermissionsExt::from_mode(0o666 & !umask()),
+    };
+    temporary.as_file().set_permissions(permissions).with_context(cannot)?;
+    temporary.as_file().sync_data().with_context(cannot)?;
+    temporary.persist(path).map_err(|error| error.error).with_context(cannot)?;
+    sync_parent(path)
+}
+
+/// Creates `path` with these bytes unless something lies there already. Returns whether it did.
+///
+/// Of several processes that call this at once, exactly one gets `true`.
+pub fn create_only(path: &Path, bytes: &[u8], scratch: &Path) -> Result<bool> {
+    let cannot = || format!("cannot create `{}`", quote(path));
+    let mut temporary = temporary_file(scratch)?;
+    temporary.write_all(bytes).with_context(cannot)?;
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666 & !umask());
+    temporary.as_file().set_permissions(permissions).with_context(cannot)?;
+    temporary.as_file().sync_data().with_context(cannot)?;
+    match fs::hard_link(temporary.path(), path) {
+        Ok(()) => sync_parent(path).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error).with_context(cannot).map_err(Into::into),
+    }
+}
+
+/// A new empty file in `scratch`, which is created where it is missing; it goes when dropped.
+pub fn temporary_file(scratch: &Path) -> Result<NamedTempFile> {
+    create_dir_all(scratch)?;
+    let file = tempfile::Builder::new()
+        .prefix("tmp-")
+        .tempfile_in(scratch)
+        .with_context(|| format!("cannot create a temporary file in `{}`", quote(scratch)))?;
+    Ok(file)
+}
+
+/// A new empty directory in `scratch`, which is created where it is missing; it goes when dropped.
+pub fn temporary_dir(scratch: &Path) -> Result<TempDir> {
+    create_dir_all(scratch)?;
+    let dir = tempfile::Builder::new()
+        .prefix("tmp-")
+        .tempdir_in(scratch)
+        .with_context(|| format!("cannot create a temporary directory in `{}`", quote(scratch)))?;
+    Ok(dir)
+}
+
+/// Creates a directory and those above it.
+pub fn create_dir_all(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).with_context(|| format!("cannot create the directory `{}`", quote(path)))?;
+    Ok(())
+}
+
+/// Reads a whole file.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read `{}`", quote(path)))?;
+    Ok(bytes)
+}
+
+/// Reads a whole file, or `None` where there is none.
+pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read `{}`", quote(path))).map_err(Into::into),
+    }
+}
+
+/// Makes the entries of a directory durable.
+pub fn sync_dir(path: &Path) -> Result<()> {
+    let directory = File::open(path).with_context(|| format!("cannot open `{}`", quote(path)))?;
+    directory.sync_all().with_context(|| format!("cannot sync `{}`", quote(path)))?;
+    Ok(())
+}
+
+fn sync_parent(path: &Path) -> Result<()> {
+    path.parent().map_or(Ok(()), |parent| sync_dir(if parent.as_os_str().is_empty() { Path::new(".") } else { parent }))
+}
+
+/// The process's file mode creation mask, read without changing it.
+pub fn umask() -> u32 {
+    static MASK: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
+    *MASK.get_or_init(|| {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+        mask.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o022)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_file_and_no_temporary() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, scratch) = (dir.path().join("file"), dir.path().join("scratch"));
+        write_atomic(&path, b"before", &scratch).unwrap();
+
+        write_atomic_with(&path, &scratch, |file| {
+            file.write_all(b"half")?;
+            Err(io::Error::other("disk full"))
+        })
+        .unwrap_err();
+
+        assert_eq!(fs::read(&path).unwrap(), b"before");
+        assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn only_the_first_creates() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+
+        assert!(create_only(&path, b"first", dir.path()).unwrap());
+        assert!(!create_only(&path, b"second", dir.path()).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+    }
+}

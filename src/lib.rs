@@ -1,0 +1,22 @@
+//! mlx takes a machine-learning project from a script to a watched service: one manifest, one binary, one hash.
+//!
+//! Modules are ordered in layers, and each uses only what stands below it or to its right; `docs/ARCHITECTURE.md` is
+//! the map, and a test keeps it true.
+
+pub mod cli;
+
+pub mod bundle;
+pub mod registry;
+
+pub mod run;
+
+pub mod project;
+pub mod store;
+
+pub mod digest;
+pub mod error;
+pub mod event;
+pub mod fs;
+
+pub use digest::Digest;
+pub use error::{Error, Kind, Result};

@@ -1,0 +1,133 @@
+//! What mlx reads of Git: the commit, uncommitted changes, and the lock as other commits have it.
+
+use std::path::Path;
+
+use anyhow::Context;
+use git2::{DiffFormat, DiffOptions, ObjectType, Repository, StatusOptions};
+
+use super::{LOCK, Lock, Project, ProjectPath};
+use crate::fs::quote;
+use crate::{Error, Result};
+
+/// The Git repository around a project.
+pub struct Git {
+    repository: Repository,
+    /// The project's place in the repository's tree; empty at its root.
+    prefix: std::path::PathBuf,
+}
+
+/// The lock of one commit.
+pub struct LockAt {
+    /// The commit's full id.
+    pub commit: String,
+    pub lock: Lock,
+}
+
+impl Git {
+    /// The repository that the project lies in; `None` where there is none.
+    pub fn of(project: &Project) -> Result<Option<Self>> {
+        let repository = match Repository::discover(project.root()) {
+            Ok(repository) => repository,
+            Err(error) if error.code() == git2::ErrorCode::NotFound => return Ok(None),
+            Err(error) => return Err(anyhow::Error::new(error).context("cannot open the Git repository").into()),
+        };
+        let Some(workdir) = repository.workdir() else { return Ok(None) };
+        let workdir = workdir.canonicalize().with_context(|| format!("cannot enter `{}`", quote(workdir)))?;
+        let Ok(prefix) = project.root().strip_prefix(workdir) else { return Ok(None) };
+        let prefix = prefix.to_path_buf();
+        Ok(Some(Self { repository, prefix }))
+    }
+
+    /// The full id of the commit that is checked out; `None` before the first one.
+    pub fn head(&self) -> Option<String> {
+        self.repository.head().ok()?.peel_to_commit().ok().map(|commit| commit.id().to_string())
+    }
+
+    /// Whether tracked files of the project differ from the commit.
+    pub fn is_dirty(&self) -> Result<bool> {
+        let mut options = StatusOptions::new();
+        options.include_untracked(false).include_ignored(false).exclude_submodules(true);
+        if !self.prefix.as_os_str().is_empty() {
+            options.pathspec(&self.prefix);
+        }
+        let statuses = self.repository.statuses(Some(&mut options)).context("cannot ask Git for its status")?;
+        Ok(!statuses.is_empty())
+    }
+
+    /// The uncommitted changes of the project as a patch that `git apply` takes; empty where there are none. Untracked
+    /// files that Git does not ignore are part of it.
+    pub fn patch(&self) -> Result<Vec<u8>> {
+        let head = self.repository.head().ok().and_then(|head| head.peel_to_tree().ok());
+        let mut options = DiffOptions::new();
+        options.show_binary(true).include_untracked(true).recurse_untracked_dirs(true).show_untracked_content(true);
+        if !self.prefix.as_os_str().is_empty() {
+            options.pathspec(&self.prefix);
+        }
+        let diff = self
+            .repository
+            .diff_tree_to_workdir_with_index(head.as_ref(), Some(&mut options))
+            .context("cannot ask Git for the uncommitted changes")?;
+        let mut patch = Vec::new();
+        diff.print(DiffFormat::Patch, |_, _, line| {
+            if matches!(line.origin(), '+' | '-' | ' ') {
+                patch.push(line.origin() as u8);
+            }
+            patch.extend_from_slice(line.content());
+            true
+        })
+        .context("cannot write the uncommitted changes as a patch")?;
+        Ok(patch)
+    }
+
+    /// Whether Git itself keeps this path or something below it.
+    pub fn is_tracked(&self, path: &ProjectPath) -> bool {
+        use std::os::unix::ffi::OsStrExt;
+        let path = self.prefix.join(path.as_path());
+        let Ok(index) = self.repository.index() else { return false };
+        let mut directory = path.as_os_str().as_bytes().to_vec();
+        directory.push(b'/');
+        index.get_path(&path, 0).is_some() || index.iter().any(|entry| entry.path.starts_with(&directory))
+    }
+
+    /// The lock at a Git revision (`HEAD~1`, a branch, a tag, a commit); empty where that commit has none.
+    pub fn lock_at(&self, revision: &str) -> Result<LockAt> {
+        let commit =
+            self.repository.revparse_single(revision).and_then(|object| object.peel_to_commit()).map_err(|error| {
+                let shown = crate::fs::escape(revision.as_bytes());
+                Error::usage(format!("`{shown}` is no revision of the Git repository: {}", error.message()))
+                    .with_hint("`git log --oneline` lists commits")
+            })?;
+        self.lock_of(&commit)
+    }
+
+    /// The lock of every commit that a branch, a tag or HEAD points at, each once.
+    pub fn locks_of_all_refs(&self) -> Result<Vec<LockAt>> {
+        let references = self.repository.references().context("cannot list the Git references")?;
+        let mut commits = std::collections::BTreeMap::new();
+        for reference in references {
+            let reference = reference.context("cannot read a Git reference")?;
+            commits.extend(reference.peel_to_commit().ok().map(|commit| (commit.id(), commit)));
+        }
+        let head = self.repository.head().ok().and_then(|head| head.peel_to_commit().ok());
+        commits.extend(head.map(|commit| (commit.id(), commit)));
+        commits.values().map(|commit| self.lock_of(commit)).collect()
+    }
+
+    fn lock_of(&self, commit: &git2::Commit<'_>) -> Result<LockAt> {
+        let id = commit.id().to_string();
+        let name = format!("{LOCK} of commit {}", &id[..12]);
+        let bytes = self.file(commit, &self.prefix.join(LOCK))?;
+        let lock = bytes.map_or_else(|| Ok(Lock::default()), |bytes| Lock::parse(&bytes, &name))?;
+        Ok(LockAt { commit: id, lock })
+    }
+
+    fn file(&self, commit: &git2::Commit<'_>, path: &Path) -> Result<Option<Vec<u8>>> {
+        let tree = commit.tree().context("cannot read the tree of the commit")?;
+        let Ok(entry) = tree.get_path(path) else { return Ok(None) };
+        if entry.kind() != Some(ObjectType::Blob) {
+            return Ok(None);
+        }
+        let blob = self.repository.find_blob(entry.id()).context("cannot read a file of the commit")?;
+        Ok(Some(blob.content().to_vec()))
+    }
+}

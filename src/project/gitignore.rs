@@ -1,0 +1,78 @@
+//! The lines of the project's `.gitignore` that keep tracked data and outputs out of Git.
+
+use std::path::Path;
+
+use super::{Project, ProjectPath};
+use crate::Result;
+use crate::fs;
+
+const FILE: &str = ".gitignore";
+
+/// Makes Git ignore these paths, unless a line does so already. Returns whether the file changed.
+pub fn ignore<'a>(project: &Project, paths: impl IntoIterator<Item = &'a ProjectPath>) -> Result<bool> {
+    add_lines(project.root(), &project.scratch(), paths.into_iter().map(pattern))
+}
+
+/// Takes the lines of these paths away again. Returns whether the file changed.
+pub fn unignore<'a>(project: &Project, paths: impl IntoIterator<Item = &'a ProjectPath>) -> Result<bool> {
+    let file = project.root().join(FILE);
+    let Some(before) = fs::read_optional(&file)? else { return Ok(false) };
+    let patterns: Vec<Vec<u8>> = paths.into_iter().map(pattern).collect();
+    let is_kept = |line: &&[u8]| !patterns.iter().any(|pattern| pattern == line.trim_ascii_end());
+    let after = before.split_inclusive(|byte| *byte == b'\n').filter(is_kept).collect::<Vec<_>>().concat();
+    if after == before {
+        return Ok(false);
+    }
+    fs::write_atomic(&file, &after, &project.scratch()).map(|()| true)
+}
+
+/// Appends the lines that the `.gitignore` in `root` does not have yet.
+pub fn add_lines(root: &Path, scratch: &Path, lines: impl IntoIterator<Item = Vec<u8>>) -> Result<bool> {
+    let file = root.join(FILE);
+    let before = fs::read_optional(&file)?.unwrap_or_default();
+    let mut after = before.clone();
+    for line in lines {
+        if after.split(|byte| *byte == b'\n').any(|existing| existing.trim_ascii_end() == line) {
+            continue;
+        }
+        if !after.is_empty() && !after.ends_with(b"\n") {
+            after.push(b'\n');
+        }
+        after.extend_from_slice(&line);
+        after.push(b'\n');
+    }
+    if after == before {
+        return Ok(false);
+    }
+    fs::write_atomic(&file, &after, scratch).map(|()| true)
+}
+
+/// The pattern that matches this path alone, from the root; see gitignore(5). A line feed can't be written in a
+/// pattern, so that `?` stands for it.
+fn pattern(path: &ProjectPath) -> Vec<u8> {
+    let mut pattern = vec![b'/'];
+    for byte in path.as_bytes() {
+        match byte {
+            b'\n' | b'\r' => pattern.push(b'?'),
+            b'\\' | b'*' | b'?' | b'[' => pattern.extend([b'\\', *byte]),
+            byte => pattern.push(*byte),
+        }
+    }
+    if pattern.ends_with(b" ") {
+        pattern.pop();
+        pattern.extend(b"\\ ");
+    }
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn special_characters_are_escaped() {
+        let path = ProjectPath::new("a*[b]\n ").unwrap();
+
+        assert_eq!(pattern(&path), b"/a\\*\\[b]?\\ ");
+    }
+}

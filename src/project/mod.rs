@@ -1,0 +1,143 @@
+//! A project: the directory with `mlx.toml`, what the user wrote in it, and where mlx keeps its own files.
+
+pub mod condition;
+pub mod git;
+pub mod gitignore;
+pub mod lock;
+pub mod manifest;
+mod path;
+mod reader;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+pub use lock::Lock;
+pub use manifest::Manifest;
+pub use path::{PathError, ProjectPath};
+
+use crate::fs::{self, FileLock, quote};
+use crate::{Error, Result};
+
+/// The manifest's file name.
+pub const MANIFEST: &str = "mlx.toml";
+/// The lock's file name.
+pub const LOCK: &str = "mlx.lock";
+/// The directory of mlx's own files, which Git ignores.
+pub const STATE: &str = ".mlx";
+
+/// An opened project.
+#[derive(Debug)]
+pub struct Project {
+    root: PathBuf,
+    pub manifest: Manifest,
+}
+
+impl Project {
+    /// Opens the project that `start` lies in: the nearest directory upwards that has a manifest.
+    pub fn discover(start: &Path) -> Result<Self> {
+        let start = start.canonicalize().with_context(|| format!("cannot enter `{}`", quote(start)))?;
+        let root = start.ancestors().find(|directory| directory.join(MANIFEST).is_file()).ok_or_else(|| {
+            Error::usage(format!("there is no {MANIFEST} in `{}` or above it", quote(&start)))
+                .with_hint("start a project here with `mlx init`, or name one with `-C DIR`")
+        })?;
+        Self::open(root)
+    }
+
+    /// Opens the project with this root.
+    pub fn open(root: &Path) -> Result<Self> {
+        let root = root.canonicalize().with_context(|| format!("cannot enter `{}`", quote(root)))?;
+        let manifest = Manifest::read(&root.join(MANIFEST))?;
+        Ok(Self { root, manifest })
+    }
+
+    /// The absolute path of the project's directory, without symbolic links.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The project's name: the manifest's, or else its directory's.
+    pub fn name(&self) -> String {
+        let directory = || self.root.file_name().map_or("project".into(), |name| name.to_string_lossy().into_owned());
+        self.manifest.name.clone().unwrap_or_else(directory)
+    }
+
+    /// A place below `.mlx`, such as `state("runs.db")`. Its directory may not exist yet.
+    pub fn state(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.root.join(STATE).join(name)
+    }
+
+    /// Where temporary files lie until they are renamed: on the project's file system.
+    pub fn scratch(&self) -> PathBuf {
+        self.state("tmp")
+    }
+
+    /// The lock file as it is now; empty where there is none.
+    pub fn read_lock(&self) -> Result<Lock> {
+        let path = self.root.join(LOCK);
+        fs::read_optional(&path)?.map_or_else(|| Ok(Lock::default()), |bytes| Lock::parse(&bytes, LOCK))
+    }
+
+    /// Reads the lock file, changes it and replaces it, alone among all processes that do so.
+    pub fn change_lock<T>(&self, change: impl FnOnce(&mut Lock) -> Result<T>) -> Result<T> {
+        let _alone = FileLock::exclusive(&self.state("locks/lock-file"), "mlx", |_| {})?;
+        let before = self.read_lock()?;
+        let mut after = before.clone();
+        let result = change(&mut after)?;
+        if after != before {
+            fs::write_atomic(&self.root.join(LOCK), after.to_text().as_bytes(), &self.scratch())?;
+        }
+        Ok(result)
+    }
+
+    /// The project path of `path`, which is absolute or relative to `directory`. Symbolic links on the way are kept, and
+    /// `path` need not exist.
+    pub fn relative(&self, directory: &Path, path: &Path) -> Result<ProjectPath> {
+        use std::os::unix::ffi::OsStrExt;
+        let absolute = std::path::absolute(directory.join(path))
+            .with_context(|| format!("cannot make `{}` absolute", quote(path)))?;
+        let outside = || {
+            Error::usage(format!("`{}` lies outside the project `{}`", quote(path), quote(&self.root)))
+                .with_hint("copy it into the project, or start a project where it lies")
+        };
+        let mut parts = PathBuf::new();
+        for part in absolute.components() {
+            match part {
+                std::path::Component::ParentDir => drop(parts.pop()),
+                part => parts.push(part),
+            }
+        }
+        let below = match parts.strip_prefix(&self.root) {
+            Ok(below) => below.to_path_buf(),
+            // The user may have come here through a link: resolve all but the last part.
+            Err(_) => {
+                let (parent, name) = parts.parent().zip(parts.file_name()).ok_or_else(outside)?;
+                let parent = parent.canonicalize().map_err(|_| outside())?;
+                parent.join(name).strip_prefix(&self.root).map_err(|_| outside())?.to_path_buf()
+            }
+        };
+        ProjectPath::new(below.as_os_str().as_bytes()).map_err(|error| match error {
+            PathError::Empty => Error::usage("the whole project can't be tracked as one path")
+                .with_hint("name the files or directories in it"),
+            error => Error::new(crate::Kind::Usage, error),
+        })
+    }
+
+    /// Where `path` lies, after checking that no symbolic link on the way leads out of the project.
+    ///
+    /// The last part may itself be a link or missing.
+    pub fn resolve(&self, path: &ProjectPath) -> Result<PathBuf> {
+        let full = path.below(&self.root);
+        let parent = full.parent().expect("a project path has at least one part below the root");
+        let existing = parent.ancestors().find(|ancestor| ancestor.symlink_metadata().is_ok());
+        let real = existing.map(Path::canonicalize).transpose().with_context(|| format!("cannot follow `{path}`"))?;
+        match real {
+            Some(real) if !real.starts_with(&self.root) => Err(Error::usage(format!(
+                "`{path}` leads out of the project through a symbolic link, to `{}`",
+                quote(real)
+            ))
+            .with_hint("name a path that lies in the project itself")),
+            _ => Ok(full),
+        }
+    }
+}

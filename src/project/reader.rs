@@ -1,0 +1,263 @@
+//! Reads TOML tables key by key, so that every error names its place: what, key, file and line.
+
+use std::ops::Range;
+
+use serde_json::Value;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::ProjectPath;
+use crate::error::did_you_mean;
+use crate::{Error, Result};
+
+/// A parsed TOML file that still knows where everything stood.
+pub struct Source<'t> {
+    file: &'t str,
+    text: &'t str,
+}
+
+impl<'t> Source<'t> {
+    pub fn new(file: &'t str, text: &'t str) -> Self {
+        Self { file, text }
+    }
+
+    /// The root table; an error of the syntax names line and column and shows the line.
+    pub fn root(&'t self) -> Result<Table<'t>> {
+        let table = DeTable::parse(self.text).map_err(|error| {
+            let (line, column) = error.span().map_or((1, 1), |span| self.line_and_column(span.start));
+            let message = error.message().trim().replace('\n', "; ");
+            let shown: String = self.text.lines().nth(line - 1).unwrap_or_default().chars().take(120).collect();
+            Error::usage(format!(
+                "{}, line {line}, column {column}: {message}\n    {}",
+                self.file,
+                crate::fs::escape(shown.as_bytes())
+            ))
+            .with_hint("the syntax is TOML's: https://toml.io")
+        })?;
+        let span = table.span();
+        Ok(Table::new(self, String::new(), span, table.into_inner()))
+    }
+
+    /// `mlx.toml, line 14`.
+    pub fn place(&self, span: &Range<usize>) -> String {
+        format!("{}, line {}", self.file, self.line_and_column(span.start).0)
+    }
+
+    /// Both count from one; the column counts characters.
+    fn line_and_column(&self, offset: usize) -> (usize, usize) {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+}
+
+/// A value and where it stands.
+pub struct Item<'t> {
+    source: &'t Source<'t>,
+    /// The key and the table, for messages: `` `cmd` in step `train` ``.
+    what: String,
+    value: Spanned<DeValue<'t>>,
+}
+
+impl<'t> Item<'t> {
+    /// An error about this value.
+    pub fn error(&self, message: impl std::fmt::Display) -> Error {
+        Error::usage(format!("{}: {message} ({})", self.what, self.place()))
+    }
+
+    pub fn place(&self) -> String {
+        self.source.place(&self.value.span())
+    }
+
+    fn wrong_type(&self, expected: &str) -> Error {
+        let found = match self.value.get_ref() {
+            DeValue::String(_) => "a string",
+            DeValue::Integer(_) => "an integer",
+            DeValue::Float(_) => "a float",
+            DeValue::Boolean(_) => "a boolean",
+            DeValue::Datetime(_) => "a date or time",
+            DeValue::Array(_) => "an array",
+            DeValue::Table(_) => "a table",
+        };
+        Error::usage(format!("{} must be {expected}, not {found} ({})", self.what, self.place()))
+    }
+
+    pub fn is_string(&self) -> bool {
+        self.value.get_ref().is_str()
+    }
+
+    pub fn is_array(&self) -> bool {
+        self.value.get_ref().is_array()
+    }
+
+    pub fn string(self) -> Result<String> {
+        match self.value.get_ref() {
+            DeValue::String(text) => Ok(text.clone().into_owned()),
+            _ => Err(self.wrong_type("a string")),
+        }
+    }
+
+    pub fn bool(self) -> Result<bool> {
+        self.value.get_ref().as_bool().ok_or_else(|| self.wrong_type("true or false"))
+    }
+
+    /// A whole number from `minimum` up.
+    pub fn integer(self, minimum: u64) -> Result<u64> {
+        let expected = format!("a whole number from {minimum} up");
+        let number = match self.value.get_ref() {
+            DeValue::Integer(integer) => u64::from_str_radix(integer.as_str(), integer.radix()).ok(),
+            _ => return Err(self.wrong_type(&expected)),
+        };
+        number.filter(|number| *number >= minimum).ok_or_else(|| self.error(format!("expected {expected}")))
+    }
+
+    /// A duration in seconds, or text like `90s`, `15m`, `2h` or `1d`.
+    pub fn duration(self) -> Result<std::time::Duration> {
+        if self.value.get_ref().is_integer() {
+            return self.integer(1).map(std::time::Duration::from_secs);
+        }
+        let DeValue::String(text) = self.value.get_ref() else {
+            return Err(self.wrong_type("a duration like \"30s\""));
+        };
+        parse_duration(text)
+            .ok_or_else(|| self.error(format!("`{text}` is no duration; write \"30s\", \"15m\" or \"2h\"")))
+    }
+
+    pub fn path(self) -> Result<ProjectPath> {
+        match self.value.get_ref() {
+            DeValue::String(text) => ProjectPath::new(text.as_bytes()).map_err(|error| self.error(error)),
+            _ => Err(self.wrong_type("a path")),
+        }
+    }
+
+    pub fn items(self) -> Result<Vec<Item<'t>>> {
+        if !self.is_array() {
+            return Err(self.wrong_type("an array"));
+        }
+        let Self { source, what, value } = self;
+        let DeValue::Array(array) = value.into_inner() else { unreachable!("the line above says so") };
+        Ok(array.into_iter().map(|value| Item { source, what: what.clone(), value }).collect())
+    }
+
+    pub fn strings(self) -> Result<Vec<String>> {
+        self.items()?.into_iter().map(Item::string).collect()
+    }
+
+    pub fn paths(self) -> Result<Vec<ProjectPath>> {
+        self.items()?.into_iter().map(Item::path).collect()
+    }
+
+    /// The value as a table named `name` in messages, such as ``step `train` ``.
+    pub fn table(self, name: String) -> Result<Table<'t>> {
+        if !self.value.get_ref().is_table() {
+            return Err(self.wrong_type("a table"));
+        }
+        let span = self.value.span();
+        let DeValue::Table(table) = self.value.into_inner() else { unreachable!("the line above says so") };
+        Ok(Table::new(self.source, name, span, table))
+    }
+
+    /// The value as JSON has it; dates become text, and there is no room for infinities.
+    pub fn json(self) -> Result<Value> {
+        to_json(self.value.get_ref()).ok_or_else(|| self.error("numbers must be finite and integers fit in 64 bits"))
+    }
+}
+
+/// A table whose keys are taken one by one; what is left in the end is unknown.
+pub struct Table<'t> {
+    source: &'t Source<'t>,
+    name: String,
+    span: Range<usize>,
+    entries: Vec<(String, Range<usize>, Spanned<DeValue<'t>>)>,
+    known: Vec<&'static str>,
+}
+
+impl<'t> Table<'t> {
+    fn new(source: &'t Source<'t>, name: String, span: Range<usize>, table: DeTable<'t>) -> Self {
+        let mut entries: Vec<_> =
+            table.into_iter().map(|(key, value)| (key.get_ref().to_string(), key.span(), value)).collect();
+        entries.sort_by_key(|(_, span, _)| span.start);
+        Self { source, name, span, entries, known: Vec::new() }
+    }
+
+    fn within(&self) -> String {
+        if self.name.is_empty() { String::new() } else { format!(" in {}", self.name) }
+    }
+
+    /// Takes the value of a key out, if it is there.
+    pub fn take(&mut self, key: &'static str) -> Option<Item<'t>> {
+        self.known.push(key);
+        let index = self.entries.iter().position(|(name, ..)| name == key)?;
+        let (_, _, value) = self.entries.remove(index);
+        Some(Item { source: self.source, what: format!("`{key}`{}", self.within()), value })
+    }
+
+    /// Takes the value of a key that must be there.
+    pub fn require(&mut self, key: &'static str) -> Result<Item<'t>> {
+        let missing = Error::usage(format!("{} has no `{key}` ({})", self.name, self.source.place(&self.span)));
+        self.take(key).ok_or(missing)
+    }
+
+    /// An error about the whole table.
+    pub fn error(&self, message: impl std::fmt::Display) -> Error {
+        Error::usage(format!("{} {message} ({})", self.name, self.source.place(&self.span)))
+    }
+
+    pub fn place(&self) -> String {
+        self.source.place(&self.span)
+    }
+
+    /// All entries in the order of the file, for tables whose keys the user chooses.
+    pub fn into_entries(self) -> Vec<(String, Item<'t>)> {
+        let within = self.within();
+        let source = self.source;
+        let item = |(key, _, value)| {
+            let what = format!("`{}`{within}", crate::fs::escape(String::as_bytes(&key)));
+            (key, Item { source, what, value })
+        };
+        self.entries.into_iter().map(item).collect()
+    }
+
+    /// Refuses the first key that nobody took.
+    pub fn finish(self) -> Result<()> {
+        let Some((key, span, _)) = self.entries.first() else { return Ok(()) };
+        let place = self.source.place(span);
+        let key_text = crate::fs::escape(key.as_bytes());
+        Err(Error::usage(format!("unknown key `{key_text}`{} ({place})", self.within()))
+            .with_hint(did_you_mean(key, self.known)))
+    }
+}
+
+/// `90`, `90s`, `15m`, `2h`, `1d` or `500ms`.
+pub fn parse_duration(text: &str) -> Option<std::time::Duration> {
+    let text = text.trim();
+    let digits = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let seconds = match unit.trim() {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        "d" => 86400.0,
+        _ => return None,
+    };
+    std::time::Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
+}
+
+fn to_json(value: &DeValue<'_>) -> Option<Value> {
+    Some(match value {
+        DeValue::String(text) => Value::from(text.as_ref()),
+        DeValue::Integer(integer) => Value::from(i64::from_str_radix(integer.as_str(), integer.radix()).ok()?),
+        DeValue::Float(float) => Value::Number(serde_json::Number::from_f64(float.as_str().parse().ok()?)?),
+        DeValue::Boolean(truth) => Value::from(*truth),
+        DeValue::Datetime(time) => Value::from(time.to_string()),
+        DeValue::Array(array) => array.iter().map(|item| to_json(item.get_ref())).collect::<Option<_>>()?,
+        DeValue::Table(table) => {
+            let entry = |(key, value): (&Spanned<_>, &Spanned<_>)| {
+                let key: &std::borrow::Cow<'_, str> = key.get_ref();
+                Some((key.to_string(), to_json(value.get_ref())?))
+            };
+            Value::Object(table.iter().map(entry).collect::<Option<_>>()?)
+        }
+    })
+}

@@ -1,0 +1,5 @@
+//! Runs: what one `mlx train` did, from what, and what came out.
+
+mod record;
+
+pub use record::{Environment, Host, MetricPoint, Outcome, Run, RunId, RunStep, Status};

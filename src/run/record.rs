@@ -1,0 +1,194 @@
+//! The record of a run, as the store keeps it and `--json` prints it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Digest;
+use crate::project::lock::LockedPath;
+
+/// The name of a run: 12 lower-case hex digits, chosen at random.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RunId(String);
+
+impl RunId {
+    /// The id made of these random bytes.
+    pub fn from_bytes(bytes: [u8; 6]) -> Self {
+        Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Text that is no run id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no run id: 12 lower-case hex digits are")]
+pub struct NotARunId(String);
+
+impl FromStr for RunId {
+    type Err = NotARunId;
+
+    fn from_str(text: &str) -> Result<Self, NotARunId> {
+        let is_id = text.len() == 12 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if is_id { Ok(Self(text.to_owned())) } else { Err(NotARunId(crate::fs::escape(text.as_bytes()))) }
+    }
+}
+
+impl TryFrom<String> for RunId {
+    type Error = NotARunId;
+
+    fn try_from(text: String) -> Result<Self, NotARunId> {
+        text.parse()
+    }
+}
+
+impl From<RunId> for String {
+    fn from(id: RunId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// One `mlx train`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// The version of this format; 1.
+    pub version: u64,
+    pub id: RunId,
+    pub status: Status,
+    pub started: Timestamp,
+    pub finished: Option<Timestamp>,
+    /// Why it failed, in one or a few lines.
+    pub error: Option<String>,
+    /// The command line, from the word after `mlx` on.
+    pub command: Vec<String>,
+    pub user: String,
+    pub host: Host,
+    /// The version of mlx.
+    pub mlx: String,
+    /// The Git commit that was checked out; `None` outside a repository and before its first commit.
+    pub commit: Option<String>,
+    /// Uncommitted changes as a patch that `git apply` takes; an object of the store. `None` where there were none.
+    pub patch: Option<Digest>,
+    pub environment: Environment,
+    /// Every parameter by its dotted name, such as `train.trees`.
+    pub params: BTreeMap<String, Value>,
+    /// The last value of each metric.
+    pub metrics: BTreeMap<String, f64>,
+    /// Values on the way, in the order they came.
+    pub history: Vec<MetricPoint>,
+    /// In the order of the pipeline.
+    pub steps: Vec<RunStep>,
+}
+
+impl Run {
+    /// Seconds from start to end; `None` while it runs.
+    pub fn seconds(&self) -> Option<f64> {
+        self.finished.map(|finished| finished.duration_since(self.started).as_secs_f64())
+    }
+
+    /// The step with this name.
+    pub fn step(&self, name: &str) -> Option<&RunStep> {
+        self.steps.iter().find(|step| step.name == name)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Running,
+    Finished,
+    Failed,
+    Interrupted,
+}
+
+/// The machine of the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    pub name: String,
+    /// Such as `linux`.
+    pub os: String,
+    /// Such as `x86_64`.
+    pub arch: String,
+    pub cpus: u64,
+    pub memory_bytes: u64,
+}
+
+/// What the steps ran in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// The digest of what was declared (requirements, interpreter, platform), which is part of each step key; `None`
+    /// where nothing is declared and the user's own interpreter served.
+    pub digest: Option<Digest>,
+    /// The interpreter's path; `None` where there is no Python.
+    pub python: Option<String>,
+    /// Such as `3.11.7`.
+    pub python_version: Option<String>,
+    /// The installed packages as `name==version` lines; an object of the store.
+    pub packages: Option<Digest>,
+}
+
+/// A value of a metric on the way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricPoint {
+    pub metric: String,
+    /// The epoch, iteration or row it belongs to.
+    pub step: u64,
+    pub value: f64,
+}
+
+/// What became of one step in a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunStep {
+    pub name: String,
+    pub cmd: String,
+    pub outcome: Outcome,
+    /// The step key; `None` where it was not known, because a step before it failed.
+    pub key: Option<Digest>,
+    /// Why it ran, in words; empty where it did not.
+    pub reason: String,
+    pub started: Option<Timestamp>,
+    /// Wall time in seconds; 0 where nothing ran.
+    pub seconds: f64,
+    /// User and system time of the process group, in seconds.
+    pub cpu_seconds: f64,
+    /// The largest resident set of one process of the step, in bytes.
+    pub peak_memory_bytes: u64,
+    /// The exit code, where the program ended with one.
+    pub exit_code: Option<i32>,
+    pub params: BTreeMap<String, Value>,
+    pub deps: Vec<LockedPath>,
+    pub outs: Vec<LockedPath>,
+    pub metrics: BTreeMap<String, f64>,
+    /// What the program printed; an object of the store.
+    pub log: Option<Digest>,
+    /// The run in which these outputs were made, where it was an earlier one.
+    pub made_by: Option<RunId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The program ran and ended well.
+    Ran,
+    /// The outputs lay there already.
+    UpToDate,
+    /// The outputs were known and came from the store.
+    Restored,
+    /// The program failed.
+    Failed,
+    /// It did not run, because a step before it failed or the run was interrupted.
+    Skipped,
+}

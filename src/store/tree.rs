@@ -1,0 +1,160 @@
+//! Trees: the canonical listing of one directory, as an object.
+//!
+//! The format is text with NUL after each entry, so that any name fits: the line `mlx tree 1`, then the entries sorted by
+//! the bytes of their names. A file is `f SIZE DIGEST NAME`, an executable file `x …`, a symbolic link `l …` (its object
+//! is the text of its target), a directory `d SIZE FILES DIGEST NAME`; sizes in decimal bytes, digests as 64 hex digits.
+
+use crate::Digest;
+use crate::digest::{Object, ObjectKind};
+
+const HEADER: &[u8] = b"mlx tree 1\n";
+
+/// The listing of one directory, sorted by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tree {
+    entries: Vec<Entry>,
+}
+
+/// One name in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Not empty, not `.` or `..`, without `/` and NUL.
+    pub name: Vec<u8>,
+    pub object: Object,
+}
+
+/// Bytes that are no tree.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("this is no directory listing: {0}")]
+pub struct NotATree(String);
+
+impl Tree {
+    /// The tree with these entries, whatever their order.
+    pub fn new(mut entries: Vec<Entry>) -> Self {
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Self { entries }
+    }
+
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The entry with this name.
+    pub fn get(&self, name: &[u8]) -> Option<&Object> {
+        let index = self.entries.binary_search_by(|entry| entry.name.as_slice().cmp(name)).ok()?;
+        Some(&self.entries[index].object)
+    }
+
+    /// The canonical bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = HEADER.to_vec();
+        for Entry { name, object: Object { kind, digest, size, files } } in &self.entries {
+            let head = match kind {
+                ObjectKind::File => format!("f {size} "),
+                ObjectKind::Executable => format!("x {size} "),
+                ObjectKind::Link => format!("l {size} "),
+                ObjectKind::Directory => format!("d {size} {files} "),
+            };
+            bytes.extend_from_slice(head.as_bytes());
+            bytes.extend_from_slice(digest.hex().as_bytes());
+            bytes.push(b' ');
+            bytes.extend_from_slice(name);
+            bytes.push(0);
+        }
+        bytes
+    }
+
+    /// Reads canonical bytes; refuses everything that [`Tree::encode`] would not write.
+    pub fn decode(bytes: &[u8]) -> Result<Self, NotATree> {
+        let bad = |why: &str| NotATree(why.to_owned());
+        let mut rest = bytes.strip_prefix(HEADER).ok_or_else(|| match bytes.starts_with(b"mlx tree ") {
+            true => bad("it has a version that this mlx does not know"),
+            false => bad("it does not begin as one"),
+        })?;
+        let mut entries: Vec<Entry> = Vec::new();
+        while !rest.is_empty() {
+            let end = rest.iter().position(|byte| *byte == 0).ok_or_else(|| bad("its last entry is cut off"))?;
+            let entry = decode_entry(&rest[..end]).ok_or_else(|| bad("it has a malformed entry"))?;
+            if entries.last().is_some_and(|last| last.name >= entry.name) {
+                return Err(bad("its entries are not sorted, or one stands twice"));
+            }
+            entries.push(entry);
+            rest = &rest[end + 1..];
+        }
+        Ok(Self { entries })
+    }
+
+    /// The directory object that this tree makes; its digest is that of the encoded bytes.
+    pub fn object(&self, digest: Digest) -> Object {
+        let size = self.entries.iter().map(|entry| entry.object.size).fold(0, u64::saturating_add);
+        let files = self.entries.iter().map(|entry| entry.object.files).fold(0, u64::saturating_add);
+        Object { kind: ObjectKind::Directory, digest, size, files }
+    }
+}
+
+fn decode_entry(line: &[u8]) -> Option<Entry> {
+    let (kind, rest) = match line {
+        [b'f', b' ', rest @ ..] => (ObjectKind::File, rest),
+        [b'x', b' ', rest @ ..] => (ObjectKind::Executable, rest),
+        [b'l', b' ', rest @ ..] => (ObjectKind::Link, rest),
+        [b'd', b' ', rest @ ..] => (ObjectKind::Directory, rest),
+        _ => return None,
+    };
+    let (size, rest) = number(rest)?;
+    let (files, rest) = if kind == ObjectKind::Directory { number(rest)? } else { (1, rest) };
+    let (digest, rest) = rest.split_at_checked(64)?;
+    let digest = Digest::from_hex(std::str::from_utf8(digest).ok()?).ok()?;
+    let name = rest.strip_prefix(b" ")?;
+    is_name(name).then(|| Entry { name: name.to_vec(), object: Object { kind, digest, size, files } })
+}
+
+/// A decimal number without leading zeros, and the space after it.
+fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let end = bytes.iter().take(21).position(|byte| *byte == b' ')?;
+    let digits = std::str::from_utf8(&bytes[..end]).ok()?;
+    let is_canonical = digits == "0" || (!digits.starts_with(['0', '+']) && !digits.is_empty());
+    is_canonical.then(|| digits.parse().ok().map(|number| (number, &bytes[end + 1..])))?
+}
+
+/// Whether this can be the name of a directory entry that is safe to create.
+fn is_name(name: &[u8]) -> bool {
+    !matches!(name, b"" | b"." | b"..") && !name.contains(&b'/') && !name.contains(&0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn hostile_names_and_orders_are_refused() {
+        let hex = Digest::of(b"").hex();
+        let entry = |name: &str| format!("f 0 {hex} {name}\0");
+        for body in [entry("../x"), entry(".."), entry(""), entry("b") + &entry("a"), entry("a") + &entry("a")] {
+            let bytes = [HEADER, body.as_bytes()].concat();
+            assert!(Tree::decode(&bytes).is_err(), "{body}");
+        }
+        assert!(Tree::decode(b"mlx tree 2\n").unwrap_err().to_string().contains("version"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_decodes_encodes_the_same(bytes: Vec<u8>) {
+            let bytes = [HEADER, &bytes].concat();
+            if let Ok(tree) = Tree::decode(&bytes) {
+                prop_assert_eq!(tree.encode(), bytes);
+            }
+        }
+
+        #[test]
+        fn every_tree_reads_back(names in prop::collection::btree_set("[^/\0]{1,9}", 0..9), sizes: Vec<u64>) {
+            let entry = |(name, size): (String, u64)| {
+                let object = Object { kind: ObjectKind::Executable, digest: Digest::of(&name), size, files: 1 };
+                is_name(name.as_bytes()).then(|| Entry { name: name.into_bytes(), object })
+            };
+            let tree = Tree::new(names.into_iter().zip(sizes.into_iter().cycle()).filter_map(entry).collect());
+
+            prop_assert_eq!(Tree::decode(&tree.encode()).unwrap(), tree);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! What users see: the real program in temporary projects.
+
+mod harness;
