@@ -81,6 +81,13 @@ impl EventSink for Recorder {
     }
 }
 
+/// Who hears what happens during long work, and whether somebody wants it to stop: what such work is given.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    pub events: &'a dyn EventSink,
+    pub interrupt: &'a Interrupt,
+}
+
 /// The user's wish to stop, shared between the signal handler and the work. Cheap to ask and to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt(Arc<AtomicU8>);

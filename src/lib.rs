@@ -6,8 +6,10 @@
 pub mod cli;
 
 pub mod bundle;
+pub mod predictor;
 pub mod registry;
 
+pub mod env;
 pub mod run;
 
 pub mod project;

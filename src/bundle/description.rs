@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Digest;
+use crate::env::Environment;
+use crate::predictor::Signature;
 use crate::project::lock::LockedPath;
-use crate::run::{Environment, RunId};
+use crate::run::RunId;
 
 /// The name of the description in an unpacked bundle.
 pub const DESCRIPTION_FILE: &str = "mlx.bundle.json";
@@ -43,26 +45,6 @@ pub struct ModelName {
 pub enum Serve {
     /// An ONNX file, by its path in the unpacked bundle.
     Onnx(String),
-}
-
-/// Inputs and outputs by name, datatype and shape.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Signature {
-    pub inputs: Vec<Tensor>,
-    pub outputs: Vec<Tensor>,
-}
-
-/// A tensor as the Open Inference Protocol names it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tensor {
-    pub name: String,
-    /// `FP32`, `INT64`, `BYTES`, …
-    pub datatype: String,
-    /// -1 stands for a dimension of any length.
-    pub shape: Vec<i64>,
-    /// The names of the columns along the last dimension, where the data told them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub columns: Vec<String>,
 }
 
 /// The ONNX Runtime library that packaging tested.

@@ -2,6 +2,4 @@
 
 mod description;
 
-pub use description::{
-    DESCRIPTION_FILE, Description, File, Lineage, ModelName, Runtime, Serve, Signature, Smoke, Tensor,
-};
+pub use description::{DESCRIPTION_FILE, Description, File, Lineage, ModelName, Runtime, Serve, Smoke};

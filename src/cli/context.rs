@@ -9,7 +9,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use super::Global;
 use super::console::Console;
 use super::output::Output;
-use crate::event::{EventSink, Interrupt};
+use crate::event::{EventSink, Interrupt, Watch};
 use crate::fs::quote;
 use crate::project::{Project, ProjectPath};
 use crate::{Error, Result};
@@ -59,6 +59,11 @@ impl Context {
     /// A file named on the command line, relative to where the user is.
     pub fn file(&self, path: &Path) -> PathBuf {
         self.directory.join(path)
+    }
+
+    /// What long work is given: who hears of it, and whether it should stop.
+    pub fn watch(&self) -> Watch<'_> {
+        Watch { events: &*self.events, interrupt: &self.interrupt }
     }
 
     /// From now on Ctrl-C and SIGTERM ask to stop instead of ending the process; for commands that ask

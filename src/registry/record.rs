@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::digest::Object;
+use crate::env::Environment;
 use crate::project::ProjectPath;
 use crate::project::lock::LockedPath;
-use crate::run::{Environment, RunId};
+use crate::run::RunId;
 
 /// A version of a model: the record `models/NAME/versions/NUMBER`, written once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,4 +2,4 @@
 
 mod record;
 
-pub use record::{Environment, Host, MetricPoint, Outcome, Run, RunId, RunStep, Status};
+pub use record::{Host, MetricPoint, Outcome, Run, RunId, RunStep, Status};

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Digest;
+use crate::env::Environment;
 use crate::project::lock::LockedPath;
 
 /// The name of a run: 12 lower-case hex digits, chosen at random.
@@ -124,20 +125,6 @@ pub struct Host {
     pub arch: String,
     pub cpus: u64,
     pub memory_bytes: u64,
-}
-
-/// What the steps ran in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Environment {
-    /// The digest of what was declared (requirements, interpreter, platform), which is part of each step key; `None`
-    /// where nothing is declared and the user's own interpreter served.
-    pub digest: Option<Digest>,
-    /// The interpreter's path; `None` where there is no Python.
-    pub python: Option<String>,
-    /// Such as `3.11.7`.
-    pub python_version: Option<String>,
-    /// The installed packages as `name==version` lines; an object of the store.
-    pub packages: Option<Digest>,
 }
 
 /// A value of a metric on the way.

@@ -91,7 +91,8 @@ impl Project {
 
     /// Runs Git, with a name and an address for commits.
     pub fn git(&self, arguments: &[&str]) -> Outcome {
-        let configured = ["-c", "user.name=Tester", "-c", "user.email=tester@example.org", "-c", "init.defaultBranch=main"];
+        let configured =
+            ["-c", "user.name=Tester", "-c", "user.email=tester@example.org", "-c", "init.defaultBranch=main"];
         let output = self.other("git", &[&configured, arguments].concat()).output().unwrap();
         Outcome::new(format!("git {}", arguments.join(" ")), self.dir.path(), output).success()
     }
