@@ -28,7 +28,7 @@ pub struct Context {
 impl Context {
     /// Sets up output, progress and signals as the global options say.
     pub(super) fn new(global: Global) -> Result<Self> {
-        let directory = match &global.directory {
+        let directory = match &global.work_directory {
             Some(directory) => directory
                 .canonicalize()
                 .with_context(|| format!("cannot enter `{}`", quote(directory)))

@@ -1,7 +1,9 @@
 //! The command line: one file per command, which parses its arguments, calls the domain once and shows the result.
 
+mod completions;
 mod console;
 mod context;
+mod init;
 mod output;
 mod table;
 
@@ -35,7 +37,7 @@ pub struct Cli {
 pub struct Global {
     /// Work as if started in this directory
     #[arg(short = 'C', long = "directory", value_name = "DIR", global = true, help_heading = "Global options")]
-    directory: Option<PathBuf>,
+    work_directory: Option<PathBuf>,
     /// Print the result as one JSON document
     #[arg(long, global = true, help_heading = "Global options")]
     json: bool,
@@ -51,11 +53,19 @@ pub struct Global {
 }
 
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    Init(init::Init),
+    Completions(completions::Completions),
+    Man(completions::Man),
+}
 
 impl Command {
     fn run(self, cx: &mut Context) -> Result<()> {
-        match self {}
+        match self {
+            Self::Init(command) => command.run(cx),
+            Self::Completions(command) => command.run(cx),
+            Self::Man(command) => command.run(cx),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod condition;
 pub mod git;
 pub mod gitignore;
+pub mod init;
 pub mod lock;
 pub mod manifest;
 mod path;

@@ -97,10 +97,6 @@ impl<'t> Item<'t> {
         }
     }
 
-    pub fn bool(self) -> Result<bool> {
-        self.value.get_ref().as_bool().ok_or_else(|| self.wrong_type("true or false"))
-    }
-
     /// A whole number from `minimum` up.
     pub fn integer(self, minimum: u64) -> Result<u64> {
         let expected = format!("a whole number from {minimum} up");

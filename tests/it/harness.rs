@@ -105,11 +105,6 @@ impl Project {
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
     }
-
-    /// `mlx verify` finds nothing wrong.
-    pub fn assert_sound(&self) {
-        self.mlx(&["verify"]).success();
-    }
 }
 
 /// Settings of pip and of certificates that the machine needs to reach its package index.

@@ -1,3 +1,7 @@
 //! What users see: the real program in temporary projects.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
+mod architecture;
 mod harness;
+mod init;

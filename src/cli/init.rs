@@ -1,0 +1,138 @@
+//! `mlx init`: a new project, empty or from an example.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use include_dir::{Dir, include_dir};
+use serde::Serialize;
+
+use super::{Context, Render, Text};
+use crate::fs::quote;
+use crate::project::init::{self, Created, ExampleFile};
+use crate::project::{MANIFEST, Manifest, Project};
+use crate::{Error, Result};
+
+/// The folders under `examples/`, carried in the program.
+static EXAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples");
+
+/// Start a project
+///
+/// Writes a commented `mlx.toml` and a line in `.gitignore`, nothing else; or lays out a whole example.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  mlx init\n  mlx init churn\n  mlx init --example breast-cancer demo")]
+pub struct Init {
+    /// Directory of the project; created where it is missing
+    #[arg(default_value = ".", hide_default_value = true)]
+    directory: PathBuf,
+    /// Lay out this example instead of an empty manifest
+    #[arg(long, value_name = "NAME")]
+    example: Option<String>,
+    /// List the examples
+    #[arg(long, conflicts_with_all = ["example", "directory"])]
+    list_examples: bool,
+}
+
+impl Init {
+    pub fn run(self, cx: &mut Context) -> Result<()> {
+        if self.list_examples {
+            return cx.out.show(&Examples { examples: examples()? });
+        }
+        let directory = cx.file(&self.directory);
+        if let Ok(around) = Project::discover(directory.parent().unwrap_or(Path::new("/")))
+            && self.directory != Path::new(".")
+        {
+            cx.events.warn(format!("`{}` lies inside the project `{}`", quote(&directory), quote(around.root())));
+        }
+        let created = match &self.example {
+            Some(name) => init::lay_out(&directory, &example(name)?)?,
+            None => init::init(&directory)?,
+        };
+        let existed = created.files.is_empty();
+        let Created { root, files } = created;
+        let files = files.iter().map(|file| file.to_string_lossy().into_owned()).collect();
+        cx.out.show(&Initialized { existed, root: root.to_string_lossy().into_owned(), files })?;
+        match &self.example {
+            _ if existed => {}
+            Some(_) => cx.out.hint(format!("Read `{}/README.md`, then run `mlx train`", quote(&self.directory))),
+            None => cx.out.hint(format!("Describe your steps in {MANIFEST}, then run `mlx train`")),
+        }
+        Ok(())
+    }
+}
+
+#[derive(Serialize)]
+struct Initialized {
+    root: String,
+    /// Whether the project was there already, so that nothing changed.
+    existed: bool,
+    /// Files that are new or changed.
+    files: Vec<String>,
+}
+
+impl Render for Initialized {
+    fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
+        let root = quote(&self.root);
+        match self.existed {
+            true => writeln!(out, "`{root}` is a project already; nothing changed"),
+            false => {
+                writeln!(out, "Created {} in `{root}`", self.files.iter().map(quote).collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Examples {
+    examples: Vec<Example>,
+}
+
+#[derive(Serialize)]
+struct Example {
+    name: String,
+    description: Option<String>,
+}
+
+impl Render for Examples {
+    fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
+        let width = self.examples.iter().map(|example| example.name.len()).max().unwrap_or(0);
+        self.examples.iter().try_for_each(|Example { name, description }| {
+            writeln!(out, "{}", format!("{name:<width$}  {}", description.as_deref().unwrap_or_default()).trim_end())
+        })
+    }
+}
+
+fn example_directories() -> impl Iterator<Item = (&'static str, &'static Dir<'static>)> {
+    EXAMPLES.dirs().filter_map(|directory| Some((directory.path().to_str()?, directory)))
+}
+
+fn examples() -> Result<Vec<Example>> {
+    let example = |(name, directory): (&str, &Dir<'_>)| {
+        let manifest = directory.get_file(Path::new(name).join(MANIFEST));
+        let manifest = Manifest::parse(manifest.map_or(&[][..], |file| file.contents()))?;
+        Ok(Example { name: name.to_owned(), description: manifest.description })
+    };
+    example_directories().map(example).collect()
+}
+
+fn example(name: &str) -> Result<Vec<ExampleFile>> {
+    let (_, directory) = example_directories().find(|(found, _)| *found == name).ok_or_else(|| {
+        Error::usage(format!("there is no example `{}`", crate::fs::escape(name.as_bytes())))
+            .with_hint(crate::error::did_you_mean(name, example_directories().map(|(name, _)| name)))
+    })?;
+    let mut files = Vec::new();
+    collect(directory, directory.path(), &mut files);
+    Ok(files)
+}
+
+/// All files below a directory, but for what a run in the source tree may have left there.
+fn collect(directory: &Dir<'_>, root: &Path, files: &mut Vec<ExampleFile>) {
+    for file in directory.files() {
+        let path = file.path().strip_prefix(root).unwrap_or(file.path()).to_path_buf();
+        files.push(ExampleFile { path, content: file.contents().to_vec() });
+    }
+    let is_source = |directory: &&Dir<'_>| {
+        !matches!(directory.path().file_name().and_then(|name| name.to_str()), Some(".mlx" | "__pycache__"))
+    };
+    directory.dirs().filter(is_source).for_each(|directory| collect(directory, root, files));
+}
