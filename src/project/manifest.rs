@@ -409,4 +409,42 @@ mod tests {
         error(&format!("a = {}", "[".repeat(10_000)));
         error(&format!("[{}a]", "a.".repeat(10_000)));
     }
+
+    /// Every table of the schema accepts exactly the keys that the reader knows: an unknown key's hint lists them.
+    #[test]
+    fn the_schema_and_the_page_name_the_keys_that_the_reader_knows() {
+        let schema: Value = serde_json::from_str(include_str!("../../docs/mlx.schema.json")).unwrap();
+        let page = include_str!("../../docs/MANIFEST.md");
+        let tables = [
+            ("", "zzzz = 1"),
+            ("/properties/project", "project.zzzz = 1"),
+            ("/properties/data/additionalProperties/anyOf/1", "data.a = { path = 'a', zzzz = 1 }"),
+            ("/properties/env", "env.zzzz = 1"),
+            ("/properties/env/properties/python", "env.python = { requirements = [], zzzz = 1 }"),
+            ("/properties/step/additionalProperties", "step.a = { cmd = 'x', zzzz = 1 }"),
+            ("/properties/model/additionalProperties", "model.a = { path = 'x', zzzz = 1 }"),
+            (
+                "/properties/model/additionalProperties/properties/serve",
+                "model.a = { path = 'x', serve = { onnx = 'x', zzzz = 1 } }",
+            ),
+            ("/properties/remote/additionalProperties", "remote.a = { url = 'x', zzzz = 1 }"),
+            ("/properties/target/additionalProperties", "target.a = { url = 'x', zzzz = 1 }"),
+            (
+                "/properties/target/additionalProperties/properties/health",
+                "target.a = { url = 'x', health = { zzzz = 1 } }",
+            ),
+        ];
+        for (pointer, text) in tables {
+            let error = error(text);
+            let mut known: Vec<&str> =
+                error.split("there are: ").nth(1).expect(text).split('`').skip(1).step_by(2).collect();
+            let properties = schema.pointer(pointer).and_then(|table| table["properties"].as_object()).expect(pointer);
+            let mut in_schema: Vec<&str> = properties.keys().map(String::as_str).collect();
+            known.sort_unstable();
+            in_schema.sort_unstable();
+            assert_eq!(in_schema, known, "{text}");
+            let missing: Vec<_> = known.iter().filter(|key| !page.contains(*key)).collect();
+            assert!(missing.is_empty(), "docs/MANIFEST.md does not mention {missing:?}");
+        }
+    }
 }

@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 mod architecture;
+mod generated;
 mod harness;
 mod init;
