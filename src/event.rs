@@ -40,6 +40,7 @@ pub enum Unit {
     Files,
     Steps,
     Objects,
+    Packages,
 }
 
 /// Takes events; called from many threads.

@@ -130,6 +130,7 @@ fn describe(work: &Work, done: u64) -> String {
         Unit::Files => super::output::count(number, "file"),
         Unit::Steps => super::output::count(number, "step"),
         Unit::Objects => super::output::count(number, "object"),
+        Unit::Packages => super::output::count(number, "package"),
     };
     let of = work.total.map_or(String::new(), |total| format!(" of {}", amount(total)));
     let elapsed = duration(work.started.elapsed().as_secs_f64());

@@ -9,6 +9,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use super::Global;
 use super::console::Console;
 use super::output::Output;
+use crate::env::Interpreters;
 use crate::event::{EventSink, Interrupt, Watch};
 use crate::fs::quote;
 use crate::project::{Project, ProjectPath};
@@ -94,6 +95,14 @@ impl Context {
                 Error::failed("no place for caches: neither HOME nor XDG_CACHE_HOME nor MLX_CACHE_DIR is set")
                     .with_hint("set MLX_CACHE_DIR to a directory of your own")
             })
+    }
+
+    /// Where interpreters and other programs are looked for.
+    pub fn interpreters(&self) -> Interpreters {
+        Interpreters {
+            path: std::env::var_os("PATH").unwrap_or_default(),
+            pyenv_version: std::env::var_os("PYENV_VERSION").filter(|version| !version.is_empty()),
+        }
     }
 
     /// Who uses the program, for records: the login name, or the number of the user.

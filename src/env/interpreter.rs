@@ -1,0 +1,210 @@
+//! Python interpreters: which one is meant, what it is, and where its packages lie.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::{Deserialize, Serialize};
+
+use super::memory::{Memory, Sighting};
+use crate::{Error, Result};
+
+/// Where interpreters are looked for, as the user's environment says it.
+#[derive(Debug, Clone, Default)]
+pub struct Interpreters {
+    /// The value of `PATH`.
+    pub path: OsString,
+    /// The value of `PYENV_VERSION`, by which the shims of pyenv choose an interpreter.
+    pub pyenv_version: Option<OsString>,
+}
+
+/// A Python interpreter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interpreter {
+    /// Its own idea of its path, behind shims of version managers.
+    pub executable: PathBuf,
+    /// Such as `3.11.7`.
+    pub version: String,
+    /// Such as `cpython-311-x86_64-linux-gnu`.
+    pub platform: String,
+    /// The directories that hold its installed packages.
+    pub site_packages: Vec<PathBuf>,
+}
+
+/// Prints what [`Interpreter`] wants to know, each part ended by NUL, because paths are bytes.
+const PROBE: &str = r#"
+import os, platform, site, sys, sysconfig
+parts = [sys.executable, platform.python_version(), sysconfig.get_config_var("SOABI") or sysconfig.get_platform()]
+sites = [sysconfig.get_paths()["purelib"], sysconfig.get_paths()["platlib"]] + sys.path
+if sys.prefix == sys.base_prefix:
+    sites.append(site.getusersitepackages())
+for path in sites:
+    if path not in parts[3:] and os.path.basename(path) in ("site-packages", "dist-packages") and os.path.isdir(path):
+        parts.append(path)
+sys.stdout.buffer.write(b"".join(os.fsencode(part) + b"\0" for part in parts))
+"#;
+
+impl Interpreters {
+    /// The interpreter that is meant by `wanted`: a version (`3.11`), a path, the name of a program, or what `PATH` has.
+    /// `None` where nothing is wanted and there is none.
+    pub fn find(&self, wanted: Option<&str>, root: &Path, cache: &Path) -> Result<Option<Interpreter>> {
+        let mut memory = Memory::open(cache);
+        let found = match wanted {
+            None => self.first(&["python3".into(), "python".into()], root, &mut memory, |_| true),
+            Some(wanted) => Some(self.wanted(wanted, root, &mut memory)?),
+        };
+        memory.save();
+        Ok(found)
+    }
+
+    fn wanted(&self, wanted: &str, root: &Path, memory: &mut Memory) -> Result<Interpreter> {
+        let shown = crate::fs::escape(wanted.as_bytes());
+        if wanted.contains('/') {
+            let path = root.join(wanted);
+            return self.identify(&path, root, memory).ok_or_else(|| {
+                Error::failed(format!("`{shown}`, which `python` in [env] names, is no Python that runs"))
+                    .with_hint("name a version such as \"3.11\", or the path of an interpreter")
+            });
+        }
+        let is_version = wanted.starts_with(|first: char| first.is_ascii_digit());
+        let found = match is_version {
+            true => {
+                let parts: Vec<&str> = wanted.split('.').collect();
+                let mut names = vec![format!("python{}", parts[..parts.len().min(2)].join("."))];
+                names.extend(["python3".into(), "python".into()]);
+                self.first(&names, root, memory, |python| is_of_version(&python.version, wanted))
+                    .or_else(|| self.managed(wanted, root, memory))
+            }
+            false => self.first(&[wanted.to_owned()], root, memory, |_| true),
+        };
+        found.ok_or_else(|| match is_version {
+            true => Error::failed(format!("there is no Python {shown} on this machine, and the project asks for it"))
+                .with_hint(format!(
+                    "install it (`uv python install {shown}`, `pyenv install {shown}`), or change `python` in [env]"
+                )),
+            false => Error::failed(format!("there is no program `{shown}` on PATH that is a Python"))
+                .with_hint("`python` in [env] takes a version such as \"3.11\", or the path of an interpreter"),
+        })
+    }
+
+    /// The first interpreter on `PATH` with one of these names that suits.
+    fn first(
+        &self,
+        names: &[String],
+        root: &Path,
+        memory: &mut Memory,
+        suits: impl Fn(&Interpreter) -> bool,
+    ) -> Option<Interpreter> {
+        let candidates = names.iter().flat_map(|name| programs(name, &self.path));
+        candidates.filter_map(|path| self.identify(&path, root, memory)).find(suits)
+    }
+
+    /// An interpreter of this version that is installed but not on `PATH`: one of pyenv's, or one that uv knows.
+    fn managed(&self, version: &str, root: &Path, memory: &mut Memory) -> Option<Interpreter> {
+        let versions =
+            find_program("pyenv", &self.path).and_then(|pyenv| Some(pyenv.parent()?.parent()?.join("versions")));
+        let mut installed: Vec<PathBuf> = versions
+            .and_then(|versions| std::fs::read_dir(versions).ok())
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .filter(|path| path.file_name().and_then(OsStr::to_str).is_some_and(|name| is_of_version(name, version)))
+            .collect();
+        installed.sort();
+        let of_pyenv = installed.iter().rev().find_map(|path| self.identify(&path.join("bin/python"), root, memory));
+        of_pyenv.or_else(|| {
+            let uv = find_program("uv", &self.path)?;
+            let output = Command::new(uv)
+                .args(["python", "find", "--no-project", "--offline", version])
+                .current_dir(root)
+                .stdin(Stdio::null())
+                .output()
+                .ok()?;
+            let path = PathBuf::from(OsString::from_vec(output.stdout.trim_ascii().to_vec()));
+            let found = path.is_absolute().then(|| self.identify(&path, root, memory))?;
+            found.filter(|python| is_of_version(&python.version, version))
+        })
+    }
+
+    /// What the program at `path` is, from memory where it has not changed; `None` where it is no Python that runs.
+    fn identify(&self, path: &Path, root: &Path, memory: &mut Memory) -> Option<Interpreter> {
+        let sighting = Sighting::of(path, root, self.pyenv_version.as_deref())?;
+        if let Some(known) = memory.recall(&sighting) {
+            return Some(known);
+        }
+        let interpreter = ask(path, root)?;
+        memory.remember(sighting, &interpreter);
+        Some(interpreter)
+    }
+}
+
+/// Asks the interpreter itself. `-I` keeps variables such as `PYTHONPATH` out of the answer.
+fn ask(path: &Path, root: &Path) -> Option<Interpreter> {
+    let output = Command::new(path)
+        .args(["-I", "-c", PROBE])
+        .current_dir(root)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()
+        .filter(|output| output.status.success())?;
+    let mut parts = output.stdout.split(|byte| *byte == 0);
+    let mut text = || parts.next().filter(|part| !part.is_empty());
+    let executable = PathBuf::from(OsStr::from_bytes(text()?));
+    let version = String::from_utf8(text()?.to_vec()).ok()?;
+    let platform = String::from_utf8(text()?.to_vec()).ok()?;
+    let site_packages = std::iter::from_fn(text).map(|part| PathBuf::from(OsStr::from_bytes(part))).collect();
+    Some(Interpreter { executable, version, platform, site_packages })
+}
+
+/// Whether `3.11.7` is a `3.11`: equal part by part.
+fn is_of_version(version: &str, wanted: &str) -> bool {
+    version.strip_prefix(wanted).is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_digit()))
+}
+
+/// The first program with this name on `PATH`.
+pub fn find_program(name: &str, path: &OsStr) -> Option<PathBuf> {
+    programs(name, path).next()
+}
+
+/// All programs with this name on `PATH`, in its order. Relative directories are left out: what they mean depends on
+/// where one stands.
+fn programs<'a>(name: &'a str, path: &'a OsStr) -> impl Iterator<Item = PathBuf> + 'a {
+    let is_program = |path: &PathBuf| {
+        path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    };
+    std::env::split_paths(path)
+        .filter(|directory| directory.is_absolute())
+        .map(move |directory| directory.join(name))
+        .filter(is_program)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_part_by_part() {
+        assert!(is_of_version("3.11.7", "3.11"));
+        assert!(is_of_version("3.11.7", "3"));
+        assert!(!is_of_version("3.11.7", "3.1"));
+        assert!(!is_of_version("3.1.1", "3.11"));
+    }
+
+    #[test]
+    fn the_first_program_on_path_counts_and_plain_files_do_not() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a", "b"] {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+            std::fs::write(dir.path().join(name).join("tool"), "").unwrap();
+        }
+        let in_b = dir.path().join("b/tool");
+        std::fs::set_permissions(&in_b, PermissionsExt::from_mode(0o755)).unwrap();
+        let path = std::env::join_paths([dir.path().join("a"), dir.path().join("b")]).unwrap();
+
+        assert_eq!(find_program("tool", &path), Some(in_b));
+        assert_eq!(find_program("other", &path), None);
+    }
+}

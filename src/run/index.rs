@@ -1,0 +1,280 @@
+//! The index `.mlx/runs.db`: an SQLite database made from the records of the runs, plus the runs that go on now.
+//!
+//! Its schema is versioned (`PRAGMA user_version`). A damaged file is set aside and made again from the records; a file
+//! of a newer mlx is left alone.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use anyhow::Context;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+
+use super::{Run, RunId, Status, Summary, read_record};
+use crate::event::{Event, EventSink};
+use crate::fs::{FileLock, create_dir_all, quote};
+use crate::project::Project;
+use crate::store::Store;
+use crate::{Error, Result};
+
+/// The version of the schema that this program writes.
+const SCHEMA_VERSION: i64 = 1;
+
+/// `started` counts microseconds since 1970. `summary` is the JSON of [`Summary`]; `run` is the whole run as JSON while
+/// it goes on, before it has a record.
+const SCHEMA: &str = "
+    CREATE TABLE run (
+        id TEXT NOT NULL PRIMARY KEY,
+        started INTEGER NOT NULL,
+        status TEXT NOT NULL,
+        summary TEXT NOT NULL,
+        run TEXT
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX run_started ON run (started DESC, id);
+";
+
+pub struct Index {
+    path: PathBuf,
+    store: Store,
+    connection: Mutex<Connection>,
+}
+
+/// Why the database can't be used as it is.
+enum Trouble {
+    Damaged,
+    Other(Error),
+}
+
+impl Index {
+    /// Opens the database, or makes it from the records.
+    pub fn open(project: &Project, store: &Store, events: &dyn EventSink) -> Result<Self> {
+        let path = project.state("runs.db");
+        create_dir_all(path.parent().unwrap_or(project.root()))?;
+        let connection = match connect(&path) {
+            Ok(connection) => connection,
+            Err(Trouble::Other(error)) => return Err(error),
+            Err(Trouble::Damaged) => {
+                let _alone = FileLock::exclusive(&project.state("locks/runs-db"), "mlx", |_| {})?;
+                // Whoever held the lock before may have done it.
+                match connect(&path) {
+                    Ok(connection) => connection,
+                    Err(Trouble::Other(error)) => return Err(error),
+                    Err(Trouble::Damaged) => {
+                        let aside = set_aside(&path)?;
+                        events.emit(Event::Warning {
+                            message: format!("`{}` is damaged; it is made again from the runs' records", quote(&path)),
+                            hint: Some(format!("the damaged file is `{}`", quote(&aside))),
+                        });
+                        connect(&path).map_err(Trouble::into_error)?
+                    }
+                }
+            }
+        };
+        Ok(Self { path, store: store.clone(), connection: Mutex::new(connection) })
+    }
+
+    /// Adds or replaces the row of a run; while it goes on, with the whole of it.
+    pub fn put(&self, run: &Run, goes_on: bool) -> Result<()> {
+        self.with(|connection| insert(connection, run, goes_on))
+    }
+
+    /// Brings the rows in line with the records: some may have come or gone by other ways than this index.
+    pub fn refresh(&self) -> Result<()> {
+        let names = self.store.records("runs")?;
+        let recorded: BTreeSet<RunId> =
+            names.iter().filter_map(|name| name.strip_prefix("runs/")?.parse().ok()).collect();
+        let mut indexed = BTreeSet::new();
+        for (id, has_record) in self.rows()? {
+            match has_record {
+                true if !recorded.contains(&id) => self.delete(&id)?,
+                true => drop(indexed.insert(id)),
+                false => {}
+            }
+        }
+        let missing: Vec<&RunId> = recorded.difference(&indexed).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let mut runs = Vec::with_capacity(missing.len());
+        for id in missing {
+            runs.extend(read_record(&self.store, id)?);
+        }
+        self.with(|connection| {
+            let transaction = connection.unchecked_transaction()?;
+            runs.iter().try_for_each(|run| insert(&transaction, run, false))?;
+            transaction.commit()
+        })
+    }
+
+    /// The newest run, if there is one.
+    pub fn latest(&self) -> Result<Vec<RunId>> {
+        self.ids("SELECT id FROM run ORDER BY started DESC, id LIMIT 1", [])
+    }
+
+    /// The runs whose id begins so, the newest first.
+    pub fn starting_with(&self, prefix: &str) -> Result<Vec<RunId>> {
+        self.ids("SELECT id FROM run WHERE substr(id, 1, length(?1)) = ?1 ORDER BY started DESC, id", [prefix])
+    }
+
+    /// The runs that have started and not finished, whether their process lives or not.
+    pub fn running(&self) -> Result<Vec<RunId>> {
+        self.ids("SELECT id FROM run WHERE run IS NOT NULL ORDER BY started DESC, id", [])
+    }
+
+    /// All summaries, the newest first.
+    pub fn summaries(&self) -> Result<Vec<Summary>> {
+        let texts: Vec<String> = self.with(|connection| {
+            let mut statement = connection.prepare_cached("SELECT summary FROM run ORDER BY started DESC, id")?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        })?;
+        texts.iter().map(|text| self.decode(text)).collect()
+    }
+
+    /// A run that goes on, as it was when it started.
+    pub fn started(&self, id: &RunId) -> Result<Option<Run>> {
+        let text: Option<Option<String>> = self.with(|connection| {
+            let mut statement = connection.prepare_cached("SELECT run FROM run WHERE id = ?1")?;
+            statement.query_row([id.as_str()], |row| row.get(0)).optional()
+        })?;
+        text.flatten().map(|text| self.decode(&text)).transpose()
+    }
+
+    /// Every row's id, and whether the run has a record.
+    fn rows(&self) -> Result<Vec<(RunId, bool)>> {
+        let rows: Vec<(String, bool)> = self.with(|connection| {
+            let mut statement = connection.prepare_cached("SELECT id, run IS NULL FROM run")?;
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })?;
+        Ok(rows.into_iter().filter_map(|(id, has_record)| Some((id.parse().ok()?, has_record))).collect())
+    }
+
+    fn delete(&self, id: &RunId) -> Result<()> {
+        self.with(|connection| connection.execute("DELETE FROM run WHERE id = ?1", [id.as_str()])).map(drop)
+    }
+
+    fn ids(&self, query: &str, parameters: impl rusqlite::Params) -> Result<Vec<RunId>> {
+        let texts: Vec<String> = self
+            .with(|connection| connection.prepare_cached(query)?.query_map(parameters, |row| row.get(0))?.collect())?;
+        Ok(texts.iter().filter_map(|text| text.parse().ok()).collect())
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let connection = self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        work(&connection).map_err(|error| trouble(&self.path, error).into_error_at(&self.path))
+    }
+
+    fn decode<T: serde::de::DeserializeOwned>(&self, text: &str) -> Result<T> {
+        let value = serde_json::from_str(text)
+            .map_err(|error| trouble_hint(anyhow::Error::new(error).context("a row of it is damaged"), &self.path))?;
+        Ok(value)
+    }
+}
+
+impl Trouble {
+    fn into_error(self) -> Error {
+        match self {
+            Trouble::Damaged => Error::failed("the index of the runs is damaged again and again"),
+            Trouble::Other(error) => error,
+        }
+    }
+
+    fn into_error_at(self, path: &Path) -> Error {
+        match self {
+            Trouble::Damaged => trouble_hint(anyhow::anyhow!("it is damaged"), path),
+            Trouble::Other(error) => error,
+        }
+    }
+}
+
+fn trouble_hint(cause: anyhow::Error, path: &Path) -> Error {
+    Error::from(cause.context(format!("cannot use the index `{}`", quote(path))))
+        .with_hint("delete it: it is made again from the runs' records")
+}
+
+fn trouble(path: &Path, error: rusqlite::Error) -> Trouble {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Trouble::Damaged,
+        _ => Trouble::Other(
+            Error::from(anyhow::Error::new(error).context(format!("cannot use the index `{}`", quote(path))))
+                .with_hint("is the disk full, or the directory not yours to write?"),
+        ),
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, Trouble> {
+    let open = || -> rusqlite::Result<(Connection, i64)> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(Duration::from_secs(30))?;
+        let version = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        Ok((connection, version))
+    };
+    let (connection, version) = open().map_err(|error| trouble(path, error))?;
+    if version > SCHEMA_VERSION {
+        let message = format!("`{}` has schema {version}; this mlx knows up to {SCHEMA_VERSION}", quote(path));
+        return Err(Trouble::Other(Error::failed(message).with_hint(
+            "a newer mlx works here: install it, or delete the file (it is made again from the runs' records)",
+        )));
+    }
+    let set_up = || -> rusqlite::Result<()> {
+        // A commit survives the end of the process; after a power cut the records bring back what is missing.
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        if version < SCHEMA_VERSION {
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            create(&connection)?;
+        }
+        // A file that was cut off or overwritten in parts may still have a sound first page.
+        connection.prepare_cached("SELECT id FROM run LIMIT 1")?.exists([]).map(drop)
+    };
+    set_up().map_err(|error| match error.sqlite_error_code() {
+        // A table is missing: it is a database, but none of ours.
+        Some(ErrorCode::Unknown) => Trouble::Damaged,
+        _ => trouble(path, error),
+    })?;
+    Ok(connection)
+}
+
+/// Makes the tables, alone: of two processes that come at once, the second finds them made.
+fn create(connection: &Connection) -> rusqlite::Result<()> {
+    let transaction = rusqlite::Transaction::new_unchecked(connection, rusqlite::TransactionBehavior::Immediate)?;
+    let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version < SCHEMA_VERSION {
+        transaction.execute_batch(SCHEMA)?;
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    }
+    transaction.commit()
+}
+
+fn insert(connection: &Connection, run: &Run, goes_on: bool) -> rusqlite::Result<()> {
+    let to_text = |result: serde_json::Result<String>| {
+        result.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+    };
+    let summary = to_text(serde_json::to_string(&Summary::of(run)))?;
+    let whole = goes_on.then(|| to_text(serde_json::to_string(run))).transpose()?;
+    let status = match run.status {
+        Status::Running => "running",
+        Status::Finished => "finished",
+        Status::Failed => "failed",
+        Status::Interrupted => "interrupted",
+    };
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO run (id, started, status, summary, run) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![run.id.as_str(), run.started.as_microsecond(), status, summary, whole])
+        .map(drop)
+}
+
+/// Moves a damaged database and its companions out of the way; returns where it lies now.
+fn set_aside(path: &Path) -> Result<PathBuf> {
+    let stamp = jiff::Timestamp::now().as_second();
+    let aside = path.with_extension(format!("db.damaged-{stamp}"));
+    std::fs::rename(path, &aside).with_context(|| format!("cannot rename `{}`", quote(path)))?;
+    for companion in ["db-wal", "db-shm"] {
+        match std::fs::remove_file(path.with_extension(companion)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot remove `{companion}`")).map_err(Into::into);
+            }
+            _ => {}
+        }
+    }
+    Ok(aside)
+}
