@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::{BadBundle, path};
 use crate::Digest;
 use crate::env::Environment;
 use crate::predictor::Signature;
@@ -13,6 +14,8 @@ use crate::run::RunId;
 
 /// The name of the description in an unpacked bundle.
 pub const DESCRIPTION_FILE: &str = "mlx.bundle.json";
+/// The version of the format that this program writes and reads.
+pub const FORMAT: u64 = 1;
 
 /// What a bundle says about itself. Holds nothing that depends on when or where it was made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +32,30 @@ pub struct Description {
     pub smoke: Option<Smoke>,
     /// Every other file of the unpacked bundle, sorted by path.
     pub files: Vec<File>,
+}
+
+impl Description {
+    /// The file with this path.
+    pub fn file(&self, path: &str) -> Option<&File> {
+        let index = self.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;
+        Some(&self.files[index])
+    }
+
+    /// Checks what can be checked without the files: their paths, and that what is named is among them.
+    pub fn check(&self) -> Result<(), BadBundle> {
+        path::check_all(&self.files)?;
+        if let Some(Serve::Onnx(onnx)) = &self.serve
+            && self.file(onnx).is_none()
+        {
+            return Err(BadBundle::new(format_args!("it serves `{onnx}`, which it does not hold")));
+        }
+        for Runtime { path, digest, .. } in &self.runtimes {
+            if self.file(path).is_none_or(|file| file.digest != *digest) {
+                return Err(BadBundle::new(format_args!("it runs on `{path}`, which it does not hold as {digest}")));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Which model and version this is.

@@ -1,5 +1,28 @@
 //! Bundles: a model with all it needs to answer, as an OCI image layout with a CNCF ModelPack manifest.
+//!
+//! On disk a bundle is a tar of that layout, what skopeo calls `oci-archive`. Its name is the digest of its manifest.
+//! Each weight file is a layer as it is, so that the blob's digest is the object's; code, environment, documents and the
+//! ONNX Runtime library are one deterministic tar each, and [`Description`] (`mlx.bundle.json`) is one too. The same
+//! inputs give the same bytes, on any machine: a bundle holds no time, no host name and no user.
 
+mod archive;
+mod assembly;
+mod content;
 mod description;
+mod json;
+mod oci;
+mod open;
+mod path;
+mod refusal;
+#[cfg(test)]
+mod tests;
+mod unpack;
+mod verify;
 
+pub use assembly::Assembly;
+pub use content::{Content, PlannedLayer, Source};
 pub use description::{DESCRIPTION_FILE, Description, File, Lineage, ModelName, Runtime, Serve, Smoke};
+pub use open::{Bundle, Layer};
+pub use refusal::BadBundle;
+pub use unpack::{Unpacked, unpack};
+pub use verify::{Verification, verify};
