@@ -12,6 +12,9 @@ use crate::project::ProjectPath;
 use crate::project::lock::LockedPath;
 use crate::run::RunId;
 
+/// The version of the format that this program writes and reads.
+pub const FORMAT: u64 = 1;
+
 /// A version of a model: the record `models/NAME/versions/NUMBER`, written once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Version {
@@ -39,20 +42,16 @@ pub struct Version {
     pub environment: Option<Environment>,
 }
 
-/// An alias: the record `models/NAME/aliases/ALIAS`, replaced by compare-and-swap.
+/// An alias came to a version: the record `models/NAME/events/NUMBER`, written once.
+///
+/// The alias itself is the record `models/NAME/aliases/ALIAS`: its last promotion, replaced by compare-and-swap. So
+/// whoever moves an alias and is killed before the event is written leaves nothing out: the alias says it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Alias {
-    pub version: u64,
-    pub since: Timestamp,
-    pub by: String,
-}
-
-/// A promotion: the record `models/NAME/events/NUMBER`, written once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AliasEvent {
+pub struct Promotion {
     pub when: Timestamp,
     pub who: String,
     pub alias: String,
+    /// The version that held the alias before.
     pub from: Option<u64>,
     pub to: u64,
     pub why: Option<String>,
