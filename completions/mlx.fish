@@ -32,6 +32,9 @@ complete -c mlx -n "__fish_mlx_needs_command" -s v -l verbose -d 'Say more about
 complete -c mlx -n "__fish_mlx_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mlx -n "__fish_mlx_needs_command" -s V -l version -d 'Print version'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "init" -d 'Start a project'
+complete -c mlx -n "__fish_mlx_needs_command" -f -a "runs" -d 'List the runs'
+complete -c mlx -n "__fish_mlx_needs_command" -f -a "compare" -d 'Compare two runs'
+complete -c mlx -n "__fish_mlx_needs_command" -f -a "logs" -d 'Print what the steps of a run printed'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "man" -d 'Write the man pages into a directory'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -43,6 +46,39 @@ complete -c mlx -n "__fish_mlx_using_subcommand init" -l json -d 'Print the resu
 complete -c mlx -n "__fish_mlx_using_subcommand init" -s q -l quiet -d 'Print the result and errors only'
 complete -c mlx -n "__fish_mlx_using_subcommand init" -s v -l verbose -d 'Say more about what is being done'
 complete -c mlx -n "__fish_mlx_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from show help" -l limit -d 'List at most so many' -r
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from show help" -l status -d 'List only those that ended, or go on, this way' -r -f -a "running\t''
+finished\t''
+failed\t''
+interrupted\t''"
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from show help" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from show help" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from show help" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from show help" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from show help" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from show help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from show help" -f -a "show" -d 'Show everything that is known of a run'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from show help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from show" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from show" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from show" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show everything that is known of a run'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mlx -n "__fish_mlx_using_subcommand compare" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand compare" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand compare" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand compare" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand compare" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand compare" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand logs" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand logs" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand logs" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand logs" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand logs" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand logs" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mlx -n "__fish_mlx_using_subcommand completions" -s C -l directory -d 'Work as if started in this directory' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand completions" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand completions" -l json -d 'Print the result as one JSON document'
@@ -55,7 +91,11 @@ complete -c mlx -n "__fish_mlx_using_subcommand man" -l json -d 'Print the resul
 complete -c mlx -n "__fish_mlx_using_subcommand man" -s q -l quiet -d 'Print the result and errors only'
 complete -c mlx -n "__fish_mlx_using_subcommand man" -s v -l verbose -d 'Say more about what is being done'
 complete -c mlx -n "__fish_mlx_using_subcommand man" -s h -l help -d 'Print help'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init completions man help" -f -a "init" -d 'Start a project'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init completions man help" -f -a "completions" -d 'Print the completions of a shell'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init completions man help" -f -a "man" -d 'Write the man pages into a directory'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs completions man help" -f -a "init" -d 'Start a project'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs completions man help" -f -a "runs" -d 'List the runs'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs completions man help" -f -a "compare" -d 'Compare two runs'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs completions man help" -f -a "logs" -d 'Print what the steps of a run printed'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs completions man help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs completions man help" -f -a "man" -d 'Write the man pages into a directory'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from runs" -f -a "show" -d 'Show everything that is known of a run'

@@ -13,6 +13,8 @@ use crate::env::Interpreters;
 use crate::event::{EventSink, Interrupt, Watch};
 use crate::fs::quote;
 use crate::project::{Project, ProjectPath};
+use crate::run::Runs;
+use crate::store::Store;
 use crate::{Error, Result};
 
 /// The command context, `cx`.
@@ -50,6 +52,14 @@ impl Context {
     /// The project that the user is in.
     pub fn project(&self) -> Result<Project> {
         Project::discover(&self.directory)
+    }
+
+    /// The runs of the project that the user is in, and the store that holds what they made.
+    pub fn runs(&self) -> Result<(Store, Runs)> {
+        let project = self.project()?;
+        let store = Store::open(&project.state("store"))?;
+        let runs = Runs::open(&project, &store, &*self.events)?;
+        Ok((store, runs))
     }
 
     /// The project paths of arguments that are relative to where the user is.

@@ -1,11 +1,16 @@
 //! The command line: one file per command, which parses its arguments, calls the domain once and shows the result.
 
+mod compare;
 mod completions;
 mod console;
 mod context;
 mod init;
+mod logs;
 mod output;
+mod runs;
+mod show_run;
 mod table;
+mod terminal;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -55,6 +60,9 @@ pub struct Global {
 #[derive(Subcommand)]
 enum Command {
     Init(init::Init),
+    Runs(runs::Runs),
+    Compare(compare::Compare),
+    Logs(logs::Logs),
     Completions(completions::Completions),
     Man(completions::Man),
 }
@@ -63,6 +71,9 @@ impl Command {
     fn run(self, cx: &mut Context) -> Result<()> {
         match self {
             Self::Init(command) => command.run(cx),
+            Self::Runs(command) => command.run(cx),
+            Self::Compare(command) => command.run(cx),
+            Self::Logs(command) => command.run(cx),
             Self::Completions(command) => command.run(cx),
             Self::Man(command) => command.run(cx),
         }

@@ -33,15 +33,22 @@ impl Output {
 
     /// Prints the result of the command; once.
     pub fn show(&self, result: &impl Render) -> Result<()> {
+        if self.json {
+            return self.document(result);
+        }
         let mut writer = io::BufWriter::new(io::stdout().lock());
-        let shown = if self.json {
-            serde_json::to_writer_pretty(&mut writer, result).map_err(io::Error::from).and_then(|()| writeln!(writer))
-        } else {
-            let is_terminal = io::stdout().is_terminal();
-            let width = is_terminal.then(|| terminal_width(io::stdout()));
-            result.render(&mut Text { writer: &mut writer, width, color: is_terminal && wants_color() })
-        };
+        let is_terminal = io::stdout().is_terminal();
+        let width = is_terminal.then(|| terminal_width(io::stdout()));
+        let shown = result.render(&mut Text { writer: &mut writer, width, color: is_terminal && wants_color() });
         shown.and_then(|()| writer.flush()).context("cannot print the result")?;
+        Ok(())
+    }
+
+    /// Prints the result as JSON, for commands whose text is a stream.
+    pub fn document(&self, result: &impl Serialize) -> Result<()> {
+        let mut writer = io::BufWriter::new(io::stdout().lock());
+        let shown = serde_json::to_writer_pretty(&mut writer, result).map_err(io::Error::from);
+        shown.and_then(|()| writeln!(writer)).and_then(|()| writer.flush()).context("cannot print the result")?;
         Ok(())
     }
 
@@ -174,6 +181,16 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A measured number for people: four decimals, or as many digits in powers of ten where it is very large or small.
+pub fn number(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".into(),
+        size if (0.001..1e9).contains(&size) && value.fract() == 0.0 => format!("{value}"),
+        size if (0.001..1e9).contains(&size) => format!("{value:.4}"),
+        _ => format!("{value:.3e}"),
+    }
+}
+
 /// A count with its noun: `1 file`, `1,797 files`.
 pub fn count(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
@@ -200,6 +217,7 @@ mod tests {
     fn numbers_are_written_for_people() {
         assert_eq!([size(0), size(1023), size(1024), size(1 << 40)], ["0 B", "1023 B", "1.0 KiB", "1.0 TiB"]);
         assert_eq!([duration(0.42), duration(38.2), duration(125.0)], ["0.4 s", "38 s", "2 m 05 s"]);
+        assert_eq!([number(0.12345), number(3.0), number(-1.5e-7)], ["0.1235", "3", "-1.500e-7"]);
         assert_eq!([count(1, "file"), count(1_234_567, "file")], ["1 file", "1,234,567 files"]);
     }
 }

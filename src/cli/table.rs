@@ -20,6 +20,16 @@ impl Table {
         Self { heading: heading.map(str::to_owned).into(), ..Self::default() }
     }
 
+    /// A table whose columns are known only when it is made.
+    pub fn with_columns(heading: Vec<String>, right: Vec<usize>) -> Self {
+        Self { heading, right, rows: Vec::new() }
+    }
+
+    /// A row of [`Table::with_columns`].
+    pub fn push(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
     /// Numbers stand to the right in these columns, counted from 0.
     #[must_use]
     pub fn right<const N: usize>(mut self, columns: [usize; N]) -> Self {

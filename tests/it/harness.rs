@@ -114,7 +114,7 @@ fn is_package_setting(name: &[u8]) -> bool {
 }
 
 /// Environments are made once for all tests.
-fn shared_cache() -> PathBuf {
+pub fn shared_cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")
 }
 

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 mod architecture;
+mod environments;
 mod generated;
 mod harness;
 mod init;
+mod runs;

@@ -1,0 +1,187 @@
+//! `mlx runs show`: everything that is known of one run.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::output::{Style, count, duration, number, size};
+use super::runs::{style, value, word};
+use super::{Context, Render, Table, Text};
+use crate::Result;
+use crate::fs::escape;
+use crate::project::lock::LockedPath;
+use crate::run::{Host, Outcome, Run, RunStep};
+use crate::store::Store;
+
+/// Show everything that is known of a run
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  mlx runs show latest\n  mlx runs show 9be0\n  mlx runs show latest --json | jq .params"
+)]
+pub struct ShowRun {
+    /// Run in question: an id, a unique beginning of one, or `latest`
+    #[arg(value_name = "RUN")]
+    name: String,
+}
+
+impl ShowRun {
+    pub fn run(self, cx: &mut Context) -> Result<()> {
+        let (store, runs) = cx.runs()?;
+        let run = runs.find(&self.name)?;
+        let packages = packages(&store, &run);
+        cx.out.show(&Shown { run, packages })
+    }
+}
+
+/// The number of packages in the run's environment, where the list is here.
+fn packages(store: &Store, run: &Run) -> Option<u64> {
+    let digest = run.environment.packages.as_ref()?;
+    let list = store.read(digest).ok()?;
+    Some(list.iter().filter(|byte| **byte == b'\n').count() as u64)
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Shown {
+    run: Run,
+    #[serde(skip)]
+    packages: Option<u64>,
+}
+
+impl Render for Shown {
+    fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
+        let run = &self.run;
+        let status = out.styled(style(run.status), word(run.status));
+        let after = run.seconds().map_or(String::new(), |seconds| format!(" after {}", duration(seconds)));
+        writeln!(out, "run {} {status}{after}", out.styled(Style::Bold, &run.id))?;
+        for line in run.error.iter().flat_map(|error| error.lines()) {
+            writeln!(out, "  {}", escape(line.as_bytes()))?;
+        }
+        writeln!(out)?;
+        self.facts().iter().try_for_each(|(name, fact)| writeln!(out, "  {name:<12} {fact}"))?;
+        if !run.steps.is_empty() {
+            section(out, "steps")?;
+            steps(&run.steps).render(out)?;
+        }
+        if !run.params.is_empty() {
+            section(out, "parameters")?;
+            pairs(run.params.iter().map(|(name, param)| (name, value(param)))).render(out)?;
+        }
+        if !run.metrics.is_empty() {
+            section(out, "metrics")?;
+            pairs(run.metrics.iter().map(|(name, metric)| (name, number(*metric)))).render(out)?;
+        }
+        let files = files(&run.steps);
+        if !files.is_empty() {
+            section(out, "files")?;
+            files.render(out)?;
+        }
+        Ok(())
+    }
+}
+
+impl Shown {
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let run = &self.run;
+        let Host { name, os, arch, cpus, memory_bytes } = &run.host;
+        let command: Vec<String> = run.command.iter().map(|word| shell_word(word)).collect();
+        let machine = format!("{os} {arch}, {}, {}", count(*cpus, "processor"), size(*memory_bytes));
+        let mut facts = vec![
+            ("started", run.started.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
+            ("command", format!("mlx {}", command.join(" "))),
+            ("by", format!("{} on {} ({machine})", escape(run.user.as_bytes()), escape(name.as_bytes()))),
+        ];
+        let patch = match &run.patch {
+            Some(patch) => format!(", with uncommitted changes ({})", patch.short()),
+            None => String::new(),
+        };
+        facts.push(match &run.commit {
+            Some(commit) => {
+                ("commit", format!("{}{patch}", escape(commit.chars().take(12).collect::<String>().as_bytes())))
+            }
+            None => ("commit", format!("none{patch}")),
+        });
+        let environment = &run.environment;
+        let python = match (&environment.python, &environment.python_version) {
+            (Some(path), Some(version)) => format!("Python {version} ({path})"),
+            _ => "no Python".into(),
+        };
+        let declared = environment.digest.map_or(String::new(), |digest| format!("{}, ", digest.short()));
+        let packages = self.packages.map_or(String::new(), |number| format!(", {}", count(number, "package")));
+        facts.push(("environment", format!("{declared}{python}{packages}")));
+        facts.push(("mlx", escape(run.mlx.as_bytes())));
+        facts
+    }
+}
+
+fn section(out: &mut Text<'_>, name: &str) -> io::Result<()> {
+    let name = out.styled(Style::Bold, name);
+    writeln!(out, "\n{name}")
+}
+
+fn steps(steps: &[RunStep]) -> Table {
+    let mut table = Table::new(["  step", "outcome", "duration", "cpu", "memory", "why"]).right([2, 3, 4]);
+    for step in steps {
+        let has_run = matches!(step.outcome, Outcome::Ran | Outcome::Failed);
+        let measured = |text: String| if has_run { text } else { "-".into() };
+        let why = match (&step.made_by, step.exit_code) {
+            (_, Some(code)) if code != 0 => format!("exit code {code}"),
+            (Some(run), _) if !has_run => format!("made by run {run}"),
+            _ => escape(step.reason.as_bytes()),
+        };
+        table.row([
+            format!("  {}", escape(step.name.as_bytes())),
+            outcome(step.outcome).into(),
+            measured(duration(step.seconds)),
+            measured(duration(step.cpu_seconds)),
+            measured(size(step.peak_memory_bytes)),
+            why,
+        ]);
+    }
+    table
+}
+
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Ran => "ran",
+        Outcome::UpToDate => "up to date",
+        Outcome::Restored => "restored",
+        Outcome::Failed => "failed",
+        Outcome::Skipped => "skipped",
+    }
+}
+
+fn pairs<'a>(pairs: impl Iterator<Item = (&'a String, String)>) -> Table {
+    let mut table = Table::new(["  name", "value"]);
+    pairs.for_each(|(name, value)| table.row([format!("  {}", escape(name.as_bytes())), value]));
+    table
+}
+
+fn files(steps: &[RunStep]) -> Table {
+    let mut table = Table::new(["  step", "", "path", "digest", "size"]).right([4]);
+    for step in steps {
+        let used = step.deps.iter().map(|path| ("used", path));
+        let made = step.outs.iter().map(|path| ("made", path));
+        for (how, LockedPath { path, object }) in used.chain(made) {
+            let slash = if object.is_directory() { "/" } else { "" };
+            table.row([
+                format!("  {}", escape(step.name.as_bytes())),
+                how.into(),
+                format!("{path}{slash}"),
+                object.digest.short(),
+                size(object.size),
+            ]);
+        }
+    }
+    table
+}
+
+/// A word of a command line as one would type it.
+fn shell_word(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=:,@+%".contains(&byte);
+    match !word.is_empty() && word.bytes().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", escape(word.as_bytes()).replace('\'', r"'\''")),
+    }
+}

@@ -1,0 +1,265 @@
+//! Environments as the pipeline uses them, made with the machine's own Python and its configured package index.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use mlx::env::{Declared, Interpreters, Prepared};
+use mlx::event::{Event, Interrupt, Recorder, Silent, Watch};
+use mlx::project;
+use mlx::store::Store;
+use mlx::{Error, Kind};
+
+use crate::harness::{Project, shared_cache};
+
+fn host() -> Interpreters {
+    Interpreters { path: std::env::var_os("PATH").unwrap(), pyenv_version: std::env::var_os("PYENV_VERSION") }
+}
+
+/// A project whose environment is made in a cache of its own, or in the one that all tests share.
+struct Place {
+    project: Project,
+    cache: PathBuf,
+    events: Recorder,
+    interrupt: Interrupt,
+}
+
+impl Place {
+    fn new(env: &str) -> Self {
+        let project = Project::with_manifest(env);
+        let cache = project.home().join("cache");
+        Self { project, cache, events: Recorder::default(), interrupt: Interrupt::default() }
+    }
+
+    fn sharing_its_cache(env: &str) -> Self {
+        Self { cache: shared_cache(), ..Self::new(env) }
+    }
+
+    fn declared(&self) -> Result<Declared, Error> {
+        Declared::of(&project::Project::open(&self.project.root()).unwrap(), &self.cache, &host())
+    }
+
+    fn prepare(&self) -> Result<Prepared, Error> {
+        let watch = Watch { events: &self.events, interrupt: &self.interrupt };
+        self.declared()?.prepare(&self.store(), watch)
+    }
+
+    fn store(&self) -> Store {
+        Store::open(&self.project.path(".mlx/store")).unwrap()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let note = |event| match event {
+            Event::Note { message } => Some(message),
+            _ => None,
+        };
+        self.events.events().into_iter().filter_map(note).collect()
+    }
+}
+
+fn variable(prepared: &Prepared, name: &str) -> OsString {
+    prepared.variables.iter().find(|(variable, _)| variable == name).unwrap().1.clone()
+}
+
+const SIX: &str = r#"env.python = { requirements = ["six==1.16.0"] }"#;
+const IMPOSSIBLE: &str = r#"env.python = { requirements = ["six==99.99"] }"#;
+
+#[test]
+fn a_declared_environment_is_made_once_and_its_packages_are_known() {
+    let place = Place::sharing_its_cache(SIX);
+
+    let prepared = place.prepare().unwrap();
+
+    let program = "import os, six, sys; print(six.__version__, sys.prefix == os.environ['VIRTUAL_ENV'])";
+    let output = Command::new("python").args(["-c", program]).envs(prepared.variables.clone()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "1.16.0 True\n");
+    assert!(Path::new(&variable(&prepared, "VIRTUAL_ENV")).starts_with(shared_cache()));
+    let packages = place.store().read(&prepared.record.packages.unwrap()).unwrap();
+    assert!(String::from_utf8(packages).unwrap().lines().any(|line| line == "six==1.16.0"));
+    assert_eq!(prepared.record.digest, place.declared().unwrap().digest());
+    assert_eq!(prepared.onnxruntime(), None);
+
+    let again = Place::sharing_its_cache(SIX);
+    assert_eq!(again.prepare().unwrap().record, prepared.record);
+    assert_eq!(again.notes(), [""; 0]);
+}
+
+#[test]
+fn requirements_that_cannot_be_installed_show_the_last_lines_of_pip() {
+    let place = Place::new(IMPOSSIBLE);
+
+    let error = place.prepare().unwrap_err();
+
+    assert_eq!(error.kind(), Kind::Failed);
+    let text = error.to_string();
+    assert!(text.starts_with("cannot install the requirements in mlx.toml: `"), "{text}");
+    assert!(text.contains("\n    ERROR: No matching distribution found for six==99.99"), "{text}");
+    assert!(error.hint().unwrap().contains("correct the requirements"), "{error:?}");
+    assert!(!place.declared().unwrap().is_ready());
+}
+
+#[test]
+fn the_digest_follows_what_is_included_and_no_comments() {
+    let place = Place::new("env.python = { requirements = 'requirements.txt' }");
+    let digest = |top: &str, base: &str| {
+        place.project.set("requirements.txt", top);
+        place.project.set("base.txt", base);
+        place.declared().unwrap().digest().unwrap()
+    };
+
+    let before = digest("-r base.txt\nsix\n", "numpy\n");
+
+    assert_eq!(digest("# why\n-r base.txt\n\nsix\n", "numpy\n"), before);
+    assert_ne!(digest("-r base.txt\nsix\n", "numpy<2\n"), before);
+}
+
+#[test]
+fn without_a_declaration_the_users_own_interpreter_is_recorded() {
+    let place = Place::new("");
+
+    let prepared = place.prepare().unwrap();
+
+    let script = "import platform, sys; print(sys.executable, platform.python_version())";
+    let output = Command::new("python3").args(["-c", script]).output().unwrap();
+    let expected = String::from_utf8(output.stdout).unwrap();
+    let record = prepared.record;
+    assert_eq!(format!("{} {}\n", record.python.unwrap(), record.python_version.unwrap()), expected);
+    assert_eq!(record.digest, None);
+    assert!(prepared.variables.iter().all(|(name, _)| name != "PATH"));
+}
+
+#[test]
+fn a_known_interpreter_is_not_started_again() {
+    let place = Place::new("");
+    // A shim like pyenv's, which leaves a trace of each start.
+    let (root, trace) = (place.project.home(), place.project.home().join("trace"));
+    let shim = root.join("pyenv/shims/python3");
+    std::fs::create_dir_all(root.join("pyenv/versions")).unwrap();
+    std::fs::create_dir_all(shim.parent().unwrap()).unwrap();
+    let real = place.declared().unwrap().record().python.unwrap();
+    std::fs::write(&shim, format!("#!/bin/sh\necho x >> '{}'\nexec '{real}' \"$@\"\n", trace.display())).unwrap();
+    make_executable(&shim);
+    let host = Interpreters { path: shim.parent().unwrap().into(), pyenv_version: None };
+    let opened = project::Project::open(&place.project.root()).unwrap();
+    let python = || Declared::of(&opened, &place.cache, &host).unwrap().record().python.unwrap();
+
+    assert_eq!([python(), python()], [real.clone(), real]);
+
+    assert_eq!(std::fs::read_to_string(&trace).unwrap(), "x\n");
+}
+
+#[test]
+fn a_python_that_is_not_there_is_an_error_with_a_remedy() {
+    let cases = [
+        ("2.99", "there is no Python 2.99 on this machine"),
+        ("bin/none", "`bin/none`, which `python` in [env] names, is no Python that runs"),
+        ("cat", "there is no program `cat` on PATH that is a Python"),
+    ];
+    for (python, expected) in cases {
+        let place = Place::new(&format!("env.python = {{ requirements = [], python = '{python}' }}"));
+        let error = place.declared().unwrap_err();
+        assert!(error.to_string().starts_with(expected), "{error}");
+        assert!(error.hint().is_some());
+    }
+}
+
+#[test]
+fn an_environment_whose_interpreter_vanished_is_made_anew() {
+    let place = Place::new("env.python = { requirements = [] }");
+    let prepared = place.prepare().unwrap();
+    std::fs::remove_file(prepared.record.python.clone().unwrap()).unwrap();
+    assert!(!place.declared().unwrap().is_ready());
+
+    let again = place.prepare().unwrap();
+
+    assert_eq!(again.record, prepared.record);
+    assert!(Path::new(&again.record.python.unwrap()).exists());
+}
+
+#[test]
+fn a_wish_to_stop_leaves_nothing_that_counts() {
+    let place = Place::new(SIX);
+    place.interrupt.request();
+
+    let error = place.prepare().unwrap_err();
+
+    assert_eq!(error.kind(), Kind::Interrupted);
+    assert!(!place.declared().unwrap().is_ready());
+}
+
+/// Runs only as the child of the test below: makes the environment of the project named by the variable.
+#[test]
+fn child_that_makes_an_environment() {
+    /// Prints what the installer says as it says it.
+    struct Lines;
+
+    impl mlx::event::EventSink for Lines {
+        fn emit(&self, event: Event) {
+            if let Event::Detail { message } | Event::Note { message } = event {
+                println!("{message}");
+            }
+        }
+    }
+
+    let Some(root) = std::env::var_os("MLX_TEST_ENVIRONMENT_OF") else { return };
+    let opened = project::Project::open(Path::new(&root)).unwrap();
+    let store = Store::open(&opened.state("store")).unwrap();
+    let cache = Path::new(&root).parent().unwrap().join("home/cache");
+    let watch = Watch { events: &Lines, interrupt: &Interrupt::default() };
+    Declared::of(&opened, &cache, &host()).unwrap().prepare(&store, watch).unwrap();
+}
+
+fn child(place: &Place) -> std::process::Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["environments::child_that_makes_an_environment", "--exact", "--nocapture"])
+        .env("MLX_TEST_ENVIRONMENT_OF", place.project.root())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn a_killed_creation_counts_for_nothing_and_the_next_one_completes() {
+    let place = Place::new(SIX);
+    let mut killed = child(&place);
+    let mut lines = BufReader::new(killed.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.starts_with("Collecting six") || line.starts_with("Resolved")));
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert!(!place.declared().unwrap().is_ready());
+
+    let prepared = place.prepare().unwrap();
+
+    assert!(place.declared().unwrap().is_ready());
+    assert!(prepared.site_packages[0].join("six.py").exists());
+}
+
+#[test]
+fn of_two_that_come_at_once_one_makes_the_environment() {
+    let place = Place::new(SIX);
+    let mut first = child(&place);
+    let mut lines = BufReader::new(first.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("once for this content")));
+
+    place.prepare().unwrap();
+
+    lines.for_each(drop);
+    assert!(first.wait().unwrap().success());
+    let notes = place.notes();
+    assert!(matches!(notes.as_slice(), [note] if note.contains("which is making it")), "{notes:?}");
+}
+
+#[test]
+fn nothing_is_made_where_nothing_is_declared() {
+    let place = Place::new("");
+
+    place.declared().unwrap().prepare(&place.store(), Watch { events: &Silent, interrupt: &place.interrupt }).unwrap();
+
+    assert!(!place.cache.join("envs").exists());
+}
+
+fn make_executable(path: &Path) {
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+}
