@@ -22,6 +22,9 @@ _mlx() {
             mlx,completions)
                 cmd="mlx__subcmd__completions"
                 ;;
+            mlx,doctor)
+                cmd="mlx__subcmd__doctor"
+                ;;
             mlx,help)
                 cmd="mlx__subcmd__help"
                 ;;
@@ -42,6 +45,9 @@ _mlx() {
                 ;;
             mlx__subcmd__help,completions)
                 cmd="mlx__subcmd__help__subcmd__completions"
+                ;;
+            mlx__subcmd__help,doctor)
+                cmd="mlx__subcmd__help__subcmd__doctor"
                 ;;
             mlx__subcmd__help,help)
                 cmd="mlx__subcmd__help__subcmd__help"
@@ -80,7 +86,7 @@ _mlx() {
 
     case "${cmd}" in
         mlx)
-            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init runs compare logs completions man help"
+            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init runs compare logs doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -157,8 +163,34 @@ _mlx() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mlx__subcmd__doctor)
+            opts="-C -q -v -h --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mlx__subcmd__help)
-            opts="init runs compare logs completions man help"
+            opts="init runs compare logs doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -186,6 +218,20 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__doctor)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -34,6 +34,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand runs 'List the runs'
             cand compare 'Compare two runs'
             cand logs 'Print what the steps of a run printed'
+            cand doctor 'Look at this machine and this project'
             cand completions 'Print the completions of a shell'
             cand man 'Write the man pages into a directory'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -112,6 +113,18 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'mlx;doctor'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'mlx;completions'= {
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
@@ -141,6 +154,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand runs 'List the runs'
             cand compare 'Compare two runs'
             cand logs 'Print what the steps of a run printed'
+            cand doctor 'Look at this machine and this project'
             cand completions 'Print the completions of a shell'
             cand man 'Write the man pages into a directory'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -155,6 +169,8 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;help;compare'= {
         }
         &'mlx;help;logs'= {
+        }
+        &'mlx;help;doctor'= {
         }
         &'mlx;help;completions'= {
         }

@@ -5,6 +5,8 @@
 
 pub mod cli;
 
+pub mod doctor;
+
 pub mod bundle;
 pub mod predictor;
 pub mod registry;

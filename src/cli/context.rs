@@ -115,6 +115,12 @@ impl Context {
         }
     }
 
+    /// The endpoint of an S3 service of the user's own, from the variables that AWS's tools read.
+    pub fn s3_endpoint(&self) -> Option<String> {
+        let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        named("AWS_ENDPOINT_URL_S3").or_else(|| named("AWS_ENDPOINT_URL"))
+    }
+
     /// Who uses the program, for records: the login name, or the number of the user.
     pub fn user(&self) -> String {
         let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());

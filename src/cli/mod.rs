@@ -4,6 +4,7 @@ mod compare;
 mod completions;
 mod console;
 mod context;
+mod doctor;
 mod init;
 mod logs;
 mod output;
@@ -63,6 +64,7 @@ enum Command {
     Runs(runs::Runs),
     Compare(compare::Compare),
     Logs(logs::Logs),
+    Doctor(doctor::Doctor),
     Completions(completions::Completions),
     Man(completions::Man),
 }
@@ -74,6 +76,7 @@ impl Command {
             Self::Runs(command) => command.run(cx),
             Self::Compare(command) => command.run(cx),
             Self::Logs(command) => command.run(cx),
+            Self::Doctor(command) => command.run(cx),
             Self::Completions(command) => command.run(cx),
             Self::Man(command) => command.run(cx),
         }

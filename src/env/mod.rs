@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use interpreter::{Interpreter, Interpreters};
+pub use interpreter::{Interpreter, Interpreters, find_program};
 pub use library::Library;
 
 use crate::digest::Hasher;
@@ -25,7 +25,6 @@ use crate::fs::quote;
 use crate::project::Project;
 use crate::store::Store;
 use crate::{Digest, Error, Result};
-use interpreter::find_program;
 use requirements::Requirements;
 
 /// What the steps ran in.
@@ -109,6 +108,24 @@ impl Declared {
         self.python.as_ref().is_none_or(|python| build::is_ready(&python.directory))
     }
 
+    /// The interpreter that steps run with, or that the environment is made with; `None` where there is no Python.
+    pub fn interpreter(&self) -> Option<&Interpreter> {
+        self.interpreter.as_ref()
+    }
+
+    /// The ONNX Runtime library of the environment as it is now; `None` where it has none or is not made yet.
+    pub fn onnxruntime(&self) -> Option<Library> {
+        library::onnxruntime(&self.site_packages())
+    }
+
+    fn site_packages(&self) -> Vec<PathBuf> {
+        match (&self.python, &self.interpreter) {
+            (Some(python), _) => build::site_packages(&python.directory),
+            (None, Some(interpreter)) => interpreter.site_packages.clone(),
+            (None, None) => Vec::new(),
+        }
+    }
+
     /// The record of the environment without its packages, for a run in which nothing needs it.
     pub fn record(&self) -> Environment {
         let python = match &self.python {
@@ -130,17 +147,13 @@ impl Declared {
             // A step writes into a pipe; without this Python would keep its output back until the end.
             ("PYTHONUNBUFFERED".to_owned(), OsString::from("1")),
         ];
-        let site_packages = match (&self.python, &self.interpreter) {
-            (Some(python), Some(interpreter)) => {
-                let uv = find_program("uv", &self.path);
-                build::make(python, interpreter, uv.as_deref(), watch)?;
-                variables.push(("PATH".into(), self.path_through(&python.directory)?));
-                variables.push(("VIRTUAL_ENV".into(), python.directory.clone().into_os_string()));
-                build::site_packages(&python.directory)
-            }
-            (_, Some(interpreter)) => interpreter.site_packages.clone(),
-            (_, None) => Vec::new(),
-        };
+        if let (Some(python), Some(interpreter)) = (&self.python, &self.interpreter) {
+            let uv = find_program("uv", &self.path);
+            build::make(python, interpreter, uv.as_deref(), watch)?;
+            variables.push(("PATH".into(), self.path_through(&python.directory)?));
+            variables.push(("VIRTUAL_ENV".into(), python.directory.clone().into_os_string()));
+        }
+        let site_packages = self.site_packages();
         let mut record = self.record();
         if record.python.is_some() {
             let packages = library::packages(&site_packages);

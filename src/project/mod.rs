@@ -38,11 +38,16 @@ impl Project {
     /// Opens the project that `start` lies in: the nearest directory upwards that has a manifest.
     pub fn discover(start: &Path) -> Result<Self> {
         let start = start.canonicalize().with_context(|| format!("cannot enter `{}`", quote(start)))?;
-        let root = start.ancestors().find(|directory| directory.join(MANIFEST).is_file()).ok_or_else(|| {
+        let root = Self::root_around(&start).ok_or_else(|| {
             Error::usage(format!("there is no {MANIFEST} in `{}` or above it", quote(&start)))
                 .with_hint("start a project here with `mlx init`, or name one with `-C DIR`")
         })?;
-        Self::open(root)
+        Self::open(&root)
+    }
+
+    /// The nearest directory from `start` upwards that has a manifest.
+    pub fn root_around(start: &Path) -> Option<PathBuf> {
+        start.ancestors().find(|directory| directory.join(MANIFEST).is_file()).map(Path::to_path_buf)
     }
 
     /// Opens the project with this root.

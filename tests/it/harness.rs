@@ -73,6 +73,12 @@ impl Project {
         Outcome::new(format!("mlx {}", arguments.join(" ")), self.dir.path(), output)
     }
 
+    /// Runs a prepared command to its end.
+    pub fn outcome(&self, command: &mut Command) -> Outcome {
+        let output = command.output().unwrap();
+        Outcome::new(format!("{command:?}"), self.dir.path(), output)
+    }
+
     /// Another program in the same place and environment.
     pub fn other(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);

@@ -1,0 +1,146 @@
+//! `mlx doctor`: what it finds, and when it says that something is missing.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::harness::{Outcome, Project};
+
+/// Answers each request with this status until the test ends.
+fn server(status: u16) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = write!(stream, "HTTP/1.1 {status} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
+    address
+}
+
+/// An address where nobody listens.
+fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn check<'a>(report: &'a Value, name: &str) -> &'a Value {
+    let checks = report["checks"].as_array().unwrap();
+    checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("no check `{name}` in {report:#}"))
+}
+
+fn verdict<'a>(report: &'a Value, name: &str) -> &'a str {
+    check(report, name)["verdict"].as_str().unwrap()
+}
+
+fn with_path(project: &Project, path: &Path, arguments: &[&str]) -> Outcome {
+    project.outcome(project.command(arguments).env("PATH", path))
+}
+
+#[test]
+fn outside_a_project_it_looks_at_the_machine() {
+    let project = Project::empty();
+
+    let report = project.mlx(&["doctor", "--json"]).success().json();
+
+    assert_eq!(verdict(&report, "git"), "good");
+    assert_eq!(verdict(&report, "python"), "good");
+    assert_eq!(check(&report, "project")["remedy"], "start one with `mlx init`");
+}
+
+#[test]
+fn a_project_is_left_as_it_is() {
+    let project = Project::with_manifest("");
+
+    let report = project.mlx(&["doctor", "--json"]).success().json();
+
+    for name in ["project", "store", "runs", "file system"] {
+        assert_eq!(verdict(&report, name), "good", "{name}");
+    }
+    let names: Vec<_> = std::fs::read_dir(project.root()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["mlx.toml"]);
+}
+
+#[test]
+fn a_broken_manifest_is_shown_with_its_place() {
+    let project = Project::with_manifest("[step.a]\ncmd = ");
+
+    project
+        .mlx(&["doctor"])
+        .exits_with(4)
+        .prints("mlx.toml, line 2, column 7")
+        .says("one thing that is needed is missing");
+}
+
+#[test]
+fn places_that_answer_are_good_and_others_are_missing() {
+    let (alive, refusing, broken, dead) = (server(200), server(403), server(503), nobody());
+    let manifest = format!(
+        "remote.alive.url = 'http://{alive}/x'\n\
+         remote.refusing.url = 'http://me:secret@{refusing}/x'\n\
+         remote.broken.url = 'http://{broken}/x'\n\
+         remote.dead.url = 'http://{dead}/x'\n\
+         remote.new.url = '../remote'\n\
+         target.file.url = 'mlx.toml'\n"
+    );
+    let project = Project::with_manifest(&manifest);
+
+    let outcome = project.mlx(&["doctor", "--json"]).exits_with(4).says("3 things that are needed are missing");
+
+    let report = outcome.json();
+    for name in ["remote alive", "remote refusing", "remote new"] {
+        assert_eq!(verdict(&report, name), "good", "{name}");
+    }
+    for name in ["remote broken", "remote dead", "target file"] {
+        assert_eq!(verdict(&report, name), "missing", "{name}");
+    }
+    assert!(!outcome.stdout.contains("secret"));
+}
+
+#[test]
+fn a_bucket_is_asked_at_the_endpoint_of_the_user() {
+    let project = Project::with_manifest("remote.a.url = 's3://bucket/x'");
+    let endpoint = format!("http://{}", server(403));
+
+    let outcome = project.outcome(project.command(&["doctor"]).env("AWS_ENDPOINT_URL", endpoint));
+
+    outcome.success().prints("s3://bucket/x: answers (403)");
+}
+
+#[test]
+fn ssh_is_asked_without_a_question() {
+    let project =
+        Project::with_manifest("remote.a.url = 'ssh://me@good:22/srv'\nremote.b.url = 'ssh://-oProxyCommand=x/y'");
+    let script = "#!/bin/sh\n\
+        [ \"$1\" != -V ] || { echo OpenSSH_test >&2; exit 0; }\n\
+        case \"$*\" in\n\
+        *'BatchMode=yes'*'-p 22 -- me@good true') exit 0;;\n\
+        *'-- -oProxyCommand=x true') echo 'no such host' >&2; exit 255;;\n\
+        *) echo \"unexpected: $*\" >&2; exit 1;; esac\n";
+    let programs = project.home().join("bin");
+    std::fs::create_dir(&programs).unwrap();
+    std::fs::write(programs.join("ssh"), script).unwrap();
+    std::fs::set_permissions(programs.join("ssh"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+
+    let report = with_path(&project, &programs, &["doctor", "--json"]).exits_with(4).json();
+
+    assert_eq!(check(&report, "ssh")["found"], "OpenSSH_test");
+    assert_eq!(check(&report, "remote a")["found"], "ssh://me@good:22/srv: lets us in");
+    assert_eq!(check(&report, "remote b")["found"], "ssh://-oProxyCommand=x/y: no such host");
+}
+
+#[test]
+fn what_is_missing_counts_only_where_it_is_needed() {
+    let nothing = Path::new("/nonexistent");
+
+    let free = Project::with_manifest("");
+    let report = with_path(&free, nothing, &["doctor", "--json"]).success().json();
+    assert_eq!([verdict(&report, "git"), verdict(&report, "python"), verdict(&report, "ssh")], ["notice"; 3]);
+
+    let needy = Project::with_manifest("env.python = { requirements = [] }\ntarget.a.url = 'ssh://host/x'");
+    let report = with_path(&needy, nothing, &["doctor", "--json"]).exits_with(4).json();
+    assert_eq!([verdict(&report, "python"), verdict(&report, "ssh")], ["missing"; 2]);
+    assert!(check(&report, "python")["remedy"].as_str().unwrap().starts_with("install Python"));
+}
