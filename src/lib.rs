@@ -14,6 +14,8 @@ pub mod registry;
 pub mod env;
 pub mod run;
 
+pub mod data;
+
 pub mod project;
 pub mod store;
 

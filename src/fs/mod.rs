@@ -44,6 +44,17 @@ pub fn write_atomic_with(
     sync_parent(path)
 }
 
+/// Replaces or creates a file that can be made again: whole or not at all after a kill, but not synced.
+pub fn replace(path: &Path, scratch: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    let cannot = || format!("cannot write `{}`", quote(path));
+    let mut temporary = temporary_file(scratch)?;
+    let mut buffered = io::BufWriter::with_capacity(1 << 16, temporary.as_file_mut());
+    write(&mut buffered).and_then(|()| buffered.flush()).with_context(cannot)?;
+    drop(buffered);
+    temporary.persist(path).map_err(|error| error.error).with_context(cannot)?;
+    Ok(())
+}
+
 /// Creates `path` with these bytes unless something lies there already. Returns whether it did.
 ///
 /// Of several processes that call this at once, exactly one gets `true`.
@@ -111,6 +122,25 @@ pub fn sync_dir(path: &Path) -> Result<()> {
 
 fn sync_parent(path: &Path) -> Result<()> {
     path.parent().map_or(Ok(()), |parent| sync_dir(if parent.as_os_str().is_empty() { Path::new(".") } else { parent }))
+}
+
+/// Removes what [`temporary_file`] and [`temporary_dir`] of killed processes left in `scratch` more than `age` ago.
+/// Returns how many.
+pub fn sweep(scratch: &Path, age: std::time::Duration) -> Result<u64> {
+    let Ok(entries) = fs::read_dir(scratch) else { return Ok(0) };
+    let mut removed = 0;
+    for entry in entries.filter_map(io::Result::ok) {
+        let is_ours = entry.file_name().to_string_lossy().starts_with("tmp-");
+        let metadata = entry.metadata().ok().filter(|_| is_ours);
+        let modified = metadata.as_ref().and_then(|metadata| metadata.modified().ok());
+        if modified.and_then(|time| time.elapsed().ok()).is_none_or(|elapsed| elapsed < age) {
+            continue;
+        }
+        let is_directory = metadata.is_some_and(|metadata| metadata.is_dir());
+        let gone = if is_directory { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) };
+        removed += u64::from(gone.is_ok());
+    }
+    Ok(removed)
 }
 
 /// The process's file mode creation mask, read without changing it.

@@ -3,16 +3,22 @@
 //! A blob's digest is the SHA-256 of its bytes. A directory is a **tree**: the canonical listing of its entries, itself
 //! an object; directories nest, so that an unchanged one costs nothing to compare.
 
+mod batch;
+mod export;
+pub mod gc;
 mod record;
 pub mod tree;
+pub mod verify;
+
+pub use batch::Batch;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use self::tree::Tree;
 use crate::digest::Hasher;
 use crate::fs::{self, quote};
 use crate::{Digest, Error, Kind, Result};
@@ -45,74 +51,64 @@ impl Store {
         Ok(Self { root: root.to_path_buf() })
     }
 
+    /// A batch of new objects.
+    pub fn batch(&self) -> Result<Batch> {
+        Batch::new(self)
+    }
+
     /// Stores these bytes durably; returns their digest.
     pub fn put_bytes(&self, bytes: &[u8]) -> Result<Digest> {
-        self.put_reader(bytes).map(|(digest, _)| digest)
+        self.put_one(|batch| batch.put_bytes(bytes))
     }
 
     /// Stores the content of a file durably, reading it once; returns its digest and size.
     pub fn put_file(&self, path: &Path) -> Result<(Digest, u64)> {
-        let file = File::open(path).with_context(|| format!("cannot read `{}`", quote(path)))?;
-        self.put_reader(file)
+        self.put_one(|batch| batch.put_file(path))
     }
 
     /// Stores what the reader gives durably; returns its digest and size.
-    pub fn put_reader(&self, mut reader: impl Read) -> Result<(Digest, u64)> {
-        let mut temporary = fs::temporary_file(&self.scratch())?;
-        let mut hasher = Hasher::new();
-        let mut buffer = vec![0; 256 * 1024];
-        loop {
-            let count = match reader.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error).context("cannot read what is to be stored").map_err(Into::into),
-            };
-            hasher.update(&buffer[..count]);
-            temporary.write_all(&buffer[..count]).context("cannot write to the store")?;
-        }
-        let (digest, size) = hasher.finish();
-        let path = self.path_of(&digest);
-        if !path.exists() {
-            let parent = path.parent().expect("an object lies in a directory of the store");
-            fs::create_dir_all(parent)?;
-            let file = temporary.as_file();
-            file.set_permissions(PermissionsExt::from_mode(0o444)).context("cannot write to the store")?;
-            file.sync_data().context("cannot write to the store")?;
-            temporary.persist(&path).map_err(|error| error.error).context("cannot write to the store")?;
-            fs::sync_dir(parent)?;
-        }
-        Ok((digest, size))
+    pub fn put_reader(&self, reader: impl Read) -> Result<(Digest, u64)> {
+        self.put_one(|batch| batch.put_reader(reader, u64::MAX))
+    }
+
+    fn put_one<T>(&self, put: impl FnOnce(&Batch) -> Result<T>) -> Result<T> {
+        let batch = self.batch()?;
+        let result = put(&batch)?;
+        batch.commit()?;
+        Ok(result)
     }
 
     /// Whether the object is here. Its content is not read.
     pub fn contains(&self, digest: &Digest) -> bool {
-        self.path_of(digest).exists()
+        self.size(digest).is_some()
+    }
+
+    /// The size of the object's file in bytes; `None` where no regular file lies there.
+    pub fn size(&self, digest: &Digest) -> Option<u64> {
+        let metadata = self.path_of(digest).symlink_metadata().ok()?;
+        metadata.is_file().then_some(metadata.len())
     }
 
     /// The whole content of an object, checked against its digest.
     pub fn read(&self, digest: &Digest) -> Result<Vec<u8>> {
-        let bytes = fs::read_optional(&self.path_of(digest))?.ok_or(StoreError::Missing { digest: *digest })?;
-        match Digest::of(&bytes) {
-            found if found == *digest => Ok(bytes),
-            found => Err(StoreError::Damaged { digest: *digest, found: format!("it hashes to {found}") }.into()),
-        }
+        let mut bytes = Vec::new();
+        self.copy_to(digest, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The tree of a directory, checked against its digest.
+    pub fn tree(&self, digest: &Digest) -> Result<Tree> {
+        Tree::decode(&self.read(digest)?).map_err(|error| damaged(digest, error.to_string()))
     }
 
     /// Writes the content of an object to `writer`, checking it on the way: an error means that what was written must be
     /// thrown away. Memory stays bounded whatever the size. Returns the number of bytes.
     pub fn copy_to(&self, digest: &Digest, writer: &mut dyn Write) -> Result<u64> {
-        let path = self.path_of(digest);
-        let mut file = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(StoreError::Missing { digest: *digest }.into());
-            }
-            other => other.with_context(|| format!("cannot read `{}`", quote(&path)))?,
-        };
+        let mut file = self.open_object(digest)?;
         let mut hasher = Hasher::new();
         let mut buffer = vec![0; 256 * 1024];
         loop {
-            match file.read(&mut buffer).with_context(|| format!("cannot read `{}`", quote(&path)))? {
+            match file.read(&mut buffer).with_context(|| format!("cannot read object {digest}"))? {
                 0 => break,
                 count => {
                     hasher.update(&buffer[..count]);
@@ -122,8 +118,32 @@ impl Store {
         }
         match hasher.finish() {
             (found, size) if found == *digest => Ok(size),
-            (found, _) => Err(StoreError::Damaged { digest: *digest, found: format!("it hashes to {found}") }.into()),
+            (found, _) => Err(damaged(digest, format!("its content hashes to {found}"))),
         }
+    }
+
+    /// Opens the file of an object, without waiting where something else lies in its place.
+    fn open_object(&self, digest: &Digest) -> Result<File> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let path = self.path_of(digest);
+        match std::fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(StoreError::Missing { digest: *digest }.into());
+            }
+            Ok(metadata) if !metadata.is_file() => return Err(damaged(digest, "it is no regular file".into())),
+            _ => {}
+        }
+        let file = File::options()
+            .read(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+            .open(&path)
+            .with_context(|| format!("cannot read `{}`", quote(&path)))?;
+        Ok(file)
+    }
+
+    /// The file that keeps `mlx gc` and writers apart.
+    fn gc_lock(&self) -> PathBuf {
+        self.root.join("locks/gc")
     }
 
     /// Where temporary files lie until they are renamed.
@@ -135,4 +155,8 @@ impl Store {
         let hex = digest.hex();
         self.root.join("objects").join(&hex[..2]).join(&hex[2..])
     }
+}
+
+fn damaged(digest: &Digest, found: String) -> Error {
+    StoreError::Damaged { digest: *digest, found }.into()
 }

@@ -42,7 +42,7 @@ impl Store {
     pub fn records(&self, prefix: &str) -> Result<Vec<String>> {
         let root = self.root.join("records");
         let mut names = Vec::new();
-        for entry in walkdir::WalkDir::new(self.record_path(prefix).map(|_| root.join(prefix))?) {
+        for entry in walkdir::WalkDir::new(self.records_below(prefix)?) {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) if error.io_error().is_some_and(|error| error.kind() == io::ErrorKind::NotFound) => break,
@@ -64,6 +64,12 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error).with_context(|| format!("cannot delete `{}`", quote(&path))).map_err(Into::into),
         }
+    }
+
+    /// The directory of all records below a prefix; the empty one is all of them.
+    fn records_below(&self, prefix: &str) -> Result<PathBuf> {
+        let root = self.root.join("records");
+        if prefix.is_empty() { Ok(root) } else { self.record_path(prefix).map(|_| root.join(prefix)) }
     }
 
     fn record_path(&self, name: &str) -> Result<PathBuf> {

@@ -1,0 +1,176 @@
+//! Versions of files: the working tree of a project against its lock and its store.
+
+mod index;
+mod restore;
+mod scan;
+
+use std::path::{Path, PathBuf};
+
+pub use restore::Restored;
+
+use self::index::Index;
+use crate::Result;
+use crate::digest::Object;
+use crate::event::Watch;
+use crate::project::{Project, ProjectPath};
+use crate::store::{Batch, Store};
+
+/// The files of a project together with its store and what is remembered of them. May be used from many threads.
+#[derive(Debug)]
+pub struct Workspace {
+    root: PathBuf,
+    scratch: PathBuf,
+    store: Store,
+    index: Index,
+}
+
+impl Workspace {
+    pub fn open(project: &Project) -> Result<Self> {
+        Ok(Self {
+            root: project.root().to_path_buf(),
+            scratch: project.scratch(),
+            store: Store::open(&project.state("store"))?,
+            index: Index::open(&project.state("index")),
+        })
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The root of the project.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The content of a path as it is now; `None` where nothing lies there. Files that did not change since they were last
+    /// read are not read again.
+    ///
+    /// A path that is itself a symbolic link is followed; links inside a directory are kept as links.
+    pub fn object(&self, path: &ProjectPath, watch: Watch<'_>) -> Result<Option<Object>> {
+        scan::Scan::new(self, None, watch).object(path)
+    }
+
+    /// Adds the content of a path to the batch, reading what changed once; `None` where nothing lies there.
+    pub fn add(&self, path: &ProjectPath, batch: &Batch, watch: Watch<'_>) -> Result<Option<Object>> {
+        scan::Scan::new(self, Some(batch), watch).object(path)
+    }
+
+    /// Writes down what was learned about files. It can be learned again, so that losing it is no failure.
+    pub fn save(&self) -> Result<()> {
+        self.index.save(&self.scratch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::Kind;
+    use crate::event::{Interrupt, Silent};
+
+    struct Fixture {
+        dir: tempfile::TempDir,
+        workspace: Workspace,
+        path: ProjectPath,
+        interrupt: Interrupt,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join("mlx.toml"), "").unwrap();
+            let workspace = Workspace::open(&Project::open(dir.path()).unwrap()).unwrap();
+            let path = ProjectPath::new("data").unwrap();
+            fs::create_dir_all(dir.path().join("data/empty")).unwrap();
+            fs::write(dir.path().join("data/a"), "alpha").unwrap();
+            fs::write(dir.path().join("data/run.sh"), "#!/bin/sh").unwrap();
+            fs::set_permissions(dir.path().join("data/run.sh"), PermissionsExt::from_mode(0o755)).unwrap();
+            std::os::unix::fs::symlink("a", dir.path().join("data/link")).unwrap();
+            Self { dir, workspace, path, interrupt: Interrupt::default() }
+        }
+
+        fn watch(&self) -> Watch<'_> {
+            Watch { events: &Silent, interrupt: &self.interrupt }
+        }
+
+        fn add(&self) -> Object {
+            let batch = self.workspace.store().batch().unwrap();
+            let object = self.workspace.add(&self.path, &batch, self.watch()).unwrap().unwrap();
+            batch.commit().unwrap();
+            object
+        }
+
+        fn file(&self, name: &str) -> PathBuf {
+            self.dir.path().join("data").join(name)
+        }
+    }
+
+    #[test]
+    fn what_was_added_comes_back_whole() {
+        let fixture = Fixture::new();
+        let object = fixture.add();
+        assert_eq!((object.files, object.size), (3, 15));
+
+        fs::remove_dir_all(fixture.dir.path().join("data")).unwrap();
+        assert_eq!(fixture.workspace.object(&fixture.path, fixture.watch()).unwrap(), None);
+        let restored = fixture.workspace.restore(&fixture.path, &object, false, fixture.watch()).unwrap();
+
+        assert_eq!(restored.files_written, 3);
+        assert_eq!(fixture.workspace.object(&fixture.path, fixture.watch()).unwrap(), Some(object));
+        assert_eq!(fs::read_link(fixture.file("link")).unwrap(), Path::new("a"));
+        assert!(fixture.file("empty").is_dir());
+    }
+
+    #[test]
+    fn changes_in_no_store_are_kept_unless_forced() {
+        let fixture = Fixture::new();
+        let object = fixture.add();
+        fs::write(fixture.file("a"), "changed").unwrap();
+        fs::write(fixture.file("new"), "new").unwrap();
+
+        let error = fixture.workspace.restore(&fixture.path, &object, false, fixture.watch()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Usage);
+        assert_eq!(fs::read(fixture.file("a")).unwrap(), b"changed");
+
+        fixture.workspace.restore(&fixture.path, &object, true, fixture.watch()).unwrap();
+        assert_eq!(fs::read(fixture.file("a")).unwrap(), b"alpha");
+        assert!(!fixture.file("new").exists());
+    }
+
+    #[test]
+    fn saved_changes_give_way() {
+        let fixture = Fixture::new();
+        let before = fixture.add();
+        fs::remove_file(fixture.file("a")).unwrap();
+        fs::create_dir(fixture.file("a")).unwrap();
+        fs::write(fixture.file("a/b"), "beta").unwrap();
+        let after = fixture.add();
+
+        for object in [&before, &after, &before] {
+            fixture.workspace.restore(&fixture.path, object, false, fixture.watch()).unwrap();
+            assert_eq!(fixture.workspace.object(&fixture.path, fixture.watch()).unwrap().as_ref(), Some(object));
+        }
+        let removed = fixture.workspace.remove(&fixture.path, false, fixture.watch()).unwrap();
+        assert_eq!(removed.files_removed, 3);
+        assert!(!fixture.dir.path().join("data").exists());
+    }
+
+    #[test]
+    fn damaged_objects_are_never_put_back() {
+        let fixture = Fixture::new();
+        let object = fixture.add();
+        fs::remove_file(fixture.file("a")).unwrap();
+        let hex = crate::Digest::of("alpha").hex();
+        let stored = fixture.dir.path().join(".mlx/store/objects").join(&hex[..2]).join(&hex[2..]);
+        fs::set_permissions(&stored, PermissionsExt::from_mode(0o644)).unwrap();
+        fs::write(&stored, "alphA").unwrap();
+
+        let error = fixture.workspace.restore(&fixture.path, &object, false, fixture.watch()).unwrap_err();
+
+        assert!(format!("{error}").contains("is damaged"), "{error}");
+        assert!(!fixture.file("a").exists());
+    }
+}

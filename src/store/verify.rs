@@ -1,0 +1,76 @@
+//! Checking objects: each is what its name says, or it is set aside.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use super::{Store, StoreError};
+use crate::fs::{self, quote};
+use crate::{Digest, Result, digest};
+
+/// What an object is found to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    Sound,
+    Missing,
+    /// With what is wrong, in words.
+    Damaged(String),
+}
+
+impl Store {
+    /// Reads an object and says what it is. An object that can't be read for want of rights is an error.
+    pub fn check(&self, digest: &Digest) -> Result<State> {
+        let mut file = match self.open_object(digest) {
+            Ok(file) => file,
+            Err(error) => {
+                return match error.downcast_ref::<StoreError>() {
+                    Some(StoreError::Missing { .. }) => Ok(State::Missing),
+                    Some(StoreError::Damaged { found, .. }) => Ok(State::Damaged(found.clone())),
+                    None => Err(error),
+                };
+            }
+        };
+        Ok(match digest::of_reader(&mut file) {
+            Ok((found, _)) if found == *digest => State::Sound,
+            Ok((found, size)) => State::Damaged(format!("its {size} bytes hash to {found}")),
+            Err(error) => State::Damaged(format!("it cannot be read: {error}")),
+        })
+    }
+
+    /// Moves a damaged object out of the way, so that it is missing from then on; nothing is deleted. Returns where it
+    /// went.
+    pub fn quarantine(&self, digest: &Digest) -> Result<PathBuf> {
+        let directory = self.root.join("quarantine");
+        fs::create_dir_all(&directory)?;
+        let free = |path: &PathBuf| path.symlink_metadata().is_err();
+        let name = digest.hex();
+        let path = (0..).map(|number| directory.join(format!("{name}.{number}"))).find(free);
+        let path = path.expect("numbers do not run out");
+        std::fs::rename(self.path_of(digest), &path)
+            .with_context(|| format!("cannot move the damaged object {digest} to `{}`", quote(&path)))?;
+        Ok(path)
+    }
+
+    /// The digests of all objects that lie in the store, sorted; what does not bear a digest's name is passed over.
+    pub fn objects(&self) -> Result<Vec<Digest>> {
+        let root = self.root.join("objects");
+        let mut objects = Vec::new();
+        for entry in walkdir::WalkDir::new(&root).min_depth(2).max_depth(2) {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) if error.io_error().is_some_and(|e| e.kind() == std::io::ErrorKind::NotFound) => continue,
+                Err(error) => return Err(anyhow::Error::new(error).context("cannot list the store").into()),
+            };
+            let mut parts = entry.path().components().rev().filter_map(|part| part.as_os_str().to_str());
+            let (name, directory) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            objects.extend(Digest::from_hex(&format!("{directory}{name}")));
+        }
+        objects.sort_unstable();
+        Ok(objects)
+    }
+
+    /// Removes temporary files that a killed process left, once they are older than a day. Returns how many.
+    pub fn sweep_temporaries(&self) -> Result<u64> {
+        fs::sweep(&self.scratch(), std::time::Duration::from_secs(24 * 3600))
+    }
+}
