@@ -34,6 +34,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand runs 'List the runs'
             cand compare 'Compare two runs'
             cand logs 'Print what the steps of a run printed'
+            cand model 'Register, list, show and promote models'
             cand doctor 'Look at this machine and this project'
             cand completions 'Print the completions of a shell'
             cand man 'Write the man pages into a directory'
@@ -113,6 +114,93 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'mlx;model'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand register 'Make a version of a model'
+            cand list 'List the versions of models'
+            cand show 'Show a version of a model and where it comes from'
+            cand promote 'Move an alias to a version of a model'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'mlx;model;register'= {
+            cand --run 'Take the model that this run made: an id, a unique beginning of one, or `latest`'
+            cand --description 'What is worth knowing about this version'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;model;list'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;model;show'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;model;promote'= {
+            cand --why 'Why, for the history'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand -f 'Promote even where gates say no; the history keeps which'
+            cand --force 'Promote even where gates say no; the history keeps which'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;model;help'= {
+            cand register 'Make a version of a model'
+            cand list 'List the versions of models'
+            cand show 'Show a version of a model and where it comes from'
+            cand promote 'Move an alias to a version of a model'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'mlx;model;help;register'= {
+        }
+        &'mlx;model;help;list'= {
+        }
+        &'mlx;model;help;show'= {
+        }
+        &'mlx;model;help;promote'= {
+        }
+        &'mlx;model;help;help'= {
+        }
         &'mlx;doctor'= {
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
@@ -154,6 +242,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand runs 'List the runs'
             cand compare 'Compare two runs'
             cand logs 'Print what the steps of a run printed'
+            cand model 'Register, list, show and promote models'
             cand doctor 'Look at this machine and this project'
             cand completions 'Print the completions of a shell'
             cand man 'Write the man pages into a directory'
@@ -169,6 +258,20 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;help;compare'= {
         }
         &'mlx;help;logs'= {
+        }
+        &'mlx;help;model'= {
+            cand register 'Make a version of a model'
+            cand list 'List the versions of models'
+            cand show 'Show a version of a model and where it comes from'
+            cand promote 'Move an alias to a version of a model'
+        }
+        &'mlx;help;model;register'= {
+        }
+        &'mlx;help;model;list'= {
+        }
+        &'mlx;help;model;show'= {
+        }
+        &'mlx;help;model;promote'= {
         }
         &'mlx;help;doctor'= {
         }

@@ -35,6 +35,7 @@ complete -c mlx -n "__fish_mlx_needs_command" -f -a "init" -d 'Start a project'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "runs" -d 'List the runs'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "compare" -d 'Compare two runs'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "logs" -d 'Print what the steps of a run printed'
+complete -c mlx -n "__fish_mlx_needs_command" -f -a "model" -d 'Register, list, show and promote models'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "doctor" -d 'Look at this machine and this project'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "man" -d 'Write the man pages into a directory'
@@ -80,6 +81,50 @@ complete -c mlx -n "__fish_mlx_using_subcommand logs" -l json -d 'Print the resu
 complete -c mlx -n "__fish_mlx_using_subcommand logs" -s q -l quiet -d 'Print the result and errors only'
 complete -c mlx -n "__fish_mlx_using_subcommand logs" -s v -l verbose -d 'Say more about what is being done'
 complete -c mlx -n "__fish_mlx_using_subcommand logs" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and not __fish_seen_subcommand_from register list show promote help" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand model; and not __fish_seen_subcommand_from register list show promote help" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand model; and not __fish_seen_subcommand_from register list show promote help" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and not __fish_seen_subcommand_from register list show promote help" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and not __fish_seen_subcommand_from register list show promote help" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and not __fish_seen_subcommand_from register list show promote help" -s h -l help -d 'Print help'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and not __fish_seen_subcommand_from register list show promote help" -f -a "register" -d 'Make a version of a model'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and not __fish_seen_subcommand_from register list show promote help" -f -a "list" -d 'List the versions of models'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and not __fish_seen_subcommand_from register list show promote help" -f -a "show" -d 'Show a version of a model and where it comes from'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and not __fish_seen_subcommand_from register list show promote help" -f -a "promote" -d 'Move an alias to a version of a model'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and not __fish_seen_subcommand_from register list show promote help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from register" -l run -d 'Take the model that this run made: an id, a unique beginning of one, or `latest`' -r
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from register" -l description -d 'What is worth knowing about this version' -r
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from register" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from register" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from register" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from register" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from register" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from register" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from list" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from list" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from list" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from show" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from show" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from show" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from promote" -l why -d 'Why, for the history' -r
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from promote" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from promote" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from promote" -s f -l force -d 'Promote even where gates say no; the history keeps which'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from promote" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from promote" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from promote" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from promote" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from help" -f -a "register" -d 'Make a version of a model'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the versions of models'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show a version of a model and where it comes from'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from help" -f -a "promote" -d 'Move an alias to a version of a model'
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c mlx -n "__fish_mlx_using_subcommand doctor" -s C -l directory -d 'Work as if started in this directory' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand doctor" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand doctor" -l json -d 'Print the result as one JSON document'
@@ -98,12 +143,17 @@ complete -c mlx -n "__fish_mlx_using_subcommand man" -l json -d 'Print the resul
 complete -c mlx -n "__fish_mlx_using_subcommand man" -s q -l quiet -d 'Print the result and errors only'
 complete -c mlx -n "__fish_mlx_using_subcommand man" -s v -l verbose -d 'Say more about what is being done'
 complete -c mlx -n "__fish_mlx_using_subcommand man" -s h -l help -d 'Print help'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs doctor completions man help" -f -a "init" -d 'Start a project'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs doctor completions man help" -f -a "runs" -d 'List the runs'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs doctor completions man help" -f -a "compare" -d 'Compare two runs'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs doctor completions man help" -f -a "logs" -d 'Print what the steps of a run printed'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs doctor completions man help" -f -a "doctor" -d 'Look at this machine and this project'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs doctor completions man help" -f -a "completions" -d 'Print the completions of a shell'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs doctor completions man help" -f -a "man" -d 'Write the man pages into a directory'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs doctor completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs model doctor completions man help" -f -a "init" -d 'Start a project'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs model doctor completions man help" -f -a "runs" -d 'List the runs'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs model doctor completions man help" -f -a "compare" -d 'Compare two runs'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs model doctor completions man help" -f -a "logs" -d 'Print what the steps of a run printed'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs model doctor completions man help" -f -a "model" -d 'Register, list, show and promote models'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs model doctor completions man help" -f -a "doctor" -d 'Look at this machine and this project'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs model doctor completions man help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs model doctor completions man help" -f -a "man" -d 'Write the man pages into a directory'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs model doctor completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from runs" -f -a "show" -d 'Show everything that is known of a run'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from model" -f -a "register" -d 'Make a version of a model'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from model" -f -a "list" -d 'List the versions of models'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from model" -f -a "show" -d 'Show a version of a model and where it comes from'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from model" -f -a "promote" -d 'Move an alias to a version of a model'

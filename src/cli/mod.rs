@@ -7,6 +7,7 @@ mod context;
 mod doctor;
 mod init;
 mod logs;
+mod model;
 mod output;
 mod runs;
 mod show_run;
@@ -64,6 +65,7 @@ enum Command {
     Runs(runs::Runs),
     Compare(compare::Compare),
     Logs(logs::Logs),
+    Model(model::Model),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
     Man(completions::Man),
@@ -76,6 +78,7 @@ impl Command {
             Self::Runs(command) => command.run(cx),
             Self::Compare(command) => command.run(cx),
             Self::Logs(command) => command.run(cx),
+            Self::Model(command) => command.run(cx),
             Self::Doctor(command) => command.run(cx),
             Self::Completions(command) => command.run(cx),
             Self::Man(command) => command.run(cx),

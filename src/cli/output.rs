@@ -181,6 +181,11 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A time for people, in UTC: `2026-11-24 16:55`.
+pub fn minute(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M").to_string()
+}
+
 /// A measured number for people: four decimals, or as many digits in powers of ten where it is very large or small.
 pub fn number(value: f64) -> String {
     match value.abs() {

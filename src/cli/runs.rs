@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use clap::{Args, Subcommand, ValueEnum};
-use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::output::{Style, duration, number};
+use super::output::{Style, duration, minute, number};
 use super::show_run::ShowRun;
 use super::{Context, Render, Table, Text};
 use crate::Result;
@@ -140,11 +139,6 @@ fn steps(run: &Summary) -> String {
     parts.extend((run.cached > 0).then(|| format!("{} cached", run.cached)));
     parts.extend((run.failed > 0).then(|| format!("{} failed or skipped", run.failed)));
     parts.join(", ")
-}
-
-/// `2026-11-24 16:55`.
-fn minute(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
 /// A parameter's value on one line.

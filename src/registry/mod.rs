@@ -3,6 +3,8 @@
 //! A version is a record that is created once and never changes; who creates it first has the number. An alias is a
 //! record that only who read it may replace. So any number of processes may register and promote at once.
 
+mod origin;
+mod promote;
 mod record;
 mod reference;
 
@@ -11,6 +13,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use origin::{Remarks, Sources};
+pub use promote::{Outcome, Promoted, Request, Verdict};
 pub use record::{FORMAT, Promotion, Version};
 pub use reference::{NotAReference, Reference, Which};
 
@@ -141,8 +145,7 @@ impl Registry {
     }
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
-        let Some(bytes) = self.store.record(name)? else { return Ok(None) };
-        serde_json::from_slice(&bytes).map(Some).map_err(|error| damaged(name, error))
+        self.store.record(name)?.map(|bytes| decode(name, &bytes)).transpose()
     }
 
     fn unknown_model(&self, model: &str) -> Error {
@@ -175,6 +178,10 @@ fn alias_name(model: &str, alias: &str) -> String {
 fn damaged(name: &str, why: impl std::fmt::Display) -> Error {
     Error::new(Kind::Failed, anyhow::anyhow!("the record `{name}` of the registry is damaged: {why}"))
         .with_hint("put the record back as it was; records are written once and never edited")
+}
+
+fn decode<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| damaged(name, error))
 }
 
 /// The bytes of a record: JSON with a line end.

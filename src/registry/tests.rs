@@ -111,3 +111,117 @@ fn damaged_and_foreign_records_are_named() {
         registry.store.delete_record(record).unwrap();
     }
 }
+
+/// A version of `churn` with this number and accuracy.
+fn scored(registry: &Registry, accuracy: f64) -> Version {
+    let metrics = BTreeMap::from([("accuracy".to_owned(), accuracy)]);
+    registry.register(Version { metrics, ..version(&accuracy.to_string()) }).unwrap().version
+}
+
+fn gates(gates: &[(&str, &str)]) -> BTreeMap<String, crate::project::condition::Condition> {
+    gates.iter().map(|(metric, condition)| (metric.to_string(), condition.parse().unwrap())).collect()
+}
+
+fn request<'a>(version: &'a Version, gates: &'a BTreeMap<String, crate::project::condition::Condition>) -> Request<'a> {
+    let when = jiff::Timestamp::UNIX_EPOCH;
+    Request { version, alias: "production", who: "tester", when, why: None, gates, force: false }
+}
+
+#[test]
+fn an_alias_moves_only_through_its_gates() {
+    let (_dir, registry) = registry();
+    let gates = gates(&[("accuracy", "not worse than @production")]);
+    let [good, worse, equal] = [0.9, 0.8, 0.9001].map(|accuracy| scored(&registry, accuracy));
+
+    let outcomes = [&good, &worse, &good, &equal].map(|version| {
+        let promoted = registry.promote(&request(version, &gates)).unwrap();
+        (promoted.outcome, promoted.from)
+    });
+
+    assert_eq!(
+        outcomes,
+        [
+            (Outcome::Promoted, None),
+            (Outcome::Refused, Some(1)),
+            (Outcome::Unchanged, Some(1)),
+            (Outcome::Promoted, Some(1)),
+        ]
+    );
+    assert_eq!(find(&registry, "churn@production").unwrap(), 3);
+}
+
+#[test]
+fn gates_say_what_they_compared() {
+    let (_dir, registry) = registry();
+    let [first, second] = [0.9, 0.8].map(|accuracy| scored(&registry, accuracy));
+    registry.promote(&request(&first, &BTreeMap::new())).unwrap();
+    let gates = gates(&[
+        ("accuracy", "not worse than @production"),
+        ("accuracy.low", ">= 0.5"),
+        ("loss", "not worse than @production (lower is better)"),
+    ]);
+
+    let promoted = registry.promote(&request(&second, &gates)).unwrap();
+
+    let said: Vec<_> = promoted.gates.iter().map(|gate| (gate.passed, gate.reference, gate.note.as_deref())).collect();
+    assert_eq!(
+        said,
+        [
+            (false, Some(0.9), Some("version 1 holds @production")),
+            (false, None, Some("version 2 has no metric `accuracy.low`")),
+            (false, None, Some("version 2 has no metric `loss`")),
+        ]
+    );
+}
+
+#[test]
+fn forced_promotions_keep_what_they_passed_over() {
+    let (_dir, registry) = registry();
+    let version = scored(&registry, 0.5);
+    let gates = gates(&[("accuracy", ">= 0.8")]);
+
+    registry.promote(&Request { force: true, why: Some("urgent"), ..request(&version, &gates) }).unwrap();
+
+    let history = registry.history("churn").unwrap();
+    assert_eq!(history.len(), 1);
+    assert_eq!(history[0].why.as_deref(), Some("urgent"));
+    assert_eq!(history[0].overridden, ["accuracy 0.5: >= 0.8"]);
+}
+
+#[test]
+fn a_promotion_killed_before_its_event_is_in_the_history() {
+    let (_dir, registry) = registry();
+    let [first, second] = [0.1, 0.2].map(|accuracy| scored(&registry, accuracy));
+    registry.promote(&request(&first, &BTreeMap::new())).unwrap();
+    registry.store.delete_record("models/churn/events/1").unwrap();
+
+    let before = registry.history("churn").unwrap();
+    registry.promote(&request(&second, &BTreeMap::new())).unwrap();
+
+    let moves = |history: &[Promotion]| history.iter().map(|event| (event.from, event.to)).collect::<Vec<_>>();
+    assert_eq!(moves(&before), [(None, 1)]);
+    assert_eq!(moves(&registry.history("churn").unwrap()), [(None, 1), (Some(1), 2)]);
+}
+
+#[test]
+fn promoting_at_once_leaves_one_chain_of_events() {
+    let (_dir, registry) = registry();
+    let versions: Vec<Version> = (1..=8).map(|n| scored(&registry, f64::from(n))).collect();
+
+    std::thread::scope(|scope| {
+        for version in &versions {
+            let registry = &registry;
+            scope.spawn(move || registry.promote(&request(version, &BTreeMap::new())).unwrap());
+        }
+    });
+
+    let history = registry.history("churn").unwrap();
+    let mut followers: BTreeMap<Option<u64>, u64> = history.iter().map(|event| (event.from, event.to)).collect();
+    assert_eq!(followers.len(), 8);
+    let mut last = None;
+    while let Some(next) = followers.remove(&last) {
+        last = Some(next);
+    }
+    assert!(followers.is_empty(), "{history:?}");
+    assert_eq!(registry.alias("churn", "production").unwrap().map(|promotion| promotion.to), last);
+}

@@ -8,4 +8,5 @@ mod environments;
 mod generated;
 mod harness;
 mod init;
+mod models;
 mod runs;

@@ -1,0 +1,137 @@
+//! `mlx model show`: one version and where it comes from.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::super::output::{Style, minute, number, size};
+use super::super::runs::value;
+use super::super::{Context, Render, Table, Text};
+use super::aliases_of;
+use crate::Result;
+use crate::fs::escape;
+use crate::project::lock::LockedPath;
+use crate::registry::{Promotion, Reference, Registry, Version};
+use crate::store::Store;
+
+/// Show a version of a model and where it comes from
+///
+/// Shows the run that made it, its parameters and metrics, the digests of all data and code that went into it, the
+/// commit and the environment, and each promotion.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  mlx model show churn\n  mlx model show churn@production\n  mlx model show churn:3 --json | jq '.data[].digest'"
+)]
+pub struct Show {
+    /// Version in question: `churn` (the newest), `churn:3` or `churn@production`
+    #[arg(value_name = "MODEL[:VERSION|@ALIAS]")]
+    reference: Reference,
+}
+
+impl Show {
+    pub fn run(self, cx: &mut Context) -> Result<()> {
+        let project = cx.project()?;
+        let registry = Registry::open(&Store::open(&project.state("store"))?);
+        let version = registry.find(&self.reference)?;
+        let aliases = aliases_of(&registry, &version.model, version.version)?;
+        let concerns = |promotion: &Promotion| [Some(promotion.to), promotion.from].contains(&Some(version.version));
+        let promotions = registry.history(&version.model)?.into_iter().filter(concerns).collect();
+        cx.out.show(&Shown { version, aliases, promotions })
+    }
+}
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    version: Version,
+    aliases: Vec<String>,
+    /// Every promotion from this version or to it, the oldest first.
+    promotions: Vec<Promotion>,
+}
+
+impl Render for Shown {
+    fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
+        let Version { model, version, description, params, metrics, data, .. } = &self.version;
+        let aliases = self.aliases.iter().map(|alias| format!(" @{alias}")).collect::<String>();
+        writeln!(out, "{}{}", out.styled(Style::Bold, format!("{model} {version}")), out.styled(Style::Good, aliases))?;
+        description
+            .iter()
+            .flat_map(|text| text.lines())
+            .try_for_each(|line| writeln!(out, "  {}", escape(line.as_bytes())))?;
+        writeln!(out)?;
+        self.facts().iter().try_for_each(|(name, fact)| writeln!(out, "  {name:<12} {fact}"))?;
+        let params = params.iter().map(|(name, param)| (name, value(param)));
+        let metrics = metrics.iter().map(|(name, metric)| (name, number(*metric)));
+        section(out, "parameters", &pairs(params))?;
+        section(out, "metrics", &pairs(metrics))?;
+        section(out, "made from", &files(data))?;
+        section(out, "promotions", &promotions(&self.promotions))
+    }
+}
+
+impl Shown {
+    fn facts(&self) -> Vec<(&'static str, String)> {
+        let Version { path, object, run, step, commit, environment, created, created_by, .. } = &self.version;
+        let made_by = match (step, run) {
+            (Some(step), Some(run)) => format!("step `{step}` of run {run}"),
+            (Some(step), None) => format!("step `{step}`, in a run that is not known here"),
+            (None, _) => "no step; it was added".into(),
+        };
+        let mut facts = vec![
+            ("path", format!("{path}{}", if object.is_directory() { "/" } else { "" })),
+            ("digest", format!("{} ({})", object.digest, size(object.size))),
+            ("made by", made_by),
+        ];
+        let commit = commit.as_ref().map(|commit| escape(commit.chars().take(12).collect::<String>().as_bytes()));
+        facts.push(("commit", commit.unwrap_or_else(|| "none".into())));
+        if let Some(environment) = environment {
+            let python = environment.python_version.as_ref().map(|version| format!("Python {version}"));
+            let declared = environment.digest.map(|digest| format!("{}, ", digest.short())).unwrap_or_default();
+            facts.push(("environment", format!("{declared}{}", python.as_deref().unwrap_or("no Python"))));
+        }
+        facts.push(("registered", format!("{} UTC by {}", minute(*created), escape(created_by.as_bytes()))));
+        facts
+    }
+}
+
+/// A heading and its table; nothing where the table is empty.
+fn section(out: &mut Text<'_>, name: &str, table: &Table) -> io::Result<()> {
+    if table.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}", out.styled(Style::Bold, name))?;
+    table.render(out)
+}
+
+fn pairs<'a>(pairs: impl Iterator<Item = (&'a String, String)>) -> Table {
+    let mut table = Table::new(["  name", "value"]);
+    pairs.for_each(|(name, value)| table.row([format!("  {}", escape(name.as_bytes())), value]));
+    table
+}
+
+fn files(files: &[LockedPath]) -> Table {
+    let mut table = Table::new(["  path", "digest", "size"]).right([2]);
+    for LockedPath { path, object } in files {
+        let slash = if object.is_directory() { "/" } else { "" };
+        table.row([format!("  {path}{slash}"), object.digest.short(), size(object.size)]);
+    }
+    table
+}
+
+fn promotions(promotions: &[Promotion]) -> Table {
+    let mut table = Table::new(["  when (UTC)", "alias", "from", "to", "who", "why"]);
+    for Promotion { when, who, alias, from, to, why, overridden } in promotions {
+        let mut reasons: Vec<String> = why.iter().map(|why| escape(why.as_bytes())).collect();
+        reasons.extend((!overridden.is_empty()).then(|| format!("in spite of: {}", overridden.join("; "))));
+        table.row([
+            format!("  {}", minute(*when)),
+            alias.clone(),
+            from.map_or("-".into(), |from| from.to_string()),
+            to.to_string(),
+            escape(who.as_bytes()),
+            if reasons.is_empty() { "-".into() } else { reasons.join("; ") },
+        ]);
+    }
+    table
+}
