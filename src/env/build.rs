@@ -11,7 +11,7 @@ use anyhow::Context;
 use super::child;
 use super::{Interpreter, Python};
 use crate::event::{Event, Unit, Watch};
-use crate::fs::{self, FileLock, quote};
+use crate::fs::{self, FileLock, Holder, quote};
 use crate::{Error, Result};
 
 const READY: &str = "mlx-ready";
@@ -43,9 +43,10 @@ pub(super) fn make(python: &Python, interpreter: &Interpreter, uv: Option<&Path>
     }
     let short = python.digest.short();
     let lock = directory.with_extension("lock");
-    let _alone = FileLock::exclusive(&lock, "mlx", |holder| {
+    let waiting = |holder: &Holder| {
         watch.events.note(format!("environment {short}: waiting for {}, which is making it", holder.0));
-    })?;
+    };
+    let _alone = FileLock::exclusive_while(&lock, "mlx", waiting, || watch.interrupt.check())?;
     // The one we waited for may have made it.
     if is_ready(directory) {
         return Ok(());

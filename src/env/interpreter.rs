@@ -132,11 +132,11 @@ impl Interpreters {
     fn identify(&self, path: &Path, root: &Path, memory: &mut Memory) -> Option<Interpreter> {
         let sighting = Sighting::of(path, root, self.pyenv_version.as_deref())?;
         if let Some(known) = memory.recall(&sighting) {
-            return Some(known);
+            return known;
         }
-        let interpreter = ask(path, root)?;
-        memory.remember(sighting, &interpreter);
-        Some(interpreter)
+        let interpreter = ask(path, root);
+        memory.remember(sighting, interpreter.as_ref());
+        interpreter
     }
 }
 

@@ -29,6 +29,12 @@ pub struct Memory {
 #[derive(Debug, Serialize, Deserialize)]
 struct Entry {
     program: Sighting,
+    /// `None` where the program is a shim that finds no interpreter for this choice.
+    answer: Option<Answer>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Answer {
     interpreter: Interpreter,
     /// The interpreter behind the program, which may be another file.
     executable: Identity,
@@ -91,12 +97,14 @@ impl Sighting {
     }
 }
 
-/// Everything that a shim of pyenv looks at: its variable, the nearest `.python-version`, and the global choice.
+/// Everything that a shim of pyenv looks at: its variable, the nearest `.python-version`, the global choice, and which
+/// versions are installed.
 fn pyenv_choice(pyenv: &Path, root: &Path, pyenv_version: Option<&OsStr>) -> Digest {
     let local = root.ancestors().find_map(|directory| std::fs::read(directory.join(".python-version")).ok());
     let global = std::fs::read(pyenv.join("version")).ok();
+    let installed = Identity::of(&pyenv.join("versions"));
     let parts = [pyenv_version.map(|version| version.as_bytes().to_vec()), local, global];
-    Digest::of(format!("{parts:?}"))
+    Digest::of(format!("{parts:?} {installed:?}"))
 }
 
 impl Memory {
@@ -107,17 +115,31 @@ impl Memory {
         Self { cache: cache.to_path_buf(), entries, changed: false }
     }
 
-    /// What this program said about itself, if neither it nor the interpreter behind it has changed since.
-    pub fn recall(&self, program: &Sighting) -> Option<Interpreter> {
+    /// What this program said about itself, if neither it nor the interpreter behind it has changed since: `Some(None)`
+    /// where it is known to be none.
+    pub fn recall(&self, program: &Sighting) -> Option<Option<Interpreter>> {
         let entry = self.entries.iter().find(|entry| !program.is_opaque && entry.program == *program)?;
-        let is_same = Identity::of(&entry.interpreter.executable) == Some(entry.executable);
-        is_same.then(|| entry.interpreter.clone())
+        match &entry.answer {
+            None => Some(None),
+            Some(Answer { interpreter, executable }) => {
+                let is_same = Identity::of(&interpreter.executable) == Some(*executable);
+                is_same.then(|| Some(interpreter.clone()))
+            }
+        }
     }
 
-    pub fn remember(&mut self, program: Sighting, interpreter: &Interpreter) {
-        let Some(executable) = Identity::of(&interpreter.executable).filter(|_| !program.is_opaque) else { return };
+    /// Remembers an answer. That a program is no interpreter is remembered of shims only, which decide by what is part
+    /// of the sighting; others may have failed for any reason.
+    pub fn remember(&mut self, program: Sighting, interpreter: Option<&Interpreter>) {
+        let answer = interpreter.and_then(|interpreter| {
+            let executable = Identity::of(&interpreter.executable)?;
+            Some(Answer { interpreter: interpreter.clone(), executable })
+        });
+        if program.is_opaque || answer.is_none() && program.choice.is_none() {
+            return;
+        }
         self.entries.retain(|entry| entry.program.path != program.path || entry.program.choice != program.choice);
-        self.entries.push(Entry { program, interpreter: interpreter.clone(), executable });
+        self.entries.push(Entry { program, answer });
         let surplus = self.entries.len().saturating_sub(LIMIT);
         self.entries.drain(..surplus);
         self.changed = true;
@@ -156,7 +178,7 @@ mod tests {
         let python = dir.path().join("bin/python3");
         program(&python, b"\x7fELF one");
         let mut memory = Memory::open(dir.path());
-        memory.remember(Sighting::of(&python, dir.path(), None).unwrap(), &interpreter(&python));
+        memory.remember(Sighting::of(&python, dir.path(), None).unwrap(), Some(&interpreter(&python)));
         memory.save();
 
         let memory = Memory::open(dir.path());
@@ -175,12 +197,14 @@ mod tests {
         program(&python, b"\x7fELF");
         let see = |version: &str| Sighting::of(&shim, dir.path(), Some(OsStr::new(version))).unwrap();
         let mut memory = Memory::open(dir.path());
-        memory.remember(see("3.11.7"), &interpreter(&python));
+        memory.remember(see("3.11.7"), Some(&interpreter(&python)));
 
         assert!(memory.recall(&see("3.11.7")).is_some());
         assert!(memory.recall(&see("3.12.1")).is_none());
         std::fs::write(dir.path().join(".python-version"), "3.12.1").unwrap();
         assert!(memory.recall(&see("3.11.7")).is_none());
+        memory.remember(see("9.9"), None);
+        assert_eq!(memory.recall(&see("9.9")), Some(None));
     }
 
     #[test]
@@ -189,7 +213,7 @@ mod tests {
         let script = dir.path().join("bin/python3");
         program(&script, b"#!/bin/sh\n");
         let mut memory = Memory::open(dir.path());
-        memory.remember(Sighting::of(&script, dir.path(), None).unwrap(), &interpreter(&script));
+        memory.remember(Sighting::of(&script, dir.path(), None).unwrap(), Some(&interpreter(&script)));
 
         assert!(memory.recall(&Sighting::of(&script, dir.path(), None).unwrap()).is_none());
     }

@@ -5,6 +5,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use rustix::fs::FlockOperation;
@@ -46,6 +47,35 @@ impl FileLock {
                 flock(&file, FlockOperation::LockExclusive, path)?;
                 write_owner(&mut file, owner);
                 Ok(Self { _file: file })
+            }
+        }
+    }
+
+    /// As [`FileLock::exclusive`], but asks `go_on` several times a second while it waits, and stops with its error.
+    pub fn exclusive_while(
+        path: &Path,
+        owner: &str,
+        waiting: impl FnOnce(&Holder),
+        go_on: impl Fn() -> Result<()>,
+    ) -> Result<Self> {
+        let mut waiting = Some(waiting);
+        loop {
+            match Self::try_exclusive(path, owner)? {
+                Ok(lock) => return Ok(lock),
+                Err(holder) => waiting.take().into_iter().for_each(|waiting| waiting(&holder)),
+            }
+            go_on()?;
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Whether somebody holds the lock alone. Where the file is missing, nobody does.
+    pub fn is_held(path: &Path) -> Result<bool> {
+        match File::open(path) {
+            Ok(file) => flock(&file, FlockOperation::NonBlockingLockShared, path).map(|free| !free),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => {
+                Err(error).with_context(|| format!("cannot open the lock `{}`", quote(path))).map_err(Into::into)
             }
         }
     }
@@ -105,9 +135,23 @@ mod tests {
         let lock = FileLock::try_exclusive(&path, "mlx train").unwrap().unwrap();
 
         let holder = FileLock::try_exclusive(&path, "mlx gc").unwrap().unwrap_err();
+        let was_held = FileLock::is_held(&path).unwrap();
         drop(lock);
 
+        assert!(was_held && !FileLock::is_held(&path).unwrap());
         assert_eq!(holder, Holder(format!("mlx train (process {})", std::process::id())));
         FileLock::try_exclusive(&path, "mlx gc").unwrap().unwrap();
+    }
+
+    #[test]
+    fn who_waits_may_give_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let _lock = FileLock::try_exclusive(&path, "mlx train").unwrap().unwrap();
+        let mut heard = 0;
+
+        let error = FileLock::exclusive_while(&path, "mlx", |_| heard += 1, || Err(Error::interrupted())).unwrap_err();
+
+        assert_eq!((error.kind(), heard), (crate::Kind::Interrupted, 1));
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::Context;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::{Run, RunId, Status, Summary, read_record};
@@ -36,6 +37,8 @@ const SCHEMA: &str = "
 
 pub struct Index {
     path: PathBuf,
+    /// Held while a damaged database is replaced.
+    lock: PathBuf,
     store: Store,
     connection: Mutex<Connection>,
 }
@@ -51,27 +54,20 @@ impl Index {
     pub fn open(project: &Project, store: &Store, events: &dyn EventSink) -> Result<Self> {
         let path = project.state("runs.db");
         create_dir_all(path.parent().unwrap_or(project.root()))?;
+        let lock = project.state("locks/runs-db");
         let connection = match connect(&path) {
             Ok(connection) => connection,
             Err(Trouble::Other(error)) => return Err(error),
             Err(Trouble::Damaged) => {
-                let _alone = FileLock::exclusive(&project.state("locks/runs-db"), "mlx", |_| {})?;
-                // Whoever held the lock before may have done it.
-                match connect(&path) {
-                    Ok(connection) => connection,
-                    Err(Trouble::Other(error)) => return Err(error),
-                    Err(Trouble::Damaged) => {
-                        let aside = set_aside(&path)?;
-                        events.emit(Event::Warning {
-                            message: format!("`{}` is damaged; it is made again from the runs' records", quote(&path)),
-                            hint: Some(format!("the damaged file is `{}`", quote(&aside))),
-                        });
-                        connect(&path).map_err(Trouble::into_error)?
-                    }
-                }
+                let connection = mend(&path, &lock)?;
+                events.emit(Event::Warning {
+                    message: format!("`{}` was damaged; it is made again from the runs' records", quote(&path)),
+                    hint: Some("the damaged file lies beside it".into()),
+                });
+                connection
             }
         };
-        Ok(Self { path, store: store.clone(), connection: Mutex::new(connection) })
+        Ok(Self { path, lock, store: store.clone(), connection: Mutex::new(connection) })
     }
 
     /// Adds or replaces the row of a run; while it goes on, with the whole of it.
@@ -81,54 +77,36 @@ impl Index {
 
     /// Brings the rows in line with the records: some may have come or gone by other ways than this index.
     pub fn refresh(&self) -> Result<()> {
-        let names = self.store.records("runs")?;
-        let recorded: BTreeSet<RunId> =
-            names.iter().filter_map(|name| name.strip_prefix("runs/")?.parse().ok()).collect();
-        let mut indexed = BTreeSet::new();
-        for (id, has_record) in self.rows()? {
-            match has_record {
-                true if !recorded.contains(&id) => self.delete(&id)?,
-                true => drop(indexed.insert(id)),
-                false => {}
-            }
+        let mut connection = self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match self.align(&connection) {
+            Ok(()) => Ok(()),
+            Err(Trouble::Other(error)) => Err(error),
+            Err(Trouble::Damaged) => self.replace(&mut connection),
         }
-        let missing: Vec<&RunId> = recorded.difference(&indexed).collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let mut runs = Vec::with_capacity(missing.len());
-        for id in missing {
-            runs.extend(read_record(&self.store, id)?);
-        }
-        self.with(|connection| {
-            let transaction = connection.unchecked_transaction()?;
-            runs.iter().try_for_each(|run| insert(&transaction, run, false))?;
-            transaction.commit()
-        })
     }
 
     /// The newest run, if there is one.
     pub fn latest(&self) -> Result<Vec<RunId>> {
-        self.ids("SELECT id FROM run ORDER BY started DESC, id LIMIT 1", [])
+        self.ids("SELECT id FROM run ORDER BY started DESC, id LIMIT 1", &[])
     }
 
     /// The runs whose id begins so, the newest first.
     pub fn starting_with(&self, prefix: &str) -> Result<Vec<RunId>> {
-        self.ids("SELECT id FROM run WHERE substr(id, 1, length(?1)) = ?1 ORDER BY started DESC, id", [prefix])
+        self.ids("SELECT id FROM run WHERE substr(id, 1, length(?1)) = ?1 ORDER BY started DESC, id", &[prefix])
     }
 
     /// The runs that have started and not finished, whether their process lives or not.
     pub fn running(&self) -> Result<Vec<RunId>> {
-        self.ids("SELECT id FROM run WHERE run IS NOT NULL ORDER BY started DESC, id", [])
+        self.ids("SELECT id FROM run WHERE run IS NOT NULL ORDER BY started DESC, id", &[])
     }
 
-    /// All summaries, the newest first.
-    pub fn summaries(&self) -> Result<Vec<Summary>> {
+    /// All summaries, the newest first; read one by one, since most lists are short.
+    pub fn summaries(&self) -> Result<impl Iterator<Item = Result<Summary>> + '_> {
         let texts: Vec<String> = self.with(|connection| {
             let mut statement = connection.prepare_cached("SELECT summary FROM run ORDER BY started DESC, id")?;
             statement.query_map([], |row| row.get(0))?.collect()
         })?;
-        texts.iter().map(|text| self.decode(text)).collect()
+        Ok(texts.into_iter().map(|text| self.decode(&text)))
     }
 
     /// A run that goes on, as it was when it started.
@@ -140,28 +118,55 @@ impl Index {
         text.flatten().map(|text| self.decode(&text)).transpose()
     }
 
-    /// Every row's id, and whether the run has a record.
-    fn rows(&self) -> Result<Vec<(RunId, bool)>> {
-        let rows: Vec<(String, bool)> = self.with(|connection| {
-            let mut statement = connection.prepare_cached("SELECT id, run IS NULL FROM run")?;
-            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    fn ids(&self, query: &str, parameters: &[&str]) -> Result<Vec<RunId>> {
+        let texts: Vec<String> = self.with(|connection| {
+            let mut statement = connection.prepare_cached(query)?;
+            statement.query_map(rusqlite::params_from_iter(parameters), |row| row.get(0))?.collect()
         })?;
-        Ok(rows.into_iter().filter_map(|(id, has_record)| Some((id.parse().ok()?, has_record))).collect())
-    }
-
-    fn delete(&self, id: &RunId) -> Result<()> {
-        self.with(|connection| connection.execute("DELETE FROM run WHERE id = ?1", [id.as_str()])).map(drop)
-    }
-
-    fn ids(&self, query: &str, parameters: impl rusqlite::Params) -> Result<Vec<RunId>> {
-        let texts: Vec<String> = self
-            .with(|connection| connection.prepare_cached(query)?.query_map(parameters, |row| row.get(0))?.collect())?;
         Ok(texts.iter().filter_map(|text| text.parse().ok()).collect())
     }
 
-    fn with<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        let connection = self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        work(&connection).map_err(|error| trouble(&self.path, error).into_error_at(&self.path))
+    /// Works with the database; where it turns out to be damaged, once more with a new one.
+    fn with<T>(&self, work: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let mut connection = self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match work(&connection).map_err(|error| trouble(&self.path, error)) {
+            Ok(result) => Ok(result),
+            Err(Trouble::Other(error)) => Err(error),
+            Err(Trouble::Damaged) => {
+                self.replace(&mut connection)?;
+                work(&connection).map_err(|error| trouble(&self.path, error).into_error(&self.path))
+            }
+        }
+    }
+
+    /// Puts a sound database with all recorded runs in the place of a damaged one.
+    fn replace(&self, connection: &mut Connection) -> Result<()> {
+        *connection = mend(&self.path, &self.lock)?;
+        self.align(connection).map_err(|trouble| trouble.into_error(&self.path))
+    }
+
+    /// Adds rows for records that have none, and takes away rows whose record is gone.
+    fn align(&self, connection: &Connection) -> Result<(), Trouble> {
+        let names = self.store.records("runs").map_err(Trouble::Other)?;
+        let recorded: BTreeSet<&str> = names.iter().filter_map(|name| name.strip_prefix("runs/")).collect();
+        let damaged = |error| trouble(&self.path, error);
+        let rows = rows(connection).map_err(damaged)?;
+        let indexed: BTreeSet<&str> = rows.iter().filter(|row| row.has_record).map(|row| row.id.as_str()).collect();
+        let missing = recorded.difference(&indexed).filter_map(|id| id.parse().ok());
+        let missing: Vec<RunId> = missing.collect();
+        let gone: Vec<&&str> = indexed.difference(&recorded).collect();
+        if missing.is_empty() && gone.is_empty() {
+            return Ok(());
+        }
+        let runs = missing.iter().map(|id| read_record(&self.store, id));
+        let runs: Vec<Run> = runs.filter_map(Result::transpose).collect::<Result<_>>().map_err(Trouble::Other)?;
+        let change = || -> rusqlite::Result<()> {
+            let transaction = connection.unchecked_transaction()?;
+            runs.iter().try_for_each(|run| insert(&transaction, run, false))?;
+            gone.iter().try_for_each(|id| transaction.execute("DELETE FROM run WHERE id = ?1", [id]).map(drop))?;
+            transaction.commit()
+        };
+        change().map_err(damaged)
     }
 
     fn decode<T: serde::de::DeserializeOwned>(&self, text: &str) -> Result<T> {
@@ -172,14 +177,7 @@ impl Index {
 }
 
 impl Trouble {
-    fn into_error(self) -> Error {
-        match self {
-            Trouble::Damaged => Error::failed("the index of the runs is damaged again and again"),
-            Trouble::Other(error) => error,
-        }
-    }
-
-    fn into_error_at(self, path: &Path) -> Error {
+    fn into_error(self, path: &Path) -> Error {
         match self {
             Trouble::Damaged => trouble_hint(anyhow::anyhow!("it is damaged"), path),
             Trouble::Other(error) => error,
@@ -206,6 +204,9 @@ fn connect(path: &Path) -> Result<Connection, Trouble> {
     let open = || -> rusqlite::Result<(Connection, i64)> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(Duration::from_secs(30))?;
+        // Moving the write-ahead log into the database at each close would sync twice for every run.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        connection.pragma_update(None, "wal_autocheckpoint", 100)?;
         let version = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         Ok((connection, version))
     };
@@ -245,6 +246,17 @@ fn create(connection: &Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
+struct Row {
+    id: String,
+    /// Whether the run has ended and is kept as a record.
+    has_record: bool,
+}
+
+fn rows(connection: &Connection) -> rusqlite::Result<Vec<Row>> {
+    let mut statement = connection.prepare_cached("SELECT id, run IS NULL FROM run")?;
+    statement.query_map([], |row| Ok(Row { id: row.get(0)?, has_record: row.get(1)? }))?.collect()
+}
+
 fn insert(connection: &Connection, run: &Run, goes_on: bool) -> rusqlite::Result<()> {
     let to_text = |result: serde_json::Result<String>| {
         result.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
@@ -263,18 +275,37 @@ fn insert(connection: &Connection, run: &Run, goes_on: bool) -> rusqlite::Result
         .map(drop)
 }
 
-/// Moves a damaged database and its companions out of the way; returns where it lies now.
-fn set_aside(path: &Path) -> Result<PathBuf> {
-    let stamp = jiff::Timestamp::now().as_second();
+/// A sound database in the place of a damaged one, which is set aside.
+fn mend(path: &Path, lock: &Path) -> Result<Connection> {
+    let _alone = FileLock::exclusive(lock, "mlx", |_| {})?;
+    // Whoever held the lock before may have done it.
+    if let Ok(connection) = connect(path)
+        && is_sound(&connection)
+    {
+        return Ok(connection);
+    }
+    set_aside(path)?;
+    connect(path).map_err(|trouble| trouble.into_error(path))
+}
+
+fn is_sound(connection: &Connection) -> bool {
+    connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)).is_ok_and(|answer| answer == "ok")
+}
+
+/// Moves a damaged database out of the way, and takes its companions away, which would be taken for the new one's.
+fn set_aside(path: &Path) -> Result<()> {
+    let stamp = jiff::Timestamp::now().as_millisecond();
     let aside = path.with_extension(format!("db.damaged-{stamp}"));
     std::fs::rename(path, &aside).with_context(|| format!("cannot rename `{}`", quote(path)))?;
-    for companion in ["db-wal", "db-shm"] {
-        match std::fs::remove_file(path.with_extension(companion)) {
+    for companion in ["db-wal", "db-shm"].map(|extension| path.with_extension(extension)) {
+        match std::fs::remove_file(&companion) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("cannot remove `{companion}`")).map_err(Into::into);
+                return Err(error)
+                    .with_context(|| format!("cannot remove `{}`", quote(&companion)))
+                    .map_err(Into::into);
             }
             _ => {}
         }
     }
-    Ok(aside)
+    Ok(())
 }

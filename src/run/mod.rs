@@ -104,6 +104,7 @@ impl Runs {
         let limit = filter.limit.unwrap_or(usize::MAX);
         let mut found = Vec::new();
         for summary in self.index.summaries()? {
+            let summary = summary?;
             let summary = match summary.status {
                 Status::Running if !self.is_alive(&summary.id) => Summary::of(&self.get(&summary.id)?),
                 _ => summary,
@@ -153,8 +154,7 @@ impl Runs {
         if self.alive.lock().expect("no thread panics while it holds the map").contains_key(id) {
             return true;
         }
-        let path = self.lock_path(id);
-        path.exists() && matches!(FileLock::try_exclusive(&path, "mlx"), Ok(Err(_)))
+        FileLock::is_held(&self.lock_path(id)).unwrap_or(false)
     }
 
     fn keep(&self, run: &Run) -> Result<()> {

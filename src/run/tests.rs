@@ -123,22 +123,51 @@ fn records_that_came_or_went_by_other_ways_are_noticed() {
     assert_eq!(place.ids(), [B]);
 }
 
+/// Writes over the database from this offset on.
+fn damage(place: &Place, offset: usize, with: &[u8]) {
+    let connection = rusqlite::Connection::open(place.database()).unwrap();
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    drop(connection);
+    let mut bytes = std::fs::read(place.database()).unwrap();
+    let end = bytes.len();
+    bytes.splice(offset.min(end).., with.iter().copied().cycle().take(end - offset.min(end)));
+    std::fs::write(place.database(), bytes).unwrap();
+}
+
+fn damaged_files(place: &Place) -> usize {
+    let names = std::fs::read_dir(place.project.root().join(STATE)).unwrap().map(|entry| entry.unwrap().file_name());
+    names.filter(|name| name.to_string_lossy().starts_with("runs.db.damaged-")).count()
+}
+
 #[test]
-fn a_damaged_index_is_set_aside_and_made_again() {
-    for damage in [&b"no database at all, but some text that is long enough to be one"[..], &[0x53; 20_000]] {
+fn an_index_with_a_damaged_beginning_is_set_aside_and_made_again() {
+    for with in [&b"no database at all"[..], &[0x53]] {
         let place = Place::new();
         place.runs().finish(&run(A, 1)).unwrap();
-        std::fs::write(place.database(), damage).unwrap();
+        damage(&place, 0, with);
         let events = Recorder::default();
 
         let runs = Runs::open(&place.project, &place.store, &events).unwrap();
 
         assert_eq!(runs.find("latest").unwrap().id.as_str(), A);
         assert!(matches!(events.events().as_slice(), [Event::Warning { .. }]), "{:?}", events.events());
-        let aside = std::fs::read_dir(place.project.root().join(STATE)).unwrap();
-        let names: Vec<_> = aside.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        assert!(names.iter().any(|name| name.starts_with("runs.db.damaged-")), "{names:?}");
+        assert_eq!(damaged_files(&place), 1);
     }
+}
+
+#[test]
+fn damage_that_shows_later_is_mended_when_it_shows() {
+    let place = Place::new();
+    let runs = place.runs();
+    for number in 0..200 {
+        runs.finish(&run(&format!("{number:012}"), number)).unwrap();
+    }
+    drop(runs);
+    damage(&place, 3 * 4096, &[0x53]);
+
+    assert_eq!(place.ids().len(), 200);
+
+    assert_eq!(damaged_files(&place), 1);
 }
 
 #[test]

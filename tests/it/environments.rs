@@ -6,15 +6,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use mlx::env::{Declared, Interpreters, Prepared};
-use mlx::event::{Event, Interrupt, Recorder, Silent, Watch};
+use mlx::event::{Event, EventSink, Interrupt, Recorder, Watch};
 use mlx::project;
 use mlx::store::Store;
 use mlx::{Error, Kind};
 
 use crate::harness::{Project, shared_cache};
 
-fn host() -> Interpreters {
-    Interpreters { path: std::env::var_os("PATH").unwrap(), pyenv_version: std::env::var_os("PYENV_VERSION") }
+/// The machine's programs, after those of one directory.
+fn host(first: &Path) -> Interpreters {
+    let path = std::env::var_os("PATH").unwrap();
+    let all = std::iter::once(first.to_path_buf()).chain(std::env::split_paths(&path));
+    Interpreters { path: std::env::join_paths(all).unwrap(), pyenv_version: std::env::var_os("PYENV_VERSION") }
 }
 
 /// A project whose environment is made in a cache of its own, or in the one that all tests share.
@@ -37,12 +40,36 @@ impl Place {
     }
 
     fn declared(&self) -> Result<Declared, Error> {
-        Declared::of(&project::Project::open(&self.project.root()).unwrap(), &self.cache, &host())
+        Declared::of(&project::Project::open(&self.project.root()).unwrap(), &self.cache, &host(&self.programs()))
     }
 
     fn prepare(&self) -> Result<Prepared, Error> {
-        let watch = Watch { events: &self.events, interrupt: &self.interrupt };
-        self.declared()?.prepare(&self.store(), watch)
+        self.prepare_with(&self.events)
+    }
+
+    fn prepare_with(&self, events: &dyn EventSink) -> Result<Prepared, Error> {
+        self.declared()?.prepare(&self.store(), Watch { events, interrupt: &self.interrupt })
+    }
+
+    /// A directory that comes first on `PATH`.
+    fn programs(&self) -> PathBuf {
+        self.project.home().join("bin")
+    }
+
+    /// Puts a `uv` on `PATH` that installs by this piece of shell, in which `$site` is the directory for packages.
+    fn with_uv(self, install: &str) -> Self {
+        let script = format!(
+            "#!/bin/sh\n\
+            for last; do :; done\n\
+            case $1 in\n\
+            venv) mkdir -p \"$last/bin\" \"$last/lib/python3/site-packages\" && ln -s /bin/sh \"$last/bin/python\";;\n\
+            pip) site=${{4%/bin/python}}/lib/python3/site-packages; {install};;\n\
+            esac\n"
+        );
+        std::fs::create_dir(self.programs()).unwrap();
+        std::fs::write(self.programs().join("uv"), script).unwrap();
+        make_executable(&self.programs().join("uv"));
+        self
     }
 
     fn store(&self) -> Store {
@@ -94,7 +121,8 @@ fn requirements_that_cannot_be_installed_show_the_last_lines_of_pip() {
     assert_eq!(error.kind(), Kind::Failed);
     let text = error.to_string();
     assert!(text.starts_with("cannot install the requirements in mlx.toml: `"), "{text}");
-    assert!(text.contains("\n    ERROR: No matching distribution found for six==99.99"), "{text}");
+    assert!(text.contains("\n  last lines of its output:\n"), "{text}");
+    assert!(text.lines().last().unwrap().contains("six==99.99"), "{text}");
     assert!(error.hint().unwrap().contains("correct the requirements"), "{error:?}");
     assert!(!place.declared().unwrap().is_ready());
 }
@@ -164,28 +192,66 @@ fn a_python_that_is_not_there_is_an_error_with_a_remedy() {
     }
 }
 
+/// Does something at each event.
+struct Each<F: Fn(Event)>(F);
+
+impl<F: Fn(Event) + Sync + Send> EventSink for Each<F> {
+    fn emit(&self, event: Event) {
+        self.0(event);
+    }
+}
+
 #[test]
-fn an_environment_whose_interpreter_vanished_is_made_anew() {
-    let place = Place::new("env.python = { requirements = [] }");
+fn uv_makes_the_environment_where_it_is_there() {
+    let place = Place::new(SIX).with_uv("mkdir \"$site/$(sed s/==/-/ \"$last\").dist-info\"");
+
     let prepared = place.prepare().unwrap();
-    std::fs::remove_file(prepared.record.python.clone().unwrap()).unwrap();
-    assert!(!place.declared().unwrap().is_ready());
 
-    let again = place.prepare().unwrap();
-
-    assert_eq!(again.record, prepared.record);
-    assert!(Path::new(&again.record.python.unwrap()).exists());
+    let packages = place.store().read(&prepared.record.packages.unwrap()).unwrap();
+    assert_eq!(String::from_utf8(packages).unwrap(), "six==1.16.0\n");
+    assert!(matches!(place.notes().as_slice(), [note] if note.contains("with uv, once for this content")));
 }
 
 #[test]
 fn a_wish_to_stop_leaves_nothing_that_counts() {
-    let place = Place::new(SIX);
-    place.interrupt.request();
+    let place = Place::new(SIX).with_uv("echo begun; sleep 600");
+    let stop_at_the_first_line = Each(|event| {
+        if matches!(event, Event::Detail { .. }) {
+            place.interrupt.request();
+        }
+    });
 
-    let error = place.prepare().unwrap_err();
+    let error = place.prepare_with(&stop_at_the_first_line).unwrap_err();
 
     assert_eq!(error.kind(), Kind::Interrupted);
     assert!(!place.declared().unwrap().is_ready());
+    let left = std::fs::read_dir(place.cache.join("envs")).unwrap().map(|entry| entry.unwrap().path());
+    assert!(left.into_iter().all(|path| path.extension().is_some_and(|extension| extension == "lock")));
+}
+
+#[test]
+fn of_two_that_come_at_once_one_makes_the_environment() {
+    let place = Place::new(SIX).with_uv("echo begun; read go < \"$0.go\"; mkdir \"$site/six-1.16.0.dist-info\"");
+    let gate = place.programs().join("uv.go");
+    assert!(Command::new("mkfifo").arg(&gate).status().unwrap().success());
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    let tell = Each(move |event| {
+        if matches!(event, Event::Detail { .. }) {
+            let _ = begun.send(());
+        }
+    });
+    let open_the_gate_when_waiting = Each(|event| match event {
+        Event::Note { message } if message.contains("waiting for") => std::fs::write(&gate, "go\n").unwrap(),
+        other => panic!("the second has nothing to do but to wait: {other:?}"),
+    });
+
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| place.prepare_with(&tell));
+        has_begun.recv().unwrap();
+        let second = place.prepare_with(&open_the_gate_when_waiting).unwrap();
+
+        assert_eq!(first.join().unwrap().unwrap().record, second.record);
+    });
 }
 
 /// Runs only as the child of the test below: makes the environment of the project named by the variable.
@@ -194,7 +260,7 @@ fn child_that_makes_an_environment() {
     /// Prints what the installer says as it says it.
     struct Lines;
 
-    impl mlx::event::EventSink for Lines {
+    impl EventSink for Lines {
         fn emit(&self, event: Event) {
             if let Event::Detail { message } | Event::Note { message } = event {
                 println!("{message}");
@@ -207,7 +273,7 @@ fn child_that_makes_an_environment() {
     let store = Store::open(&opened.state("store")).unwrap();
     let cache = Path::new(&root).parent().unwrap().join("home/cache");
     let watch = Watch { events: &Lines, interrupt: &Interrupt::default() };
-    Declared::of(&opened, &cache, &host()).unwrap().prepare(&store, watch).unwrap();
+    Declared::of(&opened, &cache, &host(Path::new("/nonexistent"))).unwrap().prepare(&store, watch).unwrap();
 }
 
 fn child(place: &Place) -> std::process::Child {
@@ -234,28 +300,16 @@ fn a_killed_creation_counts_for_nothing_and_the_next_one_completes() {
 
     assert!(place.declared().unwrap().is_ready());
     assert!(prepared.site_packages[0].join("six.py").exists());
-}
-
-#[test]
-fn of_two_that_come_at_once_one_makes_the_environment() {
-    let place = Place::new(SIX);
-    let mut first = child(&place);
-    let mut lines = BufReader::new(first.stdout.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.any(|line| line.contains("once for this content")));
-
-    place.prepare().unwrap();
-
-    lines.for_each(drop);
-    assert!(first.wait().unwrap().success());
-    let notes = place.notes();
-    assert!(matches!(notes.as_slice(), [note] if note.contains("which is making it")), "{notes:?}");
+    // One whose interpreter vanished counts as little.
+    std::fs::remove_file(prepared.record.python.unwrap()).unwrap();
+    assert!(!place.declared().unwrap().is_ready());
 }
 
 #[test]
 fn nothing_is_made_where_nothing_is_declared() {
     let place = Place::new("");
 
-    place.declared().unwrap().prepare(&place.store(), Watch { events: &Silent, interrupt: &place.interrupt }).unwrap();
+    place.prepare().unwrap();
 
     assert!(!place.cache.join("envs").exists());
 }

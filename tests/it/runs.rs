@@ -287,8 +287,9 @@ fn the_index_comes_back_when_it_is_deleted_or_damaged() {
 
     std::fs::remove_file(project.path(".mlx/runs.db")).unwrap();
     assert_eq!(project.mlx(&["runs"]).success().stdout, before);
+    let _ = std::fs::remove_file(project.path(".mlx/runs.db-wal"));
     project.set(".mlx/runs.db", "no database, but long enough to be taken for one");
-    let healed = project.mlx(&["runs"]).success().says("is damaged; it is made again");
+    let healed = project.mlx(&["runs"]).success().says("was damaged; it is made again");
 
     assert_eq!(healed.stdout, before);
 }
