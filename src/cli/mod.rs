@@ -1,18 +1,24 @@
 //! The command line: one file per command, which parses its arguments, calls the domain once and shows the result.
 
+mod add;
+mod checkout;
 mod compare;
 mod completions;
 mod console;
 mod context;
+mod diff;
 mod doctor;
+mod gc;
 mod init;
 mod logs;
 mod model;
 mod output;
 mod runs;
 mod show_run;
+mod status;
 mod table;
 mod terminal;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -62,6 +68,12 @@ pub struct Global {
 #[derive(Subcommand)]
 enum Command {
     Init(init::Init),
+    Add(add::Add),
+    Status(status::ShowStatus),
+    Diff(diff::ShowDiff),
+    Checkout(checkout::Checkout),
+    Verify(verify::Verify),
+    Gc(gc::Gc),
     Runs(runs::Runs),
     Compare(compare::Compare),
     Logs(logs::Logs),
@@ -75,6 +87,12 @@ impl Command {
     fn run(self, cx: &mut Context) -> Result<()> {
         match self {
             Self::Init(command) => command.run(cx),
+            Self::Add(command) => command.run(cx),
+            Self::Status(command) => command.run(cx),
+            Self::Diff(command) => command.run(cx),
+            Self::Checkout(command) => command.run(cx),
+            Self::Verify(command) => command.run(cx),
+            Self::Gc(command) => command.run(cx),
             Self::Runs(command) => command.run(cx),
             Self::Compare(command) => command.run(cx),
             Self::Logs(command) => command.run(cx),

@@ -1,12 +1,23 @@
 //! Versions of files: the working tree of a project against its lock and its store.
 
+mod add;
+mod audit;
+mod checkout;
+mod diff;
 mod index;
 mod restore;
 mod scan;
+mod status;
 
 use std::path::{Path, PathBuf};
 
+pub use add::{Added, add};
+pub use audit::{Collected, History, Problem, Verified, collect_garbage, verify};
+pub use checkout::{CheckedOut, checkout};
+pub use diff::{Change, ChangeKind, Count, Diff, diff};
 pub use restore::Restored;
+pub use scan::FileObject;
+pub use status::{PathState, PathStatus, Status, status};
 
 use self::index::Index;
 use crate::Result;
@@ -25,7 +36,13 @@ pub struct Workspace {
 }
 
 impl Workspace {
+    /// Opens the store, which is created where it is missing, and keeps it out of Git whatever `.gitignore` says.
     pub fn open(project: &Project) -> Result<Self> {
+        let ignore = project.state(".gitignore");
+        if !ignore.exists() {
+            crate::fs::create_dir_all(&project.state(""))?;
+            crate::fs::replace(&ignore, &project.scratch(), |out| out.write_all(b"*\n"))?;
+        }
         Ok(Self {
             root: project.root().to_path_buf(),
             scratch: project.scratch(),
@@ -54,6 +71,11 @@ impl Workspace {
     /// Adds the content of a path to the batch, reading what changed once; `None` where nothing lies there.
     pub fn add(&self, path: &ProjectPath, batch: &Batch, watch: Watch<'_>) -> Result<Option<Object>> {
         scan::Scan::new(self, Some(batch), watch).object(path)
+    }
+
+    /// Every file at or below a path, by the bytes of its path; empty directories do not show.
+    pub fn files(&self, path: &ProjectPath, watch: Watch<'_>) -> Result<Vec<FileObject>> {
+        scan::Scan::new(self, None, watch).files(path)
     }
 
     /// Writes down what was learned about files. It can be learned again, so that losing it is no failure.

@@ -18,6 +18,7 @@ use crate::digest::{Object, ObjectKind};
 use crate::event::{Event, Unit, Watch};
 use crate::fs::{self, quote};
 use crate::project::ProjectPath;
+use crate::store::StoreError;
 use crate::store::tree::{Entry, Tree};
 use crate::{Digest, Error, Result};
 
@@ -55,12 +56,26 @@ impl Workspace {
     /// A `Usage` error, before anything is changed, when content would be lost that is in no store and `force` is not set;
     /// the errors of the store when an object is missing or damaged.
     pub fn restore(&self, path: &ProjectPath, object: &Object, force: bool, watch: Watch<'_>) -> Result<Restored> {
-        if self.object(path, watch)?.as_ref() == Some(object) {
-            return Ok(Restored::default());
+        self.restore_all(&[(path.clone(), object.clone())], force, watch)
+    }
+
+    /// As [`Workspace::restore`] for several paths: all of them, or none where one would lose content.
+    pub fn restore_all(&self, wanted: &[(ProjectPath, Object)], force: bool, watch: Watch<'_>) -> Result<Restored> {
+        let mut plans = Vec::new();
+        for (path, object) in wanted {
+            if self.object(path, watch)?.as_ref() == Some(object) {
+                continue;
+            }
+            let mut plan = Plan::default();
+            self.plan(path.as_bytes(), Some(object), &mut plan, force)?;
+            self.check(path, &plan)?;
+            plans.push((path, plan));
         }
-        let mut plan = Plan::default();
-        self.plan(path.as_bytes(), Some(object), &mut plan, force)?;
-        self.carry_out(path, plan, force, watch)
+        let mut restored = Restored::default();
+        for (path, plan) in plans {
+            restored += self.carry_out(path, plan, watch)?;
+        }
+        Ok(restored)
     }
 
     /// Removes what lies at `path`; nothing there is fine.
@@ -73,7 +88,8 @@ impl Workspace {
         }
         let mut plan = Plan::default();
         self.plan(path.as_bytes(), None, &mut plan, force)?;
-        self.carry_out(path, plan, force, watch)
+        self.check(path, &plan)?;
+        self.carry_out(path, plan, watch)
     }
 
     /// Compares what lies at `path` with what should; the index knows every file from the scan just before.
@@ -198,18 +214,27 @@ impl Workspace {
         Ok(Some(digest))
     }
 
-    fn carry_out(&self, path: &ProjectPath, plan: Plan, force: bool, watch: Watch<'_>) -> Result<Restored> {
-        if let Some(first) = plan.unsaved.first().filter(|_| !force) {
-            let more = match plan.unsaved.len() {
-                1 => String::new(),
-                count => format!(" and {} more", count - 1),
-            };
+    /// Refuses a plan that would lose content or that the store can't fill.
+    fn check(&self, path: &ProjectPath, plan: &Plan) -> Result<()> {
+        let more = |count: usize| if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+        if let Some(first) = plan.unsaved.first() {
+            let more = more(plan.unsaved.len());
             return Err(Error::usage(format!(
                 "`{}`{more} holds changes that are in no store",
                 quote(self.relative(first))
             ))
             .with_hint(format!("keep them with `mlx add {path}`, or give them up with `--force`")));
         }
+        let missing: Vec<_> = plan.files.iter().filter(|(_, object)| !self.store.contains(&object.digest)).collect();
+        if let Some((first, object)) = missing.first() {
+            let (first, more) = (fs::escape(first), more(missing.len()));
+            return Err(Error::from(StoreError::Missing { digest: object.digest })
+                .context(format!("cannot bring back `{first}`{more}")));
+        }
+        Ok(())
+    }
+
+    fn carry_out(&self, path: &ProjectPath, plan: Plan, watch: Watch<'_>) -> Result<Restored> {
         for (full, is_directory) in &plan.removed {
             let removed = if *is_directory { std::fs::remove_dir(full) } else { std::fs::remove_file(full) };
             removed.with_context(|| format!("cannot remove `{}`", quote(full)))?;

@@ -5,6 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use rayon::prelude::*;
@@ -24,6 +25,9 @@ const MAXIMUM_DEPTH: usize = 500;
 /// A file that goes on changing while it is read is read this often.
 const ATTEMPTS: usize = 3;
 
+/// A file by the bytes of its project path, and its content.
+pub type FileObject = (Vec<u8>, Object);
+
 /// One pass over a path, with or without storing what is read.
 pub struct Scan<'a> {
     workspace: &'a Workspace,
@@ -32,11 +36,13 @@ pub struct Scan<'a> {
     /// Names the work in progress events.
     id: String,
     files_done: AtomicU64,
+    /// Collects every file met, where somebody wants them.
+    listed: Option<Arc<Mutex<Vec<FileObject>>>>,
 }
 
 impl<'a> Scan<'a> {
     pub fn new(workspace: &'a Workspace, batch: Option<&'a Batch>, watch: Watch<'a>) -> Self {
-        Self { workspace, batch, watch, id: String::new(), files_done: AtomicU64::new(0) }
+        Self { workspace, batch, watch, id: String::new(), files_done: AtomicU64::new(0), listed: None }
     }
 
     pub fn object(mut self, path: &ProjectPath) -> Result<Option<Object>> {
@@ -62,6 +68,18 @@ impl<'a> Scan<'a> {
         // Whatever this pass did not meet is gone.
         self.workspace.index.forget_below(path.as_bytes());
         Ok(Some(object))
+    }
+
+    /// Every file below `path` with its object.
+    pub fn files(mut self, path: &ProjectPath) -> Result<Vec<FileObject>> {
+        let files: Arc<Mutex<Vec<FileObject>>> = Arc::default();
+        self.listed = Some(files.clone());
+        let object = self.object(path)?;
+        let mut files = std::mem::take(&mut *files.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(object) = object.filter(|object| !object.is_directory()) {
+            files.push((path.as_bytes().to_vec(), object));
+        }
+        Ok(files)
     }
 
     fn directory(&self, path: &[u8], full: &Path, depth: usize) -> Result<Object> {
@@ -91,6 +109,9 @@ impl<'a> Scan<'a> {
                     object
                 }
             };
+            if let Some(listed) = self.listed.as_ref().filter(|_| !object.is_directory()) {
+                listed.lock().unwrap_or_else(PoisonError::into_inner).push((path, object.clone()));
+            }
             Ok(Entry { name, object })
         };
         let entries = match names.len() {

@@ -113,6 +113,26 @@ impl Git {
         commits.values().map(|commit| self.lock_of(commit)).collect()
     }
 
+    /// Every different lock in the history of all references, each once with one of its commits.
+    pub fn locks_of_history(&self) -> Result<Vec<LockAt>> {
+        let mut walk = self.repository.revwalk().context("cannot walk the Git history")?;
+        walk.push_glob("*").context("cannot walk the Git history")?;
+        // Before the first commit there is no HEAD to walk from.
+        let _ = walk.push_head();
+        let path = self.prefix.join(LOCK);
+        let mut seen = std::collections::HashSet::new();
+        let mut locks = Vec::new();
+        for id in walk {
+            let commit = id.and_then(|id| self.repository.find_commit(id)).context("cannot read a Git commit")?;
+            let tree = commit.tree().context("cannot read the tree of a commit")?;
+            let Ok(entry) = tree.get_path(&path) else { continue };
+            if seen.insert(entry.id()) {
+                locks.push(self.lock_of(&commit)?);
+            }
+        }
+        Ok(locks)
+    }
+
     fn lock_of(&self, commit: &git2::Commit<'_>) -> Result<LockAt> {
         let id = commit.id().to_string();
         let name = format!("{LOCK} of commit {}", &id[..12]);

@@ -16,6 +16,7 @@ use anyhow::Context;
 pub use lock::Lock;
 pub use manifest::Manifest;
 pub use path::{PathError, ProjectPath};
+pub use reader::parse_duration;
 
 use crate::fs::{self, FileLock, quote};
 use crate::{Error, Result};

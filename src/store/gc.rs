@@ -117,7 +117,7 @@ impl Store {
     }
 
     /// Whether the object begins as a tree does.
-    fn may_be_tree(&self, digest: &Digest) -> Result<bool> {
+    pub fn may_be_tree(&self, digest: &Digest) -> Result<bool> {
         use std::io::Read;
         let file = match self.open_object(digest) {
             Ok(file) => file,

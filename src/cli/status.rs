@@ -1,0 +1,73 @@
+//! `mlx status`: how the working tree differs from the lock.
+
+use std::io::{self, Write};
+
+use clap::Args;
+
+use super::output::{Style, grouped, size};
+use super::{Context, Render, Table, Text};
+use crate::Result;
+use crate::data::{self, PathState, PathStatus, Status, Workspace};
+
+/// Show how data and outputs differ from `mlx.lock`
+///
+/// Lists every tracked path and every output of a step. Files that did not change since they were last read are not read
+/// again.
+#[derive(Args)]
+#[command(
+    name = "status",
+    after_help = "Examples:\n  mlx status\n  mlx status --json | jq '.paths[] | select(.state != \"unchanged\")'"
+)]
+pub struct ShowStatus {}
+
+impl ShowStatus {
+    pub fn run(self, cx: &mut Context) -> Result<()> {
+        let project = cx.project()?;
+        cx.catch_signals()?;
+        let workspace = Workspace::open(&project)?;
+        let status = data::status(&project, &workspace, cx.watch())?;
+        cx.out.show(&status)?;
+        let is = |state| status.paths.iter().find(|path| path.state == state);
+        if let Some(path) = is(PathState::NotAdded) {
+            cx.out.hint(format!("Version it with `mlx add {}`", path.path));
+        } else if let Some(path) = is(PathState::Modified).filter(|path| path.step.is_none()) {
+            cx.out.hint(format!(
+                "Keep the change with `mlx add {0}`, or undo it with `mlx checkout --force {0}`",
+                path.path
+            ));
+        } else if let Some(path) = is(PathState::Missing) {
+            cx.out.hint(format!("Bring it back with `mlx checkout {}`", path.path));
+        } else if !status.is_clean() {
+            cx.out.hint("`mlx train --dry-run` says what would run");
+        }
+        Ok(())
+    }
+}
+
+impl Render for Status {
+    fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
+        if self.paths.is_empty() {
+            return writeln!(out, "Nothing is tracked yet");
+        }
+        let mut table = Table::new(["state", "path", "files", "size", "made by"]).right([2, 3]);
+        for PathStatus { path, state, step, locked, present, stored } in &self.paths {
+            let object = present.as_ref().or(locked.as_ref());
+            let word = match state {
+                PathState::Unchanged => "unchanged",
+                PathState::Modified => "modified",
+                PathState::Missing => "missing",
+                PathState::NotAdded => "not added",
+                PathState::NotMade => "not made",
+            };
+            let word = if locked.is_some() && !stored { format!("{word}, not in store") } else { word.to_owned() };
+            let (files, bytes) = object.map_or_else(Default::default, |o| (grouped(o.files), size(o.size)));
+            table.row([word, path.to_string(), files, bytes, step.clone().unwrap_or_default()]);
+        }
+        table.render(out)?;
+        if self.is_clean() {
+            let line = out.styled(Style::Good, "Everything is as mlx.lock says");
+            writeln!(out, "{line}")?;
+        }
+        Ok(())
+    }
+}

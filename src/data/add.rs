@@ -1,0 +1,98 @@
+//! Adding: the working tree's content of a path becomes the version that the lock names.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::Workspace;
+use crate::digest::Object;
+use crate::event::Watch;
+use crate::project::git::Git;
+use crate::project::{Lock, Project, ProjectPath, gitignore};
+use crate::{Digest, Error, Result};
+
+/// A path as it is tracked now.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Added {
+    pub path: ProjectPath,
+    #[serde(flatten)]
+    pub object: Object,
+    /// What the lock named before; `None` where the path was not tracked.
+    pub previous: Option<Digest>,
+    /// Whether the lock changed.
+    pub changed: bool,
+}
+
+/// Versions these paths: content to the store, digests to the lock, a line each to `.gitignore`.
+///
+/// # Errors
+/// A `Usage` error, before anything is changed, for a path that is missing, is a link, leaves the project, is kept by Git,
+/// is made by a step, or overlaps with another tracked path.
+pub fn add(project: &Project, workspace: &Workspace, paths: &[ProjectPath], watch: Watch<'_>) -> Result<Vec<Added>> {
+    let paths: BTreeSet<&ProjectPath> = paths.iter().collect();
+    let lock = project.read_lock()?;
+    let git = Git::of(project)?;
+    paths.iter().try_for_each(|path| check(project, &lock, git.as_ref(), &paths, path))?;
+    let batch = workspace.store().batch()?;
+    let mut objects = Vec::new();
+    for path in paths {
+        let object = workspace.add(path, &batch, watch)?.ok_or_else(|| missing(path))?;
+        objects.push((path.clone(), object));
+    }
+    batch.commit()?;
+    gitignore::ignore(project, objects.iter().map(|(path, _)| path))?;
+    let added = project.change_lock(|lock| {
+        let add = |(path, object): (ProjectPath, Object)| {
+            let previous = lock.paths.insert(path.clone(), object.clone());
+            let changed = previous.as_ref() != Some(&object);
+            Added { path, object, previous: previous.map(|object| object.digest), changed }
+        };
+        Ok(objects.into_iter().map(add).collect())
+    })?;
+    workspace.save()?;
+    Ok(added)
+}
+
+fn missing(path: &ProjectPath) -> Error {
+    Error::usage(format!("there is nothing at `{path}`")).with_hint("`mlx status` lists what is tracked")
+}
+
+fn check(
+    project: &Project,
+    lock: &Lock,
+    git: Option<&Git>,
+    paths: &BTreeSet<&ProjectPath>,
+    path: &ProjectPath,
+) -> Result<()> {
+    let full = project.resolve(path)?;
+    let metadata = full.symlink_metadata().map_err(|_| missing(path))?;
+    if metadata.is_symlink() {
+        return Err(
+            Error::usage(format!("`{path}` is a symbolic link")).with_hint("add the file or directory it points at")
+        );
+    }
+    for step in &project.manifest.steps {
+        if let Some(product) = step.products().find(|product| overlap(path, product)) {
+            return Err(Error::usage(format!("`{path}` overlaps with `{product}`, which step `{}` makes", step.name))
+                .with_hint("outputs are versioned by `mlx train`; add other paths only"));
+        }
+    }
+    let others = lock.paths.keys().chain(paths.iter().copied());
+    if let Some(other) = others.into_iter().find(|other| *other != path && overlap(path, other)) {
+        return Err(match path.is_within(other) {
+            true => Error::usage(format!("`{path}` is a part of `{other}`, which is tracked as a whole"))
+                .with_hint(format!("add the whole again: `mlx add {other}`")),
+            false => Error::usage(format!("`{path}` contains `{other}`, which is tracked by itself"))
+                .with_hint(format!("take the block of `{other}` out of mlx.lock first, or add other paths only")),
+        });
+    }
+    if git.is_some_and(|git| git.is_tracked(path)) {
+        return Err(Error::usage(format!("Git keeps `{path}` already"))
+            .with_hint(format!("take it out of Git with `git rm -r --cached {path}`, then add it here")));
+    }
+    Ok(())
+}
+
+fn overlap(a: &ProjectPath, b: &ProjectPath) -> bool {
+    a.is_within(b) || b.is_within(a)
+}

@@ -1,0 +1,94 @@
+//! Checkout: the working tree becomes what a lock names.
+
+use serde::Serialize;
+
+use super::{Restored, Workspace};
+use crate::digest::Object;
+use crate::error::did_you_mean;
+use crate::event::Watch;
+use crate::project::git::Git;
+use crate::project::{LOCK, Lock, Project, ProjectPath};
+use crate::{Error, Result};
+
+/// What was put back.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CheckedOut {
+    /// The commit whose lock it was; `None` for the lock of the working tree.
+    pub commit: Option<String>,
+    pub paths: Vec<ProjectPath>,
+    #[serde(flatten)]
+    pub restored: Restored,
+}
+
+/// Puts these paths back, or all that the lock names where none is given. A path may lie inside a tracked directory, or be
+/// a directory that holds tracked paths.
+///
+/// # Errors
+/// As [`Workspace::restore_all`], before anything is changed; a `Usage` error for a path that the lock does not name.
+pub fn checkout(
+    project: &Project,
+    workspace: &Workspace,
+    paths: &[ProjectPath],
+    revision: Option<&str>,
+    force: bool,
+    watch: Watch<'_>,
+) -> Result<CheckedOut> {
+    let (commit, lock) = match revision {
+        None => (None, project.read_lock()?),
+        Some(revision) => {
+            let git = Git::of(project)?;
+            let git = git.ok_or_else(|| {
+                Error::usage("this project lies in no Git repository, so that there are no revisions")
+            })?;
+            let at = git.lock_at(revision)?;
+            (Some(at.commit), at.lock)
+        }
+    };
+    let mut wanted: Vec<(ProjectPath, Object)> = Vec::new();
+    match paths {
+        [] => wanted.extend(lock.entries().map(|(path, object)| (path.clone(), object.clone()))),
+        paths => paths.iter().try_for_each(|path| find(workspace, &lock, path, &mut wanted))?,
+    }
+    for (path, _) in &wanted {
+        project.resolve(path)?;
+    }
+    let restored = workspace.restore_all(&wanted, force, watch)?;
+    workspace.save()?;
+    Ok(CheckedOut { commit, paths: wanted.into_iter().map(|(path, _)| path).collect(), restored })
+}
+
+fn find(workspace: &Workspace, lock: &Lock, path: &ProjectPath, found: &mut Vec<(ProjectPath, Object)>) -> Result<()> {
+    let before = found.len();
+    for (entry, object) in lock.entries() {
+        if entry.is_within(path) {
+            found.push((entry.clone(), object.clone()));
+        } else if path.is_within(entry) {
+            let object = inside(workspace, entry, object, path)?.ok_or_else(|| {
+                Error::usage(format!("`{entry}` holds no `{path}` in this version"))
+                    .with_hint("`mlx diff` shows what was added and removed")
+            })?;
+            found.push((path.clone(), object));
+        }
+    }
+    if found.len() > before {
+        return Ok(());
+    }
+    let known: Vec<String> = lock.entries().map(|(path, _)| path.to_string()).collect();
+    Err(Error::usage(format!("{LOCK} does not name `{path}`"))
+        .with_hint(did_you_mean(&path.to_string(), known.iter().map(String::as_str))))
+}
+
+/// The object of a path inside a tracked directory.
+fn inside(workspace: &Workspace, entry: &ProjectPath, object: &Object, path: &ProjectPath) -> Result<Option<Object>> {
+    let mut object = object.clone();
+    for part in path.parts().skip(entry.parts().count()) {
+        if !object.is_directory() {
+            return Ok(None);
+        }
+        match workspace.store().tree(&object.digest)?.get(part) {
+            Some(below) => object = below.clone(),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(object))
+}

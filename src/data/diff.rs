@@ -1,0 +1,217 @@
+//! Diff: which files differ between two versions of the data, or between one and the working tree.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+
+use super::Workspace;
+use crate::digest::Object;
+use crate::event::Watch;
+use crate::project::git::Git;
+use crate::project::{LOCK, Lock, Project, ProjectPath};
+use crate::store::tree::Entry;
+use crate::{Digest, Error, Result};
+
+/// How two versions differ, file by file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Diff {
+    /// What is compared with what: `mlx.lock`, a commit, or `working tree`.
+    pub from: String,
+    pub to: String,
+    pub changes: Vec<Change>,
+    pub added: Count,
+    pub changed: Count,
+    pub moved: Count,
+    pub removed: Count,
+}
+
+/// A number of files, and their bytes (of the newer version, where there is one).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Count {
+    pub files: u64,
+    pub bytes: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Change {
+    pub kind: ChangeKind,
+    /// Where the file is, or was if it was removed. A path as text, escaped.
+    pub path: String,
+    /// Where it was before it moved.
+    pub moved_from: Option<String>,
+    pub before: Option<Object>,
+    pub after: Option<Object>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    Added,
+    Changed,
+    Moved,
+    Removed,
+}
+
+/// Compares two Git revisions, or one with the working tree, or (with none) the lock with the working tree.
+pub fn diff(project: &Project, workspace: &Workspace, revisions: &[String], watch: Watch<'_>) -> Result<Diff> {
+    let (from, before) = match revisions.first() {
+        Some(revision) => lock_at(project, revision)?,
+        None => (LOCK.to_owned(), project.read_lock()?),
+    };
+    let mut files = Files { workspace, before: BTreeMap::new(), after: BTreeMap::new() };
+    let to = match revisions.get(1) {
+        Some(revision) => {
+            let (to, after) = lock_at(project, revision)?;
+            files.compare_locks(&before, &after)?;
+            to
+        }
+        None => {
+            files.compare_working_tree(&before, &project.read_lock()?, watch)?;
+            "working tree".to_owned()
+        }
+    };
+    workspace.save()?;
+    Ok(summary(from, to, files))
+}
+
+fn lock_at(project: &Project, revision: &str) -> Result<(String, Lock)> {
+    let git = Git::of(project)?.ok_or_else(|| {
+        Error::usage("this project lies in no Git repository, so that there are no revisions")
+            .with_hint("start one with `git init`")
+    })?;
+    let at = git.lock_at(revision)?;
+    Ok((at.commit, at.lock))
+}
+
+/// The files in which the two sides differ, by the bytes of their paths.
+struct Files<'a> {
+    workspace: &'a Workspace,
+    before: BTreeMap<Vec<u8>, Object>,
+    after: BTreeMap<Vec<u8>, Object>,
+}
+
+impl Files<'_> {
+    fn compare_locks(&mut self, before: &Lock, after: &Lock) -> Result<()> {
+        let before: BTreeMap<_, _> = before.entries().collect();
+        let after: BTreeMap<_, _> = after.entries().collect();
+        for (path, object) in &before {
+            self.compare(path.as_bytes(), Some(object), after.get(path).copied())?;
+        }
+        let added = after.iter().filter(|(path, _)| !before.contains_key(*path));
+        for (path, object) in added {
+            self.compare(path.as_bytes(), None, Some(object))?;
+        }
+        Ok(())
+    }
+
+    fn compare_working_tree(&mut self, before: &Lock, now: &Lock, watch: Watch<'_>) -> Result<()> {
+        let before: BTreeMap<&ProjectPath, &Object> = before.entries().collect();
+        let now = now.entries().map(|(path, _)| path).filter(|path| !before.contains_key(*path));
+        for path in before.keys().copied().chain(now) {
+            let object = before.get(path).copied();
+            let present = self.workspace.object(path, watch)?;
+            if object == present.as_ref() {
+                continue;
+            }
+            // The trees of the working tree are in no store: its files are listed one by one.
+            if let Some(object) = object {
+                flatten(self.workspace, path.as_bytes(), object, &mut self.before)?;
+            }
+            for (file, object) in self.workspace.files(path, watch)? {
+                match self.before.get(&file) {
+                    Some(same) if *same == object => drop(self.before.remove(&file)),
+                    _ => drop(self.after.insert(file, object)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes down only where the digests differ.
+    fn compare(&mut self, path: &[u8], before: Option<&Object>, after: Option<&Object>) -> Result<()> {
+        if before == after {
+            return Ok(());
+        }
+        if let (Some(old), Some(new)) = (before, after)
+            && old.is_directory()
+            && new.is_directory()
+        {
+            let (old, new) = (self.workspace.store.tree(&old.digest)?, self.workspace.store.tree(&new.digest)?);
+            for Entry { name, object } in old.entries() {
+                self.compare(&[path, b"/", name].concat(), Some(object), new.get(name))?;
+            }
+            for Entry { name, object } in new.entries().iter().filter(|entry| old.get(&entry.name).is_none()) {
+                self.compare(&[path, b"/", name].concat(), None, Some(object))?;
+            }
+            return Ok(());
+        }
+        before.map_or(Ok(()), |object| flatten(self.workspace, path, object, &mut self.before))?;
+        after.map_or(Ok(()), |object| flatten(self.workspace, path, object, &mut self.after))
+    }
+}
+
+/// All files below an object of the store.
+fn flatten(workspace: &Workspace, path: &[u8], object: &Object, files: &mut BTreeMap<Vec<u8>, Object>) -> Result<()> {
+    if !object.is_directory() {
+        files.insert(path.to_vec(), object.clone());
+        return Ok(());
+    }
+    for Entry { name, object } in workspace.store.tree(&object.digest)?.entries() {
+        flatten(workspace, &[path, b"/", name].concat(), object, files)?;
+    }
+    Ok(())
+}
+
+fn summary(from: String, to: String, files: Files<'_>) -> Diff {
+    let Files { before, mut after, .. } = files;
+    let shown = |path: &[u8]| crate::fs::escape(path);
+    let mut changes = Vec::new();
+    let mut removed: Vec<(Vec<u8>, Object)> = Vec::new();
+    for (path, object) in before {
+        match after.remove(&path) {
+            Some(new) => changes.push(Change {
+                kind: ChangeKind::Changed,
+                path: shown(&path),
+                moved_from: None,
+                before: Some(object),
+                after: Some(new),
+            }),
+            None => removed.push((path, object)),
+        }
+    }
+    // What went from one name and came under another is a move; of several with the same content, the first in order.
+    let mut came: HashMap<Digest, Vec<Vec<u8>>> = HashMap::new();
+    for (path, object) in after.iter().rev().filter(|(_, object)| object.size > 0) {
+        came.entry(object.digest).or_default().push(path.clone());
+    }
+    for (path, object) in removed {
+        let new = came.get_mut(&object.digest).and_then(Vec::pop);
+        let (kind, to) = match &new {
+            Some(new) => (ChangeKind::Moved, after.remove(new)),
+            None => (ChangeKind::Removed, None),
+        };
+        let (path, moved_from) = match new {
+            Some(new) => (shown(&new), Some(shown(&path))),
+            None => (shown(&path), None),
+        };
+        changes.push(Change { kind, path, moved_from, before: Some(object), after: to });
+    }
+    changes.extend(after.into_iter().map(|(path, object)| Change {
+        kind: ChangeKind::Added,
+        path: shown(&path),
+        moved_from: None,
+        before: None,
+        after: Some(object),
+    }));
+    changes.sort_by(|a, b| a.path.cmp(&b.path));
+    let count = |kind| {
+        let of_kind = changes.iter().filter(|change| change.kind == kind);
+        of_kind.fold(Count::default(), |count, change| {
+            let object = change.after.as_ref().or(change.before.as_ref());
+            Count { files: count.files + 1, bytes: count.bytes + object.map_or(0, |object| object.size) }
+        })
+    };
+    let [added, changed, moved, removed] =
+        [ChangeKind::Added, ChangeKind::Changed, ChangeKind::Moved, ChangeKind::Removed].map(count);
+    Diff { from, to, changes, added, changed, moved, removed }
+}

@@ -1,0 +1,88 @@
+//! Status: how the working tree differs from the lock, path by path.
+
+use serde::Serialize;
+
+use super::Workspace;
+use crate::Result;
+use crate::digest::Object;
+use crate::event::Watch;
+use crate::project::{Project, ProjectPath};
+
+/// The status of every path that the lock or the manifest names.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    pub paths: Vec<PathStatus>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PathStatus {
+    pub path: ProjectPath,
+    pub state: PathState,
+    /// The step that makes it; `None` for data.
+    pub step: Option<String>,
+    /// What the lock names.
+    pub locked: Option<Object>,
+    /// What lies in the working tree.
+    pub present: Option<Object>,
+    /// Whether the store has what the lock names.
+    pub stored: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PathState {
+    Unchanged,
+    Modified,
+    /// The lock names it, and nothing lies there.
+    Missing,
+    /// The manifest names it as data, and the lock does not.
+    NotAdded,
+    /// The manifest names it as an output, and no step has made it yet.
+    NotMade,
+}
+
+impl Status {
+    /// Whether the working tree is what the lock says.
+    pub fn is_clean(&self) -> bool {
+        self.paths.iter().all(|path| path.state == PathState::Unchanged)
+    }
+}
+
+/// Compares every tracked path and every output with the working tree.
+pub fn status(project: &Project, workspace: &Workspace, watch: Watch<'_>) -> Result<Status> {
+    let lock = project.read_lock()?;
+    let manifest = &project.manifest;
+    let mut known: Vec<(ProjectPath, Option<String>, Option<Object>)> = Vec::new();
+    known.extend(lock.paths.iter().map(|(path, object)| (path.clone(), None, Some(object.clone()))));
+    let not_added = manifest.data.values().map(|data| &data.path).filter(|path| !lock.paths.contains_key(path));
+    known.extend(not_added.map(|path| (path.clone(), None, None)));
+    for (name, step) in &lock.steps {
+        known.extend(step.outs.iter().map(|out| (out.path.clone(), Some(name.clone()), Some(out.object.clone()))));
+    }
+    for step in &manifest.steps {
+        let is_locked =
+            |path: &ProjectPath| lock.steps.get(&step.name).is_some_and(|s| s.outs.iter().any(|out| out.path == *path));
+        let not_made = step.products().filter(|path| !is_locked(path));
+        known.extend(not_made.map(|path| (path.clone(), Some(step.name.clone()), None)));
+    }
+    // The manifest may name a step's output as data too.
+    let made: std::collections::BTreeSet<ProjectPath> =
+        known.iter().filter(|(_, step, _)| step.is_some()).map(|(path, ..)| path.clone()).collect();
+    known.retain(|(path, step, locked)| step.is_some() || locked.is_some() || !made.contains(path));
+    known.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+    let status = |(path, step, locked): (ProjectPath, Option<String>, Option<Object>)| {
+        let present = workspace.object(&path, watch)?;
+        let state = match (&locked, &present) {
+            (Some(locked), Some(present)) if locked == present => PathState::Unchanged,
+            (Some(_), Some(_)) => PathState::Modified,
+            (Some(_), None) => PathState::Missing,
+            (None, _) if step.is_some() => PathState::NotMade,
+            (None, _) => PathState::NotAdded,
+        };
+        let stored = locked.as_ref().is_some_and(|object| workspace.store().contains(&object.digest));
+        Ok(PathStatus { path, state, step, locked, present, stored })
+    };
+    let paths = known.into_iter().map(status).collect::<Result<_>>()?;
+    workspace.save()?;
+    Ok(Status { paths })
+}

@@ -1,0 +1,328 @@
+//! `mlx add`, `status`, `diff`, `checkout`, `verify` and `gc`.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use insta::assert_snapshot;
+
+use crate::harness::Project;
+
+fn with_images() -> Project {
+    Project::with_manifest("")
+        .write("data/images/cat.png", "cat")
+        .write("data/images/dog.png", "dogs")
+        .write("data/images/more/owl.png", "owl")
+}
+
+/// The file in the store that holds this content.
+fn object(project: &Project, content: &str) -> PathBuf {
+    let hex = mlx::Digest::of(content).hex();
+    project.path(".mlx/store/objects").join(&hex[..2]).join(&hex[2..])
+}
+
+#[test]
+fn a_directory_is_added_and_kept_out_of_git() {
+    let project = with_images();
+
+    assert_snapshot!(project.mlx(&["add", "data/images"]).success().text(), @"
+    Added `data/images` (3 files, 10 B) [id]
+    Keep the versions in Git: `git add mlx.lock .gitignore && git commit`
+    ");
+
+    assert!(project.read(".gitignore").contains("/data/images\n"));
+    project.commit("data");
+    assert_eq!(project.git(&["ls-files"]).stdout, ".gitignore\nmlx.lock\nmlx.toml\n");
+    let lock = project.read("mlx.lock");
+    project.mlx(&["add", "data/images"]).success().prints("Unchanged `data/images`");
+    assert_eq!(project.read("mlx.lock"), lock);
+    project.mlx(&["verify"]).success().prints("Sound");
+}
+
+#[test]
+fn status_and_diff_tell_what_changed() {
+    let project = with_images();
+    project.mlx(&["add", "data/images"]).success();
+    project.mlx(&["status"]).success().prints("Everything is as mlx.lock says");
+
+    project.set("data/images/cat.png", "kitten");
+    fs::rename(project.path("data/images/dog.png"), project.path("data/images/hound.png")).unwrap();
+    fs::remove_dir_all(project.path("data/images/more")).unwrap();
+    project.set("data/images/new.png", "new");
+
+    assert_snapshot!(project.mlx(&["status"]).success().text(), @"
+    state     path         files  size  made by
+    modified  data/images      3  13 B
+    Keep the change with `mlx add data/images`, or undo it with `mlx checkout --force data/images`
+    ");
+    assert_snapshot!(project.mlx(&["diff"]).success().text(), @"
+    changed  data/images/cat.png  (3 B -> 6 B)
+    moved    data/images/hound.png  (from data/images/dog.png)
+    removed  data/images/more/owl.png  (3 B)
+    added    data/images/new.png  (3 B)
+    1 file added (3 B), 1 file changed (6 B), 1 file moved (4 B), 1 file removed (3 B)
+    ");
+}
+
+#[test]
+fn revisions_are_compared_and_brought_back() {
+    let project = with_images();
+    project.mlx(&["add", "data/images"]).success();
+    project.commit("first");
+    project.set("data/images/cat.png", "kitten");
+    project.mlx(&["add", "data/images"]).success();
+    project.commit("second");
+
+    let diff = project.mlx(&["diff", "HEAD~1", "HEAD", "--json"]).success().json();
+    assert_eq!(diff["changes"].as_array().unwrap().len(), 1);
+    assert_eq!(diff["changes"][0]["path"], "data/images/cat.png");
+    project.mlx(&["diff", "HEAD"]).success().prints("No file differs");
+    project.mlx(&["diff", "nowhere"]).exits_with(2).says("`nowhere` is no revision");
+
+    project.git(&["checkout", "--quiet", "HEAD~1"]);
+    project.mlx(&["checkout"]).success().prints("Wrote 1 file");
+    assert_eq!(project.read("data/images/cat.png"), "cat");
+    project.mlx(&["checkout", "data/images/cat.png", "--rev", "main"]).success();
+    assert_eq!(project.read("data/images/cat.png"), "kitten");
+}
+
+#[test]
+fn deleted_data_comes_back_bit_for_bit() {
+    let project = with_images();
+    fs::set_permissions(project.path("data/images/dog.png"), PermissionsExt::from_mode(0o755)).unwrap();
+    std::os::unix::fs::symlink("cat.png", project.path("data/images/link")).unwrap();
+    fs::create_dir(project.path("data/images/empty")).unwrap();
+    project.mlx(&["add", "data/images"]).success();
+
+    fs::remove_dir_all(project.path("data")).unwrap();
+    project.mlx(&["status"]).success().prints("missing");
+    project.mlx(&["checkout"]).success();
+
+    project.mlx(&["diff"]).success().prints("No file differs");
+    assert_eq!(project.read("data/images/more/owl.png"), "owl");
+    assert_eq!(project.path("data/images/dog.png").metadata().unwrap().permissions().mode() & 0o100, 0o100);
+    assert_eq!(fs::read_link(project.path("data/images/link")).unwrap(), PathBuf::from("cat.png"));
+    assert!(project.path("data/images/empty").is_dir());
+}
+
+#[test]
+fn a_part_of_a_directory_is_checked_out_alone() {
+    let project = with_images();
+    project.mlx(&["add", "data/images"]).success();
+    fs::remove_dir_all(project.path("data")).unwrap();
+
+    project.mlx(&["checkout", "data/images/more"]).success();
+
+    assert!(project.exists("data/images/more/owl.png") && !project.exists("data/images/cat.png"));
+    project.mlx(&["checkout", "data/images/wolf.png"]).exits_with(2).says("holds no `data/images/wolf.png`");
+    project.mlx(&["checkout", "data/imagse"]).exits_with(2).says("did you mean `data/images`?");
+}
+
+#[test]
+fn local_changes_are_never_overwritten_unasked() {
+    let project = with_images();
+    project.mlx(&["add", "data/images"]).success();
+    project.set("data/images/cat.png", "hours of work");
+    project.set("data/images/extra.png", "more work");
+
+    project.mlx(&["checkout"]).exits_with(2).says("holds changes that are in no store").says("--force");
+    assert_eq!(project.read("data/images/cat.png"), "hours of work");
+
+    project.mlx(&["checkout", "--force"]).success();
+    assert_eq!(project.read("data/images/cat.png"), "cat");
+    assert!(!project.exists("data/images/extra.png"));
+}
+
+#[test]
+fn any_name_is_versioned_and_escaped_when_printed() {
+    let project = Project::with_manifest("");
+    let names: [&[u8]; 5] = [b"two words", "größe-数据".as_bytes(), b"line\nfeed", b"not\xffutf8", b"esc\x1b[31m"];
+    for (number, name) in names.iter().enumerate() {
+        project.set(PathBuf::from("data").join(OsStr::from_bytes(name)), format!("{number}"));
+        project.set(OsStr::from_bytes(name), format!("top {number}"));
+    }
+    let arguments: Vec<&OsStr> = names.iter().map(|name| OsStr::from_bytes(name)).collect();
+    let output = project.command(&["add", "data"]).args(&arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains(r"`line\x0afeed`") && printed.contains(r"`esc\x1b[31m`"), "{printed}");
+
+    fs::remove_dir_all(project.path("data")).unwrap();
+    names.iter().for_each(|name| fs::remove_file(project.path(OsStr::from_bytes(name))).unwrap());
+    project.mlx(&["checkout"]).success();
+
+    for (number, name) in names.iter().enumerate() {
+        let below = project.path("data").join(OsStr::from_bytes(name));
+        assert_eq!(fs::read(below).unwrap(), format!("{number}").as_bytes());
+        assert_eq!(fs::read(project.path(OsStr::from_bytes(name))).unwrap(), format!("top {number}").as_bytes());
+    }
+    project.commit("names");
+    assert_eq!(project.git(&["ls-files"]).stdout, ".gitignore\nmlx.lock\nmlx.toml\n");
+    project.mlx(&["diff"]).success().prints("No file differs");
+}
+
+#[test]
+fn what_cannot_be_added_says_why_and_changes_nothing() {
+    let manifest = "[step.fit]\ncmd = 'true'\nouts = ['model']\n";
+    let project = Project::with_manifest(manifest)
+        .write("other", "x")
+        .write("data/x", "x")
+        .write("model/weights", "w")
+        .write("code.py", "pass")
+        .write("data/.git/config", "x");
+    project.git(&["init", "--quiet"]);
+    project.git(&["add", "code.py"]);
+    std::os::unix::fs::symlink("/etc", project.path("etc")).unwrap();
+    std::os::unix::fs::symlink("code.py", project.path("alias")).unwrap();
+    project.other("mkfifo", &["pipe"]).status().unwrap();
+    let cases = [
+        ("nothing", "there is nothing at `nothing`"),
+        ("model", "overlaps with `model`, which step `fit` makes"),
+        ("model/weights", "overlaps with `model`"),
+        ("code.py", "Git keeps `code.py` already"),
+        ("..", "lies outside the project"),
+        (".", "the whole project can't be tracked as one path"),
+        (".mlx/store", "lies in `.mlx`"),
+        ("etc/passwd", "leads out of the project through a symbolic link"),
+        ("alias", "`alias` is a symbolic link"),
+        ("pipe", "is a named pipe"),
+        ("data", "can't be part of tracked data"),
+    ];
+
+    for (path, message) in cases {
+        project.mlx(&["add", "other", path]).exits_with(2).says(message);
+    }
+
+    assert!(!project.exists("mlx.lock") && !project.exists(".gitignore"));
+}
+
+#[test]
+fn tracked_paths_do_not_overlap() {
+    let project = with_images();
+    project.mlx(&["add", "data/images"]).success();
+
+    project.mlx(&["add", "data/images/cat.png"]).exits_with(2).says("hint: add the whole again: `mlx add data/images`");
+    project.mlx(&["add", "data"]).exits_with(2).says("`data` contains `data/images`");
+    project.mlx(&["add", "data/images/more", "data/images/more/owl.png"]).exits_with(2);
+}
+
+#[test]
+fn data_of_the_manifest_is_named_until_it_is_added() {
+    let project = Project::with_manifest("data.raw = 'raw.csv'\n").write("raw.csv", "1");
+
+    project.mlx(&["status"]).success().prints("not added").says("mlx add raw.csv");
+    project.mlx(&["add", "raw.csv"]).success();
+
+    project.mlx(&["status"]).success().prints("Everything is as mlx.lock says");
+}
+
+#[test]
+fn a_bad_lock_is_refused_and_left_alone() {
+    let project = with_images();
+    project.mlx(&["add", "data/images"]).success();
+    let good = project.read("mlx.lock");
+    let cases = [
+        (format!("{good}<<<<<<< ours\n"), "Git left a merge conflict here"),
+        (good[..good.len() - 40].to_owned(), "mlx.lock, line "),
+        (good.replace("version = 1", "version = 2"), "this mlx knows up to 1"),
+        (String::new(), "has no `version`"),
+        (good.replace("data/images", "../outside"), "leaves the project"),
+    ];
+
+    for (text, message) in cases {
+        project.set("mlx.lock", &text);
+        for command in [&["status"][..], &["add", "data/images"], &["checkout"], &["diff"], &["verify"], &["gc"]] {
+            project.mlx(command).exits_with(2).says(message);
+        }
+        assert_eq!(project.read("mlx.lock"), text);
+    }
+}
+
+#[test]
+fn damaged_objects_are_named_put_aside_and_never_checked_out() {
+    let project = with_images();
+    project.mlx(&["add", "data/images"]).success();
+    let swap = object(&project, "owl");
+    type Damage<'a> = (&'a str, &'a dyn Fn(&PathBuf));
+    let damage: [Damage<'_>; 4] = [
+        ("flipped", &|path| fs::write(path, "caT").unwrap()),
+        ("truncated", &|path| fs::write(path, "ca").unwrap()),
+        ("swapped", &|path| assert!(fs::copy(&swap, path).unwrap() > 0)),
+        ("a directory", &|path| fs::create_dir(path).unwrap()),
+    ];
+
+    for (what, damage) in damage {
+        let path = object(&project, "cat");
+        fs::remove_file(&path).unwrap();
+        damage(&path);
+        fs::remove_file(project.path("data/images/cat.png")).unwrap();
+
+        let refused = project.mlx(&["checkout"]).exits_with(1);
+        assert!(!project.exists("data/images/cat.png"), "{what}: {}", refused.stderr);
+        let verified = project.mlx(&["verify", "--json"]).exits_with(4).json();
+        assert_eq!(verified["problems"].as_array().unwrap().len(), 1, "{what}: {verified}");
+        assert_eq!(verified["problems"][0]["breaks"][0], "data/images/cat.png");
+        let aside = PathBuf::from(verified["problems"][0]["quarantined"].as_str().unwrap());
+        assert!(aside.symlink_metadata().is_ok(), "{what}");
+        project.mlx(&["verify"]).exits_with(4).prints("is missing");
+
+        project.set("data/images/cat.png", "cat");
+        project.mlx(&["add", "data/images"]).success();
+        project.mlx(&["verify"]).success();
+    }
+}
+
+#[test]
+fn garbage_goes_only_when_asked_and_only_what_nothing_names() {
+    let project = with_images();
+    project.mlx(&["add", "data/images"]).success();
+    project.commit("first");
+    project.set("data/images/cat.png", "second cat");
+    project.mlx(&["add", "data/images"]).success();
+    project.commit("second");
+    project.set("data/images/cat.png", "never committed");
+    project.mlx(&["add", "data/images"]).success();
+    project.set("data/images/cat.png", "third cat");
+    project.mlx(&["add", "data/images"]).success();
+
+    project.mlx(&["gc"]).success().prints("Would remove 0 objects").prints("2 objects named by nothing are younger");
+    let plan = project.mlx(&["gc", "--grace", "0s", "--json"]).success().json();
+    assert_eq!((&plan["objects"], &plan["removed"]), (&2.into(), &false.into()));
+    assert!(object(&project, "never committed").exists());
+
+    project.mlx(&["gc", "--grace", "0s", "--yes"]).success().prints("Removed 2 objects");
+    assert!(!object(&project, "never committed").exists());
+    project.mlx(&["verify"]).success();
+    project.mlx(&["checkout", "--rev", "HEAD~1"]).success();
+    assert_eq!(project.read("data/images/cat.png"), "cat");
+
+    project.mlx(&["checkout"]).success();
+    project.mlx(&["gc", "--grace", "0s", "--yes", "--drop-history"]).success().prints("Removed 2 objects");
+    assert!(!object(&project, "cat").exists() && object(&project, "second cat").exists());
+}
+
+#[test]
+fn gc_refuses_when_a_root_cannot_be_read() {
+    let project = with_images();
+    project.mlx(&["add", "data/images"]).success();
+    project.set(".mlx/store/records/runs/0123456789ab.json", "{ cut off");
+
+    project.mlx(&["gc", "--yes"]).exits_with(1).says("the record `runs/[id]` cannot be read");
+    project.mlx(&["verify"]).exits_with(4).prints("is damaged: it is not JSON");
+}
+
+#[test]
+fn the_index_is_disposable() {
+    let project = with_images();
+    project.mlx(&["add", "data/images"]).success();
+
+    for content in [&b""[..], b"mlxidx01", b"garbage", &[0xff; 4096]] {
+        fs::write(project.path(".mlx/index"), content).unwrap();
+        project.mlx(&["status"]).success().prints("Everything is as mlx.lock says");
+    }
+    fs::remove_file(project.path(".mlx/index")).unwrap();
+    project.set("data/images/cat.png", "CAT");
+    project.mlx(&["status"]).success().prints("modified");
+}
