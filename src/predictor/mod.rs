@@ -1,5 +1,46 @@
 //! Predictors: what answers an inference request, in the terms of the Open Inference Protocol v2.
 
+mod data;
+mod datatype;
+mod matches;
+pub mod onnx;
+mod parse;
+mod request;
+pub mod rows;
 mod signature;
+#[cfg(test)]
+mod tests;
 
+pub use data::Elements;
+pub use datatype::Datatype;
+pub use matches::matches;
+pub use onnx::Capacity;
+pub use request::{InferRequest, InferResponse, NamedTensor};
 pub use signature::{Signature, Tensor};
+
+use crate::{Error, Kind, Result};
+
+/// A model that answers. May be asked from many threads at once.
+pub trait Predictor: Send + Sync {
+    fn signature(&self) -> &Signature;
+
+    /// Answers the request, or says with [`BadRequest`] what is wrong with it.
+    fn infer(&self, request: &InferRequest) -> Result<InferResponse>;
+}
+
+/// A request that can't be answered, whatever the state of the model.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadRequest(String);
+
+impl BadRequest {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl From<BadRequest> for Error {
+    fn from(error: BadRequest) -> Self {
+        Error::new(Kind::Usage, error)
+    }
+}

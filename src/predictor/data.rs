@@ -1,0 +1,203 @@
+//! The elements of a tensor: one flat, row-major list of one type.
+
+use std::fmt::Display;
+
+use serde::{Serialize, Serializer};
+
+use super::Datatype;
+
+/// The elements of a tensor, in row-major order.
+///
+/// As JSON it is one flat array. A floating-point number that JSON can't write (NaN, an infinity) is `null` there; in
+/// turn `null` reads as NaN, which is how data without a value is given to models that know about it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Elements {
+    Bool(Vec<bool>),
+    Uint8(Vec<u8>),
+    Uint16(Vec<u16>),
+    Uint32(Vec<u32>),
+    Uint64(Vec<u64>),
+    Int8(Vec<i8>),
+    Int16(Vec<i16>),
+    Int32(Vec<i32>),
+    Int64(Vec<i64>),
+    Fp32(Vec<f32>),
+    Fp64(Vec<f64>),
+    Bytes(Vec<String>),
+}
+
+/// Calls `$body` with the list of elements, whatever their type.
+macro_rules! each {
+    ($elements:expr, $list:ident => $body:expr) => {
+        match $elements {
+            Elements::Bool($list) => $body,
+            Elements::Uint8($list) => $body,
+            Elements::Uint16($list) => $body,
+            Elements::Uint32($list) => $body,
+            Elements::Uint64($list) => $body,
+            Elements::Int8($list) => $body,
+            Elements::Int16($list) => $body,
+            Elements::Int32($list) => $body,
+            Elements::Int64($list) => $body,
+            Elements::Fp32($list) => $body,
+            Elements::Fp64($list) => $body,
+            Elements::Bytes($list) => $body,
+        }
+    };
+}
+
+impl Elements {
+    /// An empty list with room for so many elements.
+    pub fn with_capacity(datatype: Datatype, capacity: usize) -> Self {
+        match datatype {
+            Datatype::Bool => Self::Bool(Vec::with_capacity(capacity)),
+            Datatype::Uint8 => Self::Uint8(Vec::with_capacity(capacity)),
+            Datatype::Uint16 => Self::Uint16(Vec::with_capacity(capacity)),
+            Datatype::Uint32 => Self::Uint32(Vec::with_capacity(capacity)),
+            Datatype::Uint64 => Self::Uint64(Vec::with_capacity(capacity)),
+            Datatype::Int8 => Self::Int8(Vec::with_capacity(capacity)),
+            Datatype::Int16 => Self::Int16(Vec::with_capacity(capacity)),
+            Datatype::Int32 => Self::Int32(Vec::with_capacity(capacity)),
+            Datatype::Int64 => Self::Int64(Vec::with_capacity(capacity)),
+            Datatype::Fp32 => Self::Fp32(Vec::with_capacity(capacity)),
+            Datatype::Fp64 => Self::Fp64(Vec::with_capacity(capacity)),
+            Datatype::Bytes => Self::Bytes(Vec::with_capacity(capacity)),
+        }
+    }
+
+    pub fn datatype(&self) -> Datatype {
+        match self {
+            Self::Bool(_) => Datatype::Bool,
+            Self::Uint8(_) => Datatype::Uint8,
+            Self::Uint16(_) => Datatype::Uint16,
+            Self::Uint32(_) => Datatype::Uint32,
+            Self::Uint64(_) => Datatype::Uint64,
+            Self::Int8(_) => Datatype::Int8,
+            Self::Int16(_) => Datatype::Int16,
+            Self::Int32(_) => Datatype::Int32,
+            Self::Int64(_) => Datatype::Int64,
+            Self::Fp32(_) => Datatype::Fp32,
+            Self::Fp64(_) => Datatype::Fp64,
+            Self::Bytes(_) => Datatype::Bytes,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        each!(self, list => list.len())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The element as text for people; `None` past the end.
+    pub fn text(&self, index: usize) -> Option<String> {
+        each!(self, list => list.get(index).map(ToString::to_string))
+    }
+
+    /// Appends a whole number, or says why it can't be an element.
+    pub fn push_integer(&mut self, value: i128) -> Result<(), String> {
+        fn whole<T: TryFrom<i128>>(value: i128, datatype: Datatype) -> Result<T, String> {
+            T::try_from(value).map_err(|_| refusal(datatype, value))
+        }
+        let datatype = self.datatype();
+        match self {
+            Self::Bool(list) if value == 0 || value == 1 => list.push(value == 1),
+            Self::Uint8(list) => list.push(whole(value, datatype)?),
+            Self::Uint16(list) => list.push(whole(value, datatype)?),
+            Self::Uint32(list) => list.push(whole(value, datatype)?),
+            Self::Uint64(list) => list.push(whole(value, datatype)?),
+            Self::Int8(list) => list.push(whole(value, datatype)?),
+            Self::Int16(list) => list.push(whole(value, datatype)?),
+            Self::Int32(list) => list.push(whole(value, datatype)?),
+            Self::Int64(list) => list.push(whole(value, datatype)?),
+            Self::Fp32(list) => list.push(value as f32),
+            Self::Fp64(list) => list.push(value as f64),
+            Self::Bool(_) | Self::Bytes(_) => return Err(refusal(self.datatype(), value)),
+        }
+        Ok(())
+    }
+
+    /// Appends a number, or says why it can't be an element.
+    pub fn push_float(&mut self, value: f64) -> Result<(), String> {
+        match self {
+            Self::Fp32(_) if value.is_finite() && (value as f32).is_infinite() => Err(refusal(Datatype::Fp32, value)),
+            Self::Fp32(list) => {
+                list.push(value as f32);
+                Ok(())
+            }
+            Self::Fp64(list) => {
+                list.push(value);
+                Ok(())
+            }
+            // Some clients write every number with a point. Up to 2^53 the number is exact.
+            _ if value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0 => self.push_integer(value as i128),
+            _ => Err(refusal(self.datatype(), value)),
+        }
+    }
+
+    pub fn push_bool(&mut self, value: bool) -> Result<(), String> {
+        match self {
+            Self::Bool(list) => {
+                list.push(value);
+                Ok(())
+            }
+            _ => Err(refusal(self.datatype(), value)),
+        }
+    }
+
+    pub fn push_string(&mut self, value: &str) -> Result<(), String> {
+        match self {
+            // The runtime takes strings that end with a zero.
+            Self::Bytes(_) if value.contains('\0') => Err("holds a zero byte, which no string may".into()),
+            Self::Bytes(list) => {
+                list.push(value.to_owned());
+                Ok(())
+            }
+            _ => Err(refusal(self.datatype(), format_args!("\"{}\"", shorten(value)))),
+        }
+    }
+
+    /// Appends a missing value, where there is a way to say it.
+    pub fn push_missing(&mut self) -> Result<(), String> {
+        match self {
+            Self::Fp32(list) => list.push(f32::NAN),
+            Self::Fp64(list) => list.push(f64::NAN),
+            _ => return Err(format!("has no value, and {} has no way to say that", self.datatype())),
+        }
+        Ok(())
+    }
+
+    /// Appends what this text says, as a cell of a CSV file does.
+    pub fn push_text(&mut self, text: &str) -> Result<(), String> {
+        if let Self::Bytes(_) = self {
+            return self.push_string(text);
+        }
+        let text = text.trim();
+        if let Ok(value) = text.parse::<i128>() {
+            return self.push_integer(value);
+        }
+        match (text, text.parse::<f64>()) {
+            ("", _) => self.push_missing(),
+            (_, Ok(value)) => self.push_float(value),
+            ("true" | "True" | "TRUE", _) => self.push_bool(true),
+            ("false" | "False" | "FALSE", _) => self.push_bool(false),
+            _ => Err(refusal(self.datatype(), format_args!("\"{}\"", shorten(text)))),
+        }
+    }
+}
+
+fn refusal(datatype: Datatype, value: impl Display) -> String {
+    format!("is {value}, which {datatype} can't hold")
+}
+
+/// The start of a text that may be long, for a message.
+fn shorten(text: &str) -> String {
+    crate::fs::escape(text.chars().take(40).collect::<String>().as_bytes())
+}
+
+impl Serialize for Elements {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        each!(self, list => list.serialize(serializer))
+    }
+}

@@ -1,0 +1,262 @@
+//! Reading tensors from JSON straight into their elements: no tree of values stands between body and tensor.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, de};
+use serde_json::Value;
+
+use super::{Datatype, Elements, NamedTensor};
+
+/// Room is made for at most so many elements before they are there: a shape is only a claim.
+const MOST_FORESEEN: usize = 1 << 16;
+
+impl<'de> Deserialize<'de> for NamedTensor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(TensorVisitor)
+    }
+}
+
+/// The names of requested outputs, `[{"name": "label"}]`.
+pub fn output_names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    struct Output {
+        name: String,
+    }
+    let outputs = Option::<Vec<Output>>::deserialize(deserializer)?;
+    Ok(outputs.unwrap_or_default().into_iter().map(|output| output.name).collect())
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Field {
+    Name,
+    Datatype,
+    Shape,
+    Data,
+    #[serde(other)]
+    Other,
+}
+
+struct TensorVisitor;
+
+impl<'de> Visitor<'de> for TensorVisitor {
+    type Value = NamedTensor;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a tensor: an object with name, datatype, shape and data")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<NamedTensor, A::Error> {
+        let (mut name, mut datatype, mut shape) = (None::<String>, None::<Datatype>, None::<Vec<usize>>);
+        let (mut data, mut early_data) = (None::<Collected>, None::<Value>);
+        while let Some(field) = map.next_key()? {
+            match field {
+                Field::Name => set(&mut name, map.next_value()?, "name")?,
+                Field::Datatype => set(&mut datatype, map.next_value()?, "datatype")?,
+                Field::Shape => set(&mut shape, map.next_value_seed(ShapeSeed)?, "shape")?,
+                Field::Data if data.is_some() || early_data.is_some() => return Err(A::Error::duplicate_field("data")),
+                Field::Data => match datatype {
+                    Some(datatype) => {
+                        let foreseen = shape.as_deref().and_then(count).unwrap_or(0).min(MOST_FORESEEN);
+                        let name = name.as_deref().unwrap_or("?");
+                        data = Some(map.next_value_seed(DataSeed { name, datatype, foreseen })?);
+                    }
+                    None => early_data = Some(map.next_value()?),
+                },
+                Field::Other => drop(map.next_value::<de::IgnoredAny>()?),
+            }
+        }
+        let name = name.ok_or_else(|| A::Error::missing_field("name"))?;
+        let missing = |field| A::Error::custom(format_args!("tensor `{name}` has no {field}"));
+        let datatype = datatype.ok_or_else(|| missing("datatype"))?;
+        let shape = shape.ok_or_else(|| missing("shape"))?;
+        let seed = DataSeed { name: &name, datatype, foreseen: 0 };
+        let data = match (data, early_data) {
+            (Some(data), _) => data,
+            (None, Some(value)) => seed.deserialize(value).map_err(A::Error::custom)?,
+            (None, None) => return Err(missing("data")),
+        };
+        let elements = data.shaped(&shape).map_err(|why| A::Error::custom(format_args!("tensor `{name}` {why}")))?;
+        Ok(NamedTensor { name, shape, data: elements })
+    }
+}
+
+fn set<T, E: de::Error>(field: &mut Option<T>, value: T, name: &'static str) -> Result<(), E> {
+    field.replace(value).map_or(Ok(()), |_| Err(E::duplicate_field(name)))
+}
+
+/// How many elements a tensor of this shape has; `None` where that is more than can be counted.
+fn count(shape: &[usize]) -> Option<usize> {
+    // A dimension of 0 makes no sense of the others any better.
+    shape.iter().try_fold(1_usize, |product, length| product.checked_mul(*length))
+}
+
+struct ShapeSeed;
+
+impl<'de> DeserializeSeed<'de> for ShapeSeed {
+    type Value = Vec<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<usize>, D::Error> {
+        let lengths = Vec::<i64>::deserialize(deserializer)?;
+        let length = |length: i64| {
+            usize::try_from(length)
+                .map_err(|_| D::Error::custom(format_args!("the shape {lengths:?} has a dimension below 0")))
+        };
+        lengths.iter().map(|one| length(*one)).collect()
+    }
+}
+
+/// Elements as they were found, and the form they were found in.
+struct Collected {
+    elements: Elements,
+    /// The length of the lists at each depth of nesting; all lists of one depth have the same.
+    lengths: Vec<usize>,
+}
+
+impl Collected {
+    fn shaped(self, shape: &[usize]) -> Result<Elements, String> {
+        let Self { elements, lengths } = self;
+        let wanted = count(shape).ok_or_else(|| format!("has shape {shape:?}, which is more than memory can hold"))?;
+        let found = elements.len();
+        if found != wanted {
+            return Err(format!("has shape {shape:?}, which is {wanted} elements, and its data has {found}"));
+        }
+        // A list of no lists has no depth to compare.
+        if lengths.len() > 1 && found > 0 && lengths != shape {
+            return Err(format!("has shape {shape:?}, and its data is nested as {lengths:?}"));
+        }
+        Ok(elements)
+    }
+}
+
+/// Reads the data of a tensor whose datatype is known.
+struct DataSeed<'a> {
+    name: &'a str,
+    datatype: Datatype,
+    foreseen: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for DataSeed<'_> {
+    type Value = Collected;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Collected, D::Error> {
+        let mut collector = Collector {
+            name: self.name,
+            elements: Elements::with_capacity(self.datatype, self.foreseen),
+            lengths: Vec::new(),
+            leaf_depth: None,
+        };
+        deserializer.deserialize_seq(List { collector: &mut collector, depth: 0 })?;
+        let lengths = collector.lengths.iter().map(|length| length.unwrap_or(0)).collect();
+        Ok(Collected { elements: collector.elements, lengths })
+    }
+}
+
+struct Collector<'a> {
+    name: &'a str,
+    elements: Elements,
+    lengths: Vec<Option<usize>>,
+    /// How deep the elements lie.
+    leaf_depth: Option<usize>,
+}
+
+impl Collector<'_> {
+    fn push<E: de::Error>(
+        &mut self,
+        depth: usize,
+        push: impl FnOnce(&mut Elements) -> Result<(), String>,
+    ) -> Result<(), E> {
+        if *self.leaf_depth.get_or_insert(depth) != depth {
+            return Err(E::custom(format_args!("the data of `{}` mixes lists and elements", self.name)));
+        }
+        let index = self.elements.len();
+        push(&mut self.elements).map_err(|why| E::custom(format_args!("element {index} of `{}` {why}", self.name)))
+    }
+
+    fn end_list<E: de::Error>(&mut self, depth: usize, length: usize) -> Result<(), E> {
+        if self.lengths.len() <= depth {
+            self.lengths.resize(depth + 1, None);
+        }
+        match *self.lengths[depth].get_or_insert(length) {
+            first if first == length => Ok(()),
+            first => Err(E::custom(format_args!(
+                "the data of `{}` has lists of different lengths side by side: {first} and {length}",
+                self.name
+            ))),
+        }
+    }
+}
+
+/// One list of the data, at some depth.
+struct List<'a, 'b> {
+    collector: &'a mut Collector<'b>,
+    depth: usize,
+}
+
+impl<'de> Visitor<'de> for List<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of elements, flat or nested as the shape says")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let Self { collector, depth } = self;
+        let mut length = 0;
+        while list.next_element_seed(Item { collector: &mut *collector, depth })?.is_some() {
+            length += 1;
+        }
+        collector.end_list(depth, length)
+    }
+}
+
+/// An element of a list, or a list in it.
+struct Item<'a, 'b> {
+    collector: &'a mut Collector<'b>,
+    depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Item<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Item<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number, a string, true, false, null or a list of them")
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
+        self.collector.push(self.depth, |elements| elements.push_float(value))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<(), E> {
+        self.collector.push(self.depth, |elements| elements.push_integer(value.into()))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {
+        self.collector.push(self.depth, |elements| elements.push_integer(value.into()))
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<(), E> {
+        self.collector.push(self.depth, |elements| elements.push_bool(value))
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<(), E> {
+        self.collector.push(self.depth, |elements| elements.push_string(value))
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        self.collector.push(self.depth, Elements::push_missing)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<(), A::Error> {
+        List { collector: self.collector, depth: self.depth + 1 }.visit_seq(list)
+    }
+}
