@@ -31,6 +31,12 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -V 'Print version'
             cand --version 'Print version'
             cand init 'Start a project'
+            cand add 'Version files and directories'
+            cand status 'Show how data and outputs differ from `mlx.lock`'
+            cand diff 'Show which files differ between two versions of the data'
+            cand checkout 'Bring data and outputs back as `mlx.lock` names them'
+            cand verify 'Check every object that the project needs'
+            cand gc 'Find objects that nothing names, and remove them with `--yes`'
             cand runs 'List the runs'
             cand compare 'Compare two runs'
             cand logs 'Print what the steps of a run printed'
@@ -46,6 +52,85 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --directory 'Work as if started in this directory'
             cand --events 'Write what happens on the way to this file, one JSON object a line'
             cand --list-examples 'List the examples'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;add'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;status'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;diff'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;checkout'= {
+            cand --rev 'Take the versions of this Git revision instead'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand -f 'Overwrite local changes that are in no store'
+            cand --force 'Overwrite local changes that are in no store'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;verify'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;gc'= {
+            cand --grace 'Keep objects that are younger than this, such as 30m, 12h or 7d'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand -y 'Remove them'
+            cand --yes 'Remove them'
+            cand --drop-history 'Keep of Git''s history only what branches and tags point at'
             cand --json 'Print the result as one JSON document'
             cand -q 'Print the result and errors only'
             cand --quiet 'Print the result and errors only'
@@ -239,6 +324,12 @@ set edit:completion:arg-completer[mlx] = {|@words|
         }
         &'mlx;help'= {
             cand init 'Start a project'
+            cand add 'Version files and directories'
+            cand status 'Show how data and outputs differ from `mlx.lock`'
+            cand diff 'Show which files differ between two versions of the data'
+            cand checkout 'Bring data and outputs back as `mlx.lock` names them'
+            cand verify 'Check every object that the project needs'
+            cand gc 'Find objects that nothing names, and remove them with `--yes`'
             cand runs 'List the runs'
             cand compare 'Compare two runs'
             cand logs 'Print what the steps of a run printed'
@@ -249,6 +340,18 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'mlx;help;init'= {
+        }
+        &'mlx;help;add'= {
+        }
+        &'mlx;help;status'= {
+        }
+        &'mlx;help;diff'= {
+        }
+        &'mlx;help;checkout'= {
+        }
+        &'mlx;help;verify'= {
+        }
+        &'mlx;help;gc'= {
         }
         &'mlx;help;runs'= {
             cand show 'Show everything that is known of a run'

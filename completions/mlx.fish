@@ -32,6 +32,12 @@ complete -c mlx -n "__fish_mlx_needs_command" -s v -l verbose -d 'Say more about
 complete -c mlx -n "__fish_mlx_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mlx -n "__fish_mlx_needs_command" -s V -l version -d 'Print version'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "init" -d 'Start a project'
+complete -c mlx -n "__fish_mlx_needs_command" -f -a "add" -d 'Version files and directories'
+complete -c mlx -n "__fish_mlx_needs_command" -f -a "status" -d 'Show how data and outputs differ from `mlx.lock`'
+complete -c mlx -n "__fish_mlx_needs_command" -f -a "diff" -d 'Show which files differ between two versions of the data'
+complete -c mlx -n "__fish_mlx_needs_command" -f -a "checkout" -d 'Bring data and outputs back as `mlx.lock` names them'
+complete -c mlx -n "__fish_mlx_needs_command" -f -a "verify" -d 'Check every object that the project needs'
+complete -c mlx -n "__fish_mlx_needs_command" -f -a "gc" -d 'Find objects that nothing names, and remove them with `--yes`'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "runs" -d 'List the runs'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "compare" -d 'Compare two runs'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "logs" -d 'Print what the steps of a run printed'
@@ -48,6 +54,47 @@ complete -c mlx -n "__fish_mlx_using_subcommand init" -l json -d 'Print the resu
 complete -c mlx -n "__fish_mlx_using_subcommand init" -s q -l quiet -d 'Print the result and errors only'
 complete -c mlx -n "__fish_mlx_using_subcommand init" -s v -l verbose -d 'Say more about what is being done'
 complete -c mlx -n "__fish_mlx_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand add" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand add" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand add" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand add" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand add" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand add" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand status" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand status" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand status" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand status" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand status" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand diff" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand diff" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand diff" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand diff" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand diff" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand checkout" -l rev -d 'Take the versions of this Git revision instead' -r
+complete -c mlx -n "__fish_mlx_using_subcommand checkout" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand checkout" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand checkout" -s f -l force -d 'Overwrite local changes that are in no store'
+complete -c mlx -n "__fish_mlx_using_subcommand checkout" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand checkout" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand checkout" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand checkout" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand verify" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand verify" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand verify" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand verify" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand verify" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand gc" -l grace -d 'Keep objects that are younger than this, such as 30m, 12h or 7d' -r
+complete -c mlx -n "__fish_mlx_using_subcommand gc" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand gc" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand gc" -s y -l yes -d 'Remove them'
+complete -c mlx -n "__fish_mlx_using_subcommand gc" -l drop-history -d 'Keep of Git\'s history only what branches and tags point at'
+complete -c mlx -n "__fish_mlx_using_subcommand gc" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand gc" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand gc" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand gc" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from show help" -l limit -d 'List at most so many' -r
 complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from show help" -l status -d 'List only those that ended, or go on, this way' -r -f -a "running\t''
 finished\t''
@@ -143,15 +190,21 @@ complete -c mlx -n "__fish_mlx_using_subcommand man" -l json -d 'Print the resul
 complete -c mlx -n "__fish_mlx_using_subcommand man" -s q -l quiet -d 'Print the result and errors only'
 complete -c mlx -n "__fish_mlx_using_subcommand man" -s v -l verbose -d 'Say more about what is being done'
 complete -c mlx -n "__fish_mlx_using_subcommand man" -s h -l help -d 'Print help'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs model doctor completions man help" -f -a "init" -d 'Start a project'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs model doctor completions man help" -f -a "runs" -d 'List the runs'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs model doctor completions man help" -f -a "compare" -d 'Compare two runs'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs model doctor completions man help" -f -a "logs" -d 'Print what the steps of a run printed'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs model doctor completions man help" -f -a "model" -d 'Register, list, show and promote models'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs model doctor completions man help" -f -a "doctor" -d 'Look at this machine and this project'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs model doctor completions man help" -f -a "completions" -d 'Print the completions of a shell'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs model doctor completions man help" -f -a "man" -d 'Write the man pages into a directory'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init runs compare logs model doctor completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model doctor completions man help" -f -a "init" -d 'Start a project'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model doctor completions man help" -f -a "add" -d 'Version files and directories'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model doctor completions man help" -f -a "status" -d 'Show how data and outputs differ from `mlx.lock`'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model doctor completions man help" -f -a "diff" -d 'Show which files differ between two versions of the data'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model doctor completions man help" -f -a "checkout" -d 'Bring data and outputs back as `mlx.lock` names them'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model doctor completions man help" -f -a "verify" -d 'Check every object that the project needs'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model doctor completions man help" -f -a "gc" -d 'Find objects that nothing names, and remove them with `--yes`'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model doctor completions man help" -f -a "runs" -d 'List the runs'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model doctor completions man help" -f -a "compare" -d 'Compare two runs'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model doctor completions man help" -f -a "logs" -d 'Print what the steps of a run printed'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model doctor completions man help" -f -a "model" -d 'Register, list, show and promote models'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model doctor completions man help" -f -a "doctor" -d 'Look at this machine and this project'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model doctor completions man help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model doctor completions man help" -f -a "man" -d 'Write the man pages into a directory'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model doctor completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from runs" -f -a "show" -d 'Show everything that is known of a run'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from model" -f -a "register" -d 'Make a version of a model'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from model" -f -a "list" -d 'List the versions of models'

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -29,8 +30,8 @@ pub struct Runs {
     #[command(subcommand)]
     command: Option<RunsCommand>,
     /// List at most so many
-    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
-    limit: usize,
+    #[arg(long, value_name = "NUMBER", default_value = "20")]
+    limit: NonZeroUsize,
     /// List only those that ended, or go on, this way
     #[arg(long, value_name = "STATUS")]
     status: Option<StatusName>,
@@ -65,19 +66,18 @@ impl Runs {
         if let Some(RunsCommand::Show(command)) = self.command {
             return command.run(cx);
         }
+        let limit = self.limit.get();
         let (_, runs) = cx.runs()?;
         // One more than is shown, to know whether there are more.
-        let filter = Filter { status: self.status.map(Into::into), limit: Some(self.limit.saturating_add(1)) };
+        let filter = Filter { status: self.status.map(Into::into), limit: Some(limit.saturating_add(1)) };
         let mut listed = runs.list(&filter)?;
-        let more = listed.len() > self.limit;
-        listed.truncate(self.limit);
+        let more = listed.len() > limit;
+        listed.truncate(limit);
         let is_empty = listed.is_empty();
         cx.out.show(&Listed { runs: listed, more })?;
         match self.status {
             None if is_empty && !more => cx.out.hint("There are no runs yet; `mlx train` makes the first one"),
-            _ if more => {
-                cx.out.hint(format!("There are older ones: `mlx runs --limit {}`", self.limit.saturating_mul(5)))
-            }
+            _ if more => cx.out.hint(format!("There are older ones: `mlx runs --limit {}`", limit.saturating_mul(5))),
             _ => {}
         }
         Ok(())

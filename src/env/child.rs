@@ -52,6 +52,7 @@ pub fn run(mut command: Command, doing: &str, interrupt: &Interrupt, mut line: i
     let mut last: VecDeque<String> = VecDeque::new();
     let lines = read_lines(reader);
     let mut asked: Option<Instant> = None;
+    let mut ended: Option<(ExitStatus, Instant)> = None;
     let status = loop {
         match lines.recv_timeout(Duration::from_millis(50)) {
             Ok(text) => {
@@ -60,12 +61,23 @@ pub fn run(mut command: Command, doing: &str, interrupt: &Interrupt, mut line: i
                 last.drain(..last.len().saturating_sub(LAST_LINES));
                 continue;
             }
-            Err(RecvTimeoutError::Disconnected) => break group.child.wait(),
+            Err(RecvTimeoutError::Disconnected) => {
+                break ended.map_or_else(|| group.child.wait(), |(status, _)| Ok(status));
+            }
             Err(RecvTimeoutError::Timeout) => {}
         }
-        // Somebody else may hold the pipe open after the program itself is gone.
-        if let Ok(Some(status)) = group.child.try_wait() {
-            break Ok(status);
+        match ended {
+            // What it left running holds the pipe open: all of it goes, and its last words are heard.
+            None => match group.child.try_wait() {
+                Ok(Some(status)) => {
+                    let _ = kill_process_group(pid, Signal::KILL);
+                    ended = Some((status, Instant::now()));
+                }
+                Ok(None) => {}
+                Err(error) => break Err(error),
+            },
+            Some((status, since)) if since.elapsed() > GRACE => break Ok(status),
+            Some(_) => {}
         }
         match asked {
             None if interrupt.is_requested() => {

@@ -112,20 +112,28 @@ impl Interpreters {
             .filter_map(|entry| entry.ok().map(|entry| entry.path()))
             .filter(|path| path.file_name().and_then(OsStr::to_str).is_some_and(|name| is_of_version(name, version)))
             .collect();
-        installed.sort();
+        installed.sort_by_key(|path| numbers(path));
         let of_pyenv = installed.iter().rev().find_map(|path| self.identify(&path.join("bin/python"), root, memory));
-        of_pyenv.or_else(|| {
-            let uv = find_program("uv", &self.path)?;
-            let output = Command::new(uv)
-                .args(["python", "find", "--no-project", "--offline", version])
-                .current_dir(root)
-                .stdin(Stdio::null())
-                .output()
-                .ok()?;
-            let path = PathBuf::from(OsString::from_vec(output.stdout.trim_ascii().to_vec()));
-            let found = path.is_absolute().then(|| self.identify(&path, root, memory))?;
-            found.filter(|python| is_of_version(&python.version, version))
-        })
+        of_pyenv.or_else(|| self.known_to_uv(version, root, memory))
+    }
+
+    fn known_to_uv(&self, version: &str, root: &Path, memory: &mut Memory) -> Option<Interpreter> {
+        let uv = find_program("uv", &self.path)?;
+        let asked = Sighting::of_finder(&uv, version)?;
+        if let Some(Some(known)) = memory.recall(&asked) {
+            return Some(known);
+        }
+        let output = Command::new(uv)
+            .args(["python", "find", "--no-project", "--offline", version])
+            .current_dir(root)
+            .stdin(Stdio::null())
+            .output()
+            .ok()?;
+        let path = PathBuf::from(OsString::from_vec(output.stdout.trim_ascii().to_vec()));
+        let found = path.is_absolute().then(|| self.identify(&path, root, memory))?;
+        let found = found.filter(|python| is_of_version(&python.version, version))?;
+        memory.remember(asked, Some(&found));
+        Some(found)
     }
 
     /// What the program at `path` is, from memory where it has not changed; `None` where it is no Python that runs.
@@ -162,6 +170,12 @@ fn ask(path: &Path, root: &Path) -> Option<Interpreter> {
 /// Whether `3.11.7` is a `3.11`: equal part by part.
 fn is_of_version(version: &str, wanted: &str) -> bool {
     version.strip_prefix(wanted).is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_digit()))
+}
+
+/// The numbers of a version in the name of a directory, for sorting.
+fn numbers(path: &Path) -> Vec<u64> {
+    let name = path.file_name().map(OsStr::to_string_lossy).unwrap_or_default();
+    name.split(|character: char| !character.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()
 }
 
 /// The first program with this name on `PATH`.
@@ -206,5 +220,42 @@ mod tests {
 
         assert_eq!(find_program("tool", &path), Some(in_b));
         assert_eq!(find_program("other", &path), None);
+    }
+
+    fn program(path: &Path, script: &str) {
+        let source = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(source.path(), format!("#!/bin/sh\n{script}\n")).unwrap();
+        // A file that this process wrote can be busy for a moment, held by the child of another thread.
+        let status = Command::new("install").args(["-D", "-m", "755"]).args([source.path(), path]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// A program that answers as a Python of this version.
+    fn python(path: &Path, version: &str) {
+        program(path, &format!("printf '%s\\0' \"$0\" {version} fake /site-packages"));
+    }
+
+    #[test]
+    fn a_version_is_looked_for_on_path_then_at_pyenv_then_at_uv() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path);
+        python(&at("bin/python3"), "3.12.1");
+        python(&at("pyenv/versions/3.11.6/bin/python"), "3.11.6");
+        python(&at("pyenv/versions/3.11.10/bin/python"), "3.11.10");
+        program(&at("pyenv/bin/pyenv"), "exit 1");
+        python(&at("uv/python3.10/python"), "3.10.2");
+        program(&at("bin/uv"), &format!("echo '{}'", at("uv/python3.10/python").display()));
+        let path = std::env::join_paths([at("bin"), at("pyenv/bin")]).unwrap();
+        let interpreters = Interpreters { path, pyenv_version: None };
+        let find = |wanted: Option<&str>| interpreters.find(wanted, dir.path(), &at("cache"));
+        let version = |wanted: &str| find(Some(wanted)).unwrap().unwrap().version;
+
+        assert_eq!(find(None).unwrap().unwrap().executable, at("bin/python3"));
+        assert_eq!(
+            [version("3"), version("3.12"), version("3.11"), version("3.10")],
+            ["3.12.1", "3.12.1", "3.11.10", "3.10.2"]
+        );
+        assert_eq!(version("pyenv/versions/3.11.6/bin/python"), "3.11.6");
+        assert_eq!(find(Some("3.1")).unwrap_err().kind(), crate::Kind::Failed);
     }
 }

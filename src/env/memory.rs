@@ -95,6 +95,12 @@ impl Sighting {
         let is_opaque = choice.is_none() && !(is_binary && is_python);
         Some(Self { path: path.to_path_buf(), identity, choice, is_opaque })
     }
+
+    /// A program that finds interpreters, asked for this one.
+    pub fn of_finder(path: &Path, wanted: &str) -> Option<Self> {
+        let choice = Some(Digest::of(wanted));
+        Some(Self { path: path.to_path_buf(), identity: Identity::of(path)?, choice, is_opaque: false })
+    }
 }
 
 /// Everything that a shim of pyenv looks at: its variable, the nearest `.python-version`, the global choice, and which

@@ -113,16 +113,13 @@ fn a_bucket_is_asked_at_the_endpoint_of_the_user() {
 fn ssh_is_asked_without_a_question() {
     let project =
         Project::with_manifest("remote.a.url = 'ssh://me@good:22/srv'\nremote.b.url = 'ssh://-oProxyCommand=x/y'");
-    let script = "#!/bin/sh\n\
-        [ \"$1\" != -V ] || { echo OpenSSH_test >&2; exit 0; }\n\
+    let script = "[ \"$1\" != -V ] || { echo OpenSSH_test >&2; exit 0; }\n\
         case \"$*\" in\n\
         *'BatchMode=yes'*'-p 22 -- me@good true') exit 0;;\n\
         *'-- -oProxyCommand=x true') echo 'no such host' >&2; exit 255;;\n\
         *) echo \"unexpected: $*\" >&2; exit 1;; esac\n";
     let programs = project.home().join("bin");
-    std::fs::create_dir(&programs).unwrap();
-    std::fs::write(programs.join("ssh"), script).unwrap();
-    std::fs::set_permissions(programs.join("ssh"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    project.program(&programs.join("ssh"), script);
 
     let report = with_path(&project, &programs, &["doctor", "--json"]).exits_with(4).json();
 

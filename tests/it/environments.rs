@@ -59,16 +59,13 @@ impl Place {
     /// Puts a `uv` on `PATH` that installs by this piece of shell, in which `$site` is the directory for packages.
     fn with_uv(self, install: &str) -> Self {
         let script = format!(
-            "#!/bin/sh\n\
-            for last; do :; done\n\
+            "for last; do :; done\n\
             case $1 in\n\
             venv) mkdir -p \"$last/bin\" \"$last/lib/python3/site-packages\" && ln -s /bin/sh \"$last/bin/python\";;\n\
             pip) site=${{4%/bin/python}}/lib/python3/site-packages; {install};;\n\
             esac\n"
         );
-        std::fs::create_dir(self.programs()).unwrap();
-        std::fs::write(self.programs().join("uv"), script).unwrap();
-        make_executable(&self.programs().join("uv"));
+        self.project.program(&self.programs().join("uv"), &script);
         self
     }
 
@@ -164,10 +161,8 @@ fn a_known_interpreter_is_not_started_again() {
     let (root, trace) = (place.project.home(), place.project.home().join("trace"));
     let shim = root.join("pyenv/shims/python3");
     std::fs::create_dir_all(root.join("pyenv/versions")).unwrap();
-    std::fs::create_dir_all(shim.parent().unwrap()).unwrap();
     let real = place.declared().unwrap().record().python.unwrap();
-    std::fs::write(&shim, format!("#!/bin/sh\necho x >> '{}'\nexec '{real}' \"$@\"\n", trace.display())).unwrap();
-    make_executable(&shim);
+    place.project.program(&shim, &format!("echo x >> '{}'\nexec '{real}' \"$@\"", trace.display()));
     let host = Interpreters { path: shim.parent().unwrap().into(), pyenv_version: None };
     let opened = project::Project::open(&place.project.root()).unwrap();
     let python = || Declared::of(&opened, &place.cache, &host).unwrap().record().python.unwrap();
@@ -312,8 +307,4 @@ fn nothing_is_made_where_nothing_is_declared() {
     place.prepare().unwrap();
 
     assert!(!place.cache.join("envs").exists());
-}
-
-fn make_executable(path: &Path) {
-    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
 }

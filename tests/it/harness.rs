@@ -51,6 +51,15 @@ impl Project {
         fs::write(path, content).unwrap();
     }
 
+    /// Writes a shell script that can be run.
+    pub fn program(&self, path: &Path, script: &str) {
+        let source = self.dir.path().join("script");
+        fs::write(&source, format!("#!/bin/sh\n{script}\n")).unwrap();
+        // A file that this process wrote can be busy for a moment, held by the child of another test.
+        let status = Command::new("install").args(["-D", "-m", "755"]).args([&source, path]).status();
+        assert!(status.unwrap().success());
+    }
+
     pub fn read(&self, path: impl AsRef<Path>) -> String {
         let path = self.path(path);
         String::from_utf8(fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap()

@@ -247,6 +247,9 @@ fn the_logs_of_all_steps_name_them_and_the_run_they_are_from() {
 
     assert_eq!(logs.stdout, "prepare | one\nprepare | two\ntrain | fit \x1b[2J\x1b[31mred\x1b[0m\n");
     logs.says("`prepare` is from run [id]; it did not run in [id]");
+    let json = place.project.mlx(&["logs", "latest", "--json"]).success().json();
+    assert_eq!(json["run"], SECOND);
+    assert_eq!((&json["logs"][0]["run"], &json["logs"][0]["text"]), (&FIRST.into(), &"one\ntwo".into()));
 }
 
 #[test]
