@@ -52,6 +52,12 @@ _mlx() {
             mlx,model)
                 cmd="mlx__subcmd__model"
                 ;;
+            mlx,releases)
+                cmd="mlx__subcmd__releases"
+                ;;
+            mlx,rollback)
+                cmd="mlx__subcmd__rollback"
+                ;;
             mlx,runs)
                 cmd="mlx__subcmd__runs"
                 ;;
@@ -96,6 +102,12 @@ _mlx() {
                 ;;
             mlx__subcmd__help,model)
                 cmd="mlx__subcmd__help__subcmd__model"
+                ;;
+            mlx__subcmd__help,releases)
+                cmd="mlx__subcmd__help__subcmd__releases"
+                ;;
+            mlx__subcmd__help,rollback)
+                cmd="mlx__subcmd__help__subcmd__rollback"
                 ;;
             mlx__subcmd__help,runs)
                 cmd="mlx__subcmd__help__subcmd__runs"
@@ -170,7 +182,7 @@ _mlx() {
 
     case "${cmd}" in
         mlx)
-            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add status diff checkout verify gc runs compare logs model doctor completions man help"
+            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add status diff checkout verify gc runs compare logs model rollback releases doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -386,7 +398,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help)
-            opts="init add status diff checkout verify gc runs compare logs model doctor completions man help"
+            opts="init add status diff checkout verify gc runs compare logs model rollback releases doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -612,6 +624,34 @@ _mlx() {
         mlx__subcmd__help__subcmd__model__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__releases)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__rollback)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -968,6 +1008,62 @@ _mlx() {
                 return 0
             fi
             case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__releases)
+            opts="-C -q -v -h --history --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__rollback)
+            opts="-C -q -v -h --to --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --directory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

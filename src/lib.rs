@@ -7,6 +7,8 @@ pub mod cli;
 
 pub mod doctor;
 
+pub mod deploy;
+
 pub mod bundle;
 pub mod predictor;
 pub mod registry;

@@ -13,6 +13,8 @@ mod init;
 mod logs;
 mod model;
 mod output;
+mod releases;
+mod rollback;
 mod runs;
 mod show_run;
 mod status;
@@ -78,6 +80,8 @@ enum Command {
     Compare(compare::Compare),
     Logs(logs::Logs),
     Model(model::Model),
+    Rollback(rollback::Rollback),
+    Releases(releases::Releases),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
     Man(completions::Man),
@@ -97,6 +101,8 @@ impl Command {
             Self::Compare(command) => command.run(cx),
             Self::Logs(command) => command.run(cx),
             Self::Model(command) => command.run(cx),
+            Self::Rollback(command) => command.run(cx),
+            Self::Releases(command) => command.run(cx),
             Self::Doctor(command) => command.run(cx),
             Self::Completions(command) => command.run(cx),
             Self::Man(command) => command.run(cx),

@@ -5,21 +5,21 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::Timestamp;
 
 use super::{FORMAT, Version};
+use crate::data::Workspace;
 use crate::digest::Object;
 use crate::error::ErrorContext;
+use crate::event::Watch;
 use crate::project::git::Git;
 use crate::project::lock::LockedPath;
 use crate::project::manifest::Model;
 use crate::project::{LOCK, Lock, Project, ProjectPath};
 use crate::run::{Filter, Outcome, Run, Runs};
-use crate::store::Store;
-use crate::store::tree::Tree;
-use crate::{Error, Kind, Result};
+use crate::{Error, Result};
 
 /// What a candidate is looked for in.
 pub struct Sources<'a> {
     pub project: &'a Project,
-    pub store: &'a Store,
+    pub workspace: &'a Workspace,
     pub runs: &'a Runs,
 }
 
@@ -39,8 +39,8 @@ struct Found {
 
 impl Sources<'_> {
     /// The version that the model would become now, still without a number: its content as the lock has it, or as the
-    /// run with this id made it.
-    pub fn candidate(&self, name: &str, run: Option<&str>, remarks: Remarks) -> Result<Version> {
+    /// run with this id made it. What lies in the working tree may be missing, but not another thing than the lock has.
+    pub fn candidate(&self, name: &str, run: Option<&str>, remarks: Remarks, watch: Watch<'_>) -> Result<Version> {
         let model = self.project.manifest.model(name)?;
         let (found, run) = match run {
             Some(run) => {
@@ -49,11 +49,12 @@ impl Sources<'_> {
             }
             None => {
                 let found = self.in_lock(name, model)?;
+                self.check_working_tree(name, model, &found.object, watch)?;
                 let run = self.run_with(&found.entry)?;
                 (found, run)
             }
         };
-        if !self.store.contains(&found.object.digest) {
+        if !self.workspace.store().contains(&found.object.digest) {
             return Err(Error::failed(format!(
                 "model `{name}` ({}) is missing from the local store: object {}",
                 model.path, found.object.digest
@@ -101,6 +102,19 @@ impl Sources<'_> {
         })
     }
 
+    fn check_working_tree(&self, name: &str, model: &Model, locked: &Object, watch: Watch<'_>) -> Result<()> {
+        match self.workspace.object(&model.path, watch)? {
+            Some(now) if now != *locked => {
+                let path = &model.path;
+                Err(Error::failed(format!("model `{name}` ({path}) in the working tree differs from {LOCK}"))
+                    .with_hint(format!(
+                        "take the locked one with `mlx checkout --force {path}`, or make it again with `mlx train`"
+                    )))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The model as a run has it.
     fn in_run(&self, name: &str, model: &Model, run: &Run) -> Result<Found> {
         self.look(run.steps.iter().flat_map(|step| step.outs.iter().cloned()), &model.path)?.ok_or_else(|| {
@@ -126,9 +140,8 @@ impl Sources<'_> {
             if !object.is_directory() {
                 return Ok(None);
             }
-            let bytes =
-                self.store.read(&object.digest).with_context(|| format!("cannot look into `{}`", entry.path))?;
-            let tree = Tree::decode(&bytes).map_err(|error| Error::new(Kind::Failed, error))?;
+            let tree = self.workspace.store().tree(&object.digest);
+            let tree = tree.with_context(|| format!("cannot look into `{}`", entry.path))?;
             match tree.get(part) {
                 Some(below) => object = below.clone(),
                 None => return Ok(None),

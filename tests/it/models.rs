@@ -212,6 +212,12 @@ fn what_cannot_be_registered_is_refused_with_a_remedy() {
         .says("model `churn` (model.onnx) is not in mlx.lock")
         .says("hint: step `train` makes it: run `mlx train train`");
     train(&project, "aaaaaaaaaaaa", "first", &[]);
+    project.set("model.onnx", "edited");
+    project
+        .mlx(&["model", "register", "churn"])
+        .exits_with(1)
+        .says("model `churn` (model.onnx) in the working tree differs from mlx.lock")
+        .says("mlx checkout --force model.onnx");
     project.mlx(&["model", "register", "churn", "--run", "aaaa"]).success();
     project.mlx(&["model", "register", "churn", "--run", "bbbb"]).exits_with(2).says("there is no run `bbbb`");
 }

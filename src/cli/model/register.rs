@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::super::output::size;
 use super::super::{Context, Render, Text};
 use crate::Result;
+use crate::data::Workspace;
 use crate::registry::{Registry, Remarks, Sources, Version};
 use crate::run::Runs;
-use crate::store::Store;
 
 /// Make a version of a model
 ///
@@ -35,12 +35,12 @@ pub struct Register {
 impl Register {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         let project = cx.project()?;
-        let store = Store::open(&project.state("store"))?;
-        let runs = Runs::open(&project, &store, &*cx.events)?;
+        let workspace = Workspace::open(&project)?;
+        let runs = Runs::open(&project, workspace.store(), &*cx.events)?;
         let remarks = Remarks { who: cx.user(), when: Timestamp::now(), description: self.description };
-        let sources = Sources { project: &project, store: &store, runs: &runs };
-        let candidate = sources.candidate(&self.name, self.run.as_deref(), remarks)?;
-        let registered = Registry::open(&store).register(candidate)?;
+        let sources = Sources { project: &project, workspace: &workspace, runs: &runs };
+        let candidate = sources.candidate(&self.name, self.run.as_deref(), remarks, cx.watch())?;
+        let registered = Registry::open(workspace.store()).register(candidate)?;
         let (name, number, is_new) = (&self.name, registered.version.version, registered.is_new);
         cx.out.show(&Shown { version: registered.version, is_new })?;
         if is_new {

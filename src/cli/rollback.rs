@@ -1,0 +1,54 @@
+//! `mlx rollback`: a target goes back to an earlier release.
+
+use std::io::{self, Write};
+
+use clap::Args;
+
+use super::{Context, Render, Text};
+use crate::Result;
+use crate::deploy::{self, Check, Order, RolledBack};
+
+/// Go back to the release that was live before
+///
+/// Asks the old release whether it answers, then switches in one step; nothing is uploaded. Each rollback goes one
+/// release further back.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  mlx rollback production\n  mlx rollback production --to 3f9a")]
+pub struct Rollback {
+    /// Target of the manifest
+    target: String,
+    /// Go to this release: its digest or the first digits of it, as `mlx releases` shows them
+    #[arg(long, value_name = "RELEASE")]
+    to: Option<String>,
+}
+
+impl Rollback {
+    pub fn run(self, cx: &mut Context) -> Result<()> {
+        cx.catch_signals()?;
+        let project = cx.project()?;
+        let manifest = project.manifest.target(&self.target)?;
+        let target = deploy::open(&project, manifest)?;
+        let to = self.to.as_ref().map(|text| deploy::find_release(&*target, &self.target, text)).transpose()?;
+        let (program, who) = (cx.program()?, cx.user());
+        let check = Check { program: &program, health: &manifest.health };
+        let order = Order { name: &self.target, who: &who, check };
+        let rolled_back = deploy::rollback(&*target, to.as_ref(), &order, cx.watch())?;
+        cx.out.show(&rolled_back)?;
+        if rolled_back.changed {
+            cx.out.hint(format!("Serve it: `mlx serve {}`", self.target));
+        }
+        Ok(())
+    }
+}
+
+impl Render for RolledBack {
+    fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
+        let Self { target, changed, release, model, version, before, .. } = self;
+        let what = format!("`{model}` {version} ({})", release.short());
+        let before = before.map_or(String::new(), |before| format!(", before: release {}", before.short()));
+        match changed {
+            true => writeln!(out, "{what} is live on `{target}` again{before}"),
+            false => writeln!(out, "{what} is live on `{target}` already; nothing changed"),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Deploying: a bundle becomes a release on a target, is asked whether it answers, and goes live in one atomic switch.
+//!
+//! A target holds releases side by side, and at most one of them is live. Whatever fails or is killed on the way, the
+//! live one stays a complete release that passed its probe, and the one before it is one switch away.
+
+mod directory;
+mod history;
+mod plan;
+mod probe;
+mod switch;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+pub use directory::Directory;
+pub use history::{Action, Entry, Outcome};
+pub use plan::{Change, FileChange, LiveRelease, Plan, plan};
+pub use switch::{Deployed, Order, Release, RolledBack, deploy, find_release, releases, rollback};
+
+use crate::bundle::{Bundle, Description, File};
+use crate::event::{EventSink, Watch};
+use crate::project::Project;
+use crate::project::manifest::{self, Health};
+use crate::{Digest, Error, Result};
+
+/// A place that holds releases, named by the digest of their bundle, and serves at most one of them.
+pub trait Target {
+    /// Where it is, for messages.
+    fn place(&self) -> String;
+
+    /// Keeps others from changing the target until the result is dropped; an error that says who holds it where somebody
+    /// does.
+    fn lock(&self, owner: &str) -> Result<Box<dyn Send>>;
+
+    /// The release that is live; it may be gone ([`Target::description`] knows).
+    fn live(&self) -> Result<Option<Digest>>;
+
+    /// The complete releases that lie there, in no order.
+    fn releases(&self) -> Result<Vec<Digest>>;
+
+    /// What a release says about itself; `None` for one that is not there.
+    fn description(&self, release: &Digest) -> Result<Option<Description>>;
+
+    /// Those of the files whose content is not there yet, each content once.
+    fn missing(&self, files: &[File]) -> Result<Vec<File>>;
+
+    /// Brings what is missing and lays the release out beside the others, whole and checked; what is served stays as it
+    /// is. What was brought stays for the next time if the rest fails.
+    fn upload(&self, bundle: &Bundle, watch: Watch<'_>) -> Result<()>;
+
+    /// Starts the release apart from the live one and asks it whether it answers, and as it did when it was packaged.
+    fn probe(&self, release: &Digest, check: &Check<'_>, watch: Watch<'_>) -> Result<Answer>;
+
+    /// Makes the release the live one, atomically and durably.
+    fn activate(&self, release: &Digest) -> Result<()>;
+
+    /// Asks the server that answers for the target at `url`, until it says yes or the time is over.
+    fn ask(&self, url: &str, health: &Health, watch: Watch<'_>) -> Result<Answer>;
+
+    /// Takes a release away that is not live.
+    fn remove(&self, release: &Digest) -> Result<()>;
+
+    /// What was done here, the oldest first. Entries that cannot be read are passed over, and `events` hears of it.
+    fn history(&self, events: &dyn EventSink) -> Result<Vec<Entry>>;
+
+    /// Appends to the history, durably.
+    fn append(&self, entry: &Entry) -> Result<()>;
+}
+
+/// How a release is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Check<'a> {
+    /// This very program, which is started to serve the release.
+    pub program: &'a Path,
+    pub health: &'a Health,
+}
+
+/// What somebody who was asked says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    Yes,
+    No {
+        why: String,
+        /// What its server printed last.
+        last_lines: Vec<String>,
+    },
+}
+
+impl Answer {
+    /// No, for this reason.
+    pub fn no(why: impl Into<String>) -> Self {
+        Self::No { why: why.into(), last_lines: Vec::new() }
+    }
+}
+
+/// The target that the manifest describes.
+pub fn open(project: &Project, target: &manifest::Target) -> Result<Box<dyn Target>> {
+    let root = directory_of(project, target)?;
+    Ok(Box::new(Directory::open(&root)?))
+}
+
+/// Where a directory target lies: a path relative to the project, an absolute one, or one as `file://` URL.
+pub fn directory_of(project: &Project, target: &manifest::Target) -> Result<PathBuf> {
+    let manifest::Target { url, place, .. } = target;
+    let shown = crate::fs::escape(url.as_bytes());
+    let path = match url.split_once("://") {
+        None => url.as_str(),
+        Some(("file", path)) if path.starts_with('/') => path,
+        Some(("file", _)) => {
+            return Err(Error::usage(format!("`{shown}` is no place on this machine ({place})"))
+                .with_hint("write `file:///absolute/path`, or the path alone"));
+        }
+        Some((scheme, _)) => {
+            let scheme = crate::fs::escape(scheme.as_bytes());
+            return Err(Error::usage(format!("targets at `{scheme}://` are not supported ({place})")).with_hint(
+                "a target is a directory today: a path, relative to the project or absolute, or `file:///path`",
+            ));
+        }
+    };
+    if path.is_empty() || path.contains('\0') {
+        return Err(Error::usage(format!("`{shown}` is no directory ({place})")));
+    }
+    Ok(project.root().join(path))
+}

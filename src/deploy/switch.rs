@@ -1,0 +1,287 @@
+//! From one release to another: deploy and rollback, and what is done when the new one does not answer.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::history::{self, Action, Entry, Outcome};
+use super::{Answer, Check, Plan, Target, plan};
+use crate::bundle::{Bundle, Description};
+use crate::event::{EventSink, Watch};
+use crate::fs::escape;
+use crate::run::RunId;
+use crate::{Digest, Error, Result};
+
+/// Who changes which target, and how the release is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    /// The target's name in the manifest, for messages.
+    pub name: &'a str,
+    pub who: &'a str,
+    pub check: Check<'a>,
+}
+
+/// What a deploy did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Deployed {
+    pub target: String,
+    /// Whether anything was done; not where the release was live already.
+    pub changed: bool,
+    #[serde(flatten)]
+    pub plan: Plan,
+}
+
+/// What a rollback did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RolledBack {
+    pub target: String,
+    pub place: String,
+    pub changed: bool,
+    /// The release that is live now.
+    pub release: Digest,
+    pub model: String,
+    pub version: u64,
+    pub run: Option<RunId>,
+    /// The release that was live before.
+    pub before: Option<Digest>,
+}
+
+/// A release that lies on a target.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Release {
+    pub release: Digest,
+    pub live: bool,
+    pub model: String,
+    pub version: u64,
+    pub run: Option<RunId>,
+    /// When it became live the last time, and who did it.
+    pub deployed: Option<Timestamp>,
+    pub by: Option<String>,
+}
+
+/// Makes the bundle the live release of the target: uploads what is missing, asks the release whether it answers, and
+/// switches. Wherever that fails, the release that was live stays live or comes back.
+pub fn deploy(target: &dyn Target, bundle: &Bundle, order: &Order<'_>, watch: Watch<'_>) -> Result<Deployed> {
+    let _alone = target.lock(&format!("mlx deploy by {}", escape(order.who.as_bytes())))?;
+    let (release, description) = (bundle.digest(), bundle.description());
+    let plan = plan(target, release, description)?;
+    warn_of_gone(target, order, watch.events)?;
+    let done = |changed| Deployed { target: order.name.to_owned(), changed, plan: plan.clone() };
+    if plan.is_live() {
+        return Ok(done(false));
+    }
+    let was_there = target.description(&release).ok().flatten().is_some();
+    let switch = Switch { target, order, action: Action::Deploy, release, description, watch };
+    switch.noting_failure(|| target.upload(bundle, watch))?;
+    switch.carry_out(plan.live.as_ref().map(|live| live.release), !was_there)?;
+    Ok(done(true))
+}
+
+/// Goes back to the release that was live before, or to the one with this digest. Nothing is uploaded.
+pub fn rollback(target: &dyn Target, to: Option<&Digest>, order: &Order<'_>, watch: Watch<'_>) -> Result<RolledBack> {
+    let _alone = target.lock(&format!("mlx rollback by {}", escape(order.who.as_bytes())))?;
+    warn_of_gone(target, order, watch.events)?;
+    let live = target.live()?;
+    let is_there = |release: &Digest| target.description(release).ok().flatten().is_some();
+    let release = match to {
+        Some(release) => *release,
+        None => history::before(&target.history(watch.events)?, live.as_ref(), is_there).ok_or_else(|| {
+            Error::failed(format!("`{}` has no release to go back to", order.name))
+                .with_hint(format!("`mlx releases {}` lists what lies there", order.name))
+        })?,
+    };
+    let description = target.description(&release)?.ok_or_else(|| {
+        Error::failed(format!("release {} is not on `{}` any more", release.short(), order.name))
+            .with_hint("deploy its model version again")
+    })?;
+    let live = live.filter(is_there);
+    let changed = live != Some(release);
+    if changed {
+        let description = &description;
+        let switch = Switch { target, order, action: Action::Rollback, release, description, watch };
+        switch.carry_out(live, false)?;
+    }
+    Ok(RolledBack {
+        target: order.name.to_owned(),
+        place: target.place(),
+        changed,
+        release,
+        model: description.model.name,
+        version: description.model.version,
+        run: description.lineage.run,
+        before: live,
+    })
+}
+
+/// The releases of the target: the live one, then the others, those that were live last first.
+pub fn releases(target: &dyn Target, events: &dyn EventSink) -> Result<Vec<Release>> {
+    let (history, live) = (target.history(events)?, target.live()?);
+    let mut found = Vec::new();
+    for release in target.releases()? {
+        let description = match target.description(&release) {
+            Ok(Some(description)) => description,
+            Ok(None) => continue,
+            Err(error) => {
+                events.warn(error.to_string());
+                continue;
+            }
+        };
+        let became_live =
+            |entry: &&Entry| entry.release == release && matches!(entry.outcome, Outcome::Live | Outcome::Unanswered);
+        let last = history.iter().rev().find(became_live);
+        found.push(Release {
+            release,
+            live: live == Some(release),
+            model: description.model.name,
+            version: description.model.version,
+            run: description.lineage.run,
+            deployed: last.map(|entry| entry.when),
+            by: last.map(|entry| entry.who.clone()),
+        });
+    }
+    found.sort_by_key(|release| std::cmp::Reverse((release.live, release.deployed, release.version)));
+    Ok(found)
+}
+
+/// The release whose digest begins with these hex digits.
+pub fn find_release(target: &dyn Target, name: &str, text: &str) -> Result<Digest> {
+    let prefix = text.strip_prefix("sha256:").unwrap_or(text);
+    let releases = target.releases()?;
+    let found: Vec<&Digest> =
+        releases.iter().filter(|release| !prefix.is_empty() && release.hex().starts_with(prefix)).collect();
+    let shown = escape(text.as_bytes());
+    match found.as_slice() {
+        [release] => Ok(**release),
+        [] => Err(Error::usage(format!("there is no release `{shown}` on `{name}`"))
+            .with_hint(format!("`mlx releases {name}` lists them; name one by its first digits"))),
+        several => Err(Error::usage(format!("`{shown}` begins the digests of {} releases", several.len()))
+            .with_hint("say more of the digest")),
+    }
+}
+
+fn warn_of_gone(target: &dyn Target, order: &Order<'_>, events: &dyn EventSink) -> Result<()> {
+    if let Some(live) = target.live()?
+        && target.description(&live)?.is_none()
+    {
+        events.warn(format!(
+            "the live release {} of `{}` is gone: nothing answers there now",
+            live.short(),
+            order.name
+        ));
+    }
+    Ok(())
+}
+
+/// A release on its way to be the live one.
+struct Switch<'a> {
+    target: &'a dyn Target,
+    order: &'a Order<'a>,
+    action: Action,
+    release: Digest,
+    description: &'a Description,
+    watch: Watch<'a>,
+}
+
+impl Switch<'_> {
+    /// Probes, switches and watches. `before` is the release that is live now; `is_new` says that the release lies there
+    /// only since this deploy, and goes again if it does not answer.
+    fn carry_out(&self, before: Option<Digest>, is_new: bool) -> Result<()> {
+        let Self { target, order, release, watch, .. } = self;
+        let probed = self.noting_failure(|| target.probe(release, &order.check, *watch))?;
+        if let Answer::No { why, last_lines } = probed {
+            self.note(before, Outcome::Refused, Some(&why))?;
+            if is_new {
+                target.remove(release)?;
+            }
+            return Err(self.refusal(before, &why, &last_lines));
+        }
+        watch.interrupt.check()?;
+        self.noting_failure(|| target.activate(release))?;
+        let Some(url) = &order.check.health.url else {
+            return self.note(before, Outcome::Live, None);
+        };
+        match (target.ask(url, order.check.health, *watch), before) {
+            (Ok(Answer::Yes), _) => self.note(before, Outcome::Live, None),
+            (Ok(Answer::No { why, .. }), Some(old)) => {
+                target.activate(&old)?;
+                self.note(before, Outcome::Returned, Some(&why))?;
+                Err(self.silent(url, &why, &format!("{} is live again", self.named(&old))))
+            }
+            (Ok(Answer::No { why, .. }), None) => {
+                self.note(before, Outcome::Unanswered, Some(&why))?;
+                Err(self.silent(url, &why, "it stays live: there is no release to return to"))
+            }
+            (Err(error), Some(old)) => {
+                target.activate(&old)?;
+                self.note(before, Outcome::Returned, Some(&error.to_string()))?;
+                Err(error)
+            }
+            (Err(error), None) => {
+                self.note(before, Outcome::Unanswered, Some(&error.to_string()))?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes a failure down before it goes on to the user.
+    fn noting_failure<T>(&self, act: impl FnOnce() -> Result<T>) -> Result<T> {
+        act().inspect_err(|error| {
+            // What failed first is what the user must hear of.
+            let before = self.target.live().ok().flatten();
+            let _ = self.note(before, Outcome::Failed, Some(&error.to_string()));
+        })
+    }
+
+    fn note(&self, before: Option<Digest>, outcome: Outcome, why: Option<&str>) -> Result<()> {
+        self.target.append(&Entry {
+            when: Timestamp::now(),
+            who: self.order.who.to_owned(),
+            action: self.action,
+            release: self.release,
+            model: self.description.model.name.clone(),
+            version: self.description.model.version,
+            run: self.description.lineage.run.clone(),
+            before,
+            outcome,
+            why: why.map(str::to_owned),
+        })
+    }
+
+    /// The error of a release that did not pass its probe.
+    fn refusal(&self, before: Option<Digest>, why: &str, last_lines: &[String]) -> Error {
+        let Self { order, description, release, .. } = self;
+        let model = &description.model;
+        let mut message =
+            format!("`{}` {} ({}) does not answer and is not live: {why}", model.name, model.version, release.short());
+        if !last_lines.is_empty() {
+            message += "\n  last lines of its server:";
+            last_lines.iter().for_each(|line| message += &format!("\n    {line}"));
+        }
+        message += &match before {
+            Some(old) => format!("\n  `{}` serves {} as before", order.name, self.named(&old)),
+            None => format!("\n  nothing is live on `{}`, as before", order.name),
+        };
+        Error::check(message).with_hint("try it here with `mlx serve`, mend the model and deploy again")
+    }
+
+    /// The error of a target whose own server does not answer for the release.
+    fn silent(&self, url: &str, why: &str, end: &str) -> Error {
+        let Self { order, description, .. } = self;
+        let (model, url) = (&description.model, escape(url.as_bytes()));
+        let seconds = order.check.health.timeout.as_secs_f64();
+        Error::check(format!(
+            "`{}` {} is on `{}`, but {url} does not answer for it within {seconds} s: {why}\n  {end}",
+            model.name, model.version, order.name
+        ))
+        .with_hint(format!("look at the server there; `mlx serve {}` is one", order.name))
+    }
+
+    /// A release by model and version where it says them.
+    fn named(&self, release: &Digest) -> String {
+        match self.target.description(release) {
+            Ok(Some(description)) => {
+                format!("`{}` {} ({})", description.model.name, description.model.version, release.short())
+            }
+            _ => format!("release {}", release.short()),
+        }
+    }
+}
