@@ -40,6 +40,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('checkout', 'checkout', [CompletionResultType]::ParameterValue, 'Bring data and outputs back as `mlx.lock` names them')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every object that the project needs')
             [CompletionResult]::new('gc', 'gc', [CompletionResultType]::ParameterValue, 'Find objects that nothing names, and remove them with `--yes`')
+            [CompletionResult]::new('train', 'train', [CompletionResultType]::ParameterValue, 'Run the steps of the pipeline that are not up to date')
             [CompletionResult]::new('runs', 'runs', [CompletionResultType]::ParameterValue, 'List the runs')
             [CompletionResult]::new('compare', 'compare', [CompletionResultType]::ParameterValue, 'Compare two runs')
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Print what the steps of a run printed')
@@ -143,6 +144,29 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Remove them')
             [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Remove them')
             [CompletionResult]::new('--drop-history', '--drop-history', [CompletionResultType]::ParameterName, 'Keep of Git''s history only what branches and tags point at')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;train' {
+            [CompletionResult]::new('-j', '-j', [CompletionResultType]::ParameterName, 'Take at most so many processors [default: all]')
+            [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'Take at most so many processors [default: all]')
+            [CompletionResult]::new('--set', '--set', [CompletionResultType]::ParameterName, 'Set a parameter for this run')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Show what would be done and why, and do nothing')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Show what would be done and why, and do nothing')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Run the named steps (every step where none is named) even if they are up to date, and replace outputs that were changed by hand')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Run the named steps (every step where none is named) even if they are up to date, and replace outputs that were changed by hand')
+            [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'After a failure, go on with the steps that do not depend on it')
+            [CompletionResult]::new('--keep-going', '--keep-going', [CompletionResultType]::ParameterName, 'After a failure, go on with the steps that do not depend on it')
+            [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if any step is out of date, and run nothing; for checks in CI')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
@@ -392,6 +416,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('checkout', 'checkout', [CompletionResultType]::ParameterValue, 'Bring data and outputs back as `mlx.lock` names them')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every object that the project needs')
             [CompletionResult]::new('gc', 'gc', [CompletionResultType]::ParameterValue, 'Find objects that nothing names, and remove them with `--yes`')
+            [CompletionResult]::new('train', 'train', [CompletionResultType]::ParameterValue, 'Run the steps of the pipeline that are not up to date')
             [CompletionResult]::new('runs', 'runs', [CompletionResultType]::ParameterValue, 'List the runs')
             [CompletionResult]::new('compare', 'compare', [CompletionResultType]::ParameterValue, 'Compare two runs')
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Print what the steps of a run printed')
@@ -423,6 +448,9 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             break
         }
         'mlx;help;gc' {
+            break
+        }
+        'mlx;help;train' {
             break
         }
         'mlx;help;runs' {

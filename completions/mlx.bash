@@ -64,6 +64,9 @@ _mlx() {
             mlx,status)
                 cmd="mlx__subcmd__status"
                 ;;
+            mlx,train)
+                cmd="mlx__subcmd__train"
+                ;;
             mlx,verify)
                 cmd="mlx__subcmd__verify"
                 ;;
@@ -114,6 +117,9 @@ _mlx() {
                 ;;
             mlx__subcmd__help,status)
                 cmd="mlx__subcmd__help__subcmd__status"
+                ;;
+            mlx__subcmd__help,train)
+                cmd="mlx__subcmd__help__subcmd__train"
                 ;;
             mlx__subcmd__help,verify)
                 cmd="mlx__subcmd__help__subcmd__verify"
@@ -182,7 +188,7 @@ _mlx() {
 
     case "${cmd}" in
         mlx)
-            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add status diff checkout verify gc runs compare logs model rollback releases doctor completions man help"
+            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add status diff checkout verify gc train runs compare logs model rollback releases doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -398,7 +404,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help)
-            opts="init add status diff checkout verify gc runs compare logs model rollback releases doctor completions man help"
+            opts="init add status diff checkout verify gc train runs compare logs model rollback releases doctor completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -692,6 +698,20 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__train)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1192,6 +1212,44 @@ _mlx() {
                 return 0
             fi
             case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__train)
+            opts="-n -f -j -k -C -q -v -h --dry-run --force --jobs --keep-going --locked --set --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --directory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

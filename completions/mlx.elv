@@ -37,6 +37,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand checkout 'Bring data and outputs back as `mlx.lock` names them'
             cand verify 'Check every object that the project needs'
             cand gc 'Find objects that nothing names, and remove them with `--yes`'
+            cand train 'Run the steps of the pipeline that are not up to date'
             cand runs 'List the runs'
             cand compare 'Compare two runs'
             cand logs 'Print what the steps of a run printed'
@@ -133,6 +134,28 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -y 'Remove them'
             cand --yes 'Remove them'
             cand --drop-history 'Keep of Git''s history only what branches and tags point at'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;train'= {
+            cand -j 'Take at most so many processors [default: all]'
+            cand --jobs 'Take at most so many processors [default: all]'
+            cand --set 'Set a parameter for this run'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand -n 'Show what would be done and why, and do nothing'
+            cand --dry-run 'Show what would be done and why, and do nothing'
+            cand -f 'Run the named steps (every step where none is named) even if they are up to date, and replace outputs that were changed by hand'
+            cand --force 'Run the named steps (every step where none is named) even if they are up to date, and replace outputs that were changed by hand'
+            cand -k 'After a failure, go on with the steps that do not depend on it'
+            cand --keep-going 'After a failure, go on with the steps that do not depend on it'
+            cand --locked 'Fail if any step is out of date, and run nothing; for checks in CI'
             cand --json 'Print the result as one JSON document'
             cand -q 'Print the result and errors only'
             cand --quiet 'Print the result and errors only'
@@ -358,6 +381,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand checkout 'Bring data and outputs back as `mlx.lock` names them'
             cand verify 'Check every object that the project needs'
             cand gc 'Find objects that nothing names, and remove them with `--yes`'
+            cand train 'Run the steps of the pipeline that are not up to date'
             cand runs 'List the runs'
             cand compare 'Compare two runs'
             cand logs 'Print what the steps of a run printed'
@@ -382,6 +406,8 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;help;verify'= {
         }
         &'mlx;help;gc'= {
+        }
+        &'mlx;help;train'= {
         }
         &'mlx;help;runs'= {
             cand show 'Show everything that is known of a run'

@@ -1,8 +1,11 @@
 //! What goes on while the domain works, told to whoever shows or records it; and the wish to stop.
 
-use std::sync::Arc;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use anyhow::Context;
+use rustix::event::EventfdFlags;
 use serde::Serialize;
 
 /// Something that happens on the way to a result.
@@ -91,26 +94,79 @@ pub struct Watch<'a> {
 
 /// The user's wish to stop, shared between the signal handler and the work. Cheap to ask and to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Interrupt(Arc<AtomicU8>);
+pub struct Interrupt(Arc<Wish>);
+
+#[derive(Debug, Default)]
+struct Wish {
+    count: AtomicU8,
+    /// An eventfd, made when somebody wants to wait for the wish.
+    bell: OnceLock<OwnedFd>,
+}
 
 impl Interrupt {
-    /// Asks to stop; a second time, to stop at once.
+    /// Asks to stop; a second time, to stop at once. May be called in a signal handler.
     pub fn request(&self) {
-        let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| Some(count.saturating_add(1)));
+        let _ = self.0.count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| Some(count.saturating_add(1)));
+        if let Some(bell) = self.0.bell.get() {
+            ring(bell);
+        }
     }
 
     /// Whether somebody asked to stop.
     pub fn is_requested(&self) -> bool {
-        self.0.load(Ordering::SeqCst) > 0
+        self.0.count.load(Ordering::SeqCst) > 0
     }
 
     /// Whether somebody asked twice: end what runs without waiting for it.
     pub fn is_urgent(&self) -> bool {
-        self.0.load(Ordering::SeqCst) > 1
+        self.0.count.load(Ordering::SeqCst) > 1
     }
 
     /// An error of kind `Interrupted` once somebody asked to stop.
     pub fn check(&self) -> crate::Result<()> {
         if self.is_requested() { Err(crate::Error::interrupted()) } else { Ok(()) }
+    }
+
+    /// A descriptor that is readable from the moment somebody asks to stop, for work that waits in `poll`.
+    pub fn bell(&self) -> crate::Result<BorrowedFd<'_>> {
+        if self.0.bell.get().is_none() {
+            let bell = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+                .context("cannot create an event descriptor")?;
+            // Another thread may have been faster; then its bell serves.
+            let _ = self.0.bell.set(bell);
+        }
+        let bell = self.0.bell.get().expect("the lines above set it");
+        if self.is_requested() {
+            ring(bell);
+        }
+        Ok(bell.as_fd())
+    }
+}
+
+/// A full counter rings as well, so that no failure matters.
+fn ring(bell: &OwnedFd) {
+    let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    use super::*;
+
+    fn rings(interrupt: &Interrupt) -> bool {
+        let bell = interrupt.bell().unwrap();
+        poll(&mut [PollFd::new(&bell, PollFlags::IN)], Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap() > 0
+    }
+
+    #[test]
+    fn the_bell_rings_whether_it_was_asked_for_before_or_after() {
+        let (early, late) = (Interrupt::default(), Interrupt::default());
+        assert!(!rings(&early));
+
+        early.request();
+        late.request();
+
+        assert!(rings(&early) && rings(&late));
     }
 }

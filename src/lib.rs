@@ -14,6 +14,8 @@ pub mod predictor;
 pub mod registry;
 
 pub mod env;
+pub mod executor;
+pub mod pipeline;
 pub mod run;
 
 pub mod data;

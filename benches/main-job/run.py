@@ -103,7 +103,7 @@ class Bench:
             "HOME": str(home),
             "LANG": "C.UTF-8",
             "MLX_CACHE_DIR": str(work / "cache"),
-            **{name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_", "PYENV_", "SSL_CERT_"))},
+            **{name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_", "PYENV_", "SSL_CERT_", "REQUESTS_"))},
         }
 
     def commands(self) -> dict[str, list[str]]:

@@ -121,6 +121,12 @@ impl Context {
         named("AWS_ENDPOINT_URL_S3").or_else(|| named("AWS_ENDPOINT_URL"))
     }
 
+    /// The command line from the word after the program's name on, for records.
+    pub fn arguments(&self) -> Vec<String> {
+        use std::os::unix::ffi::OsStrExt;
+        std::env::args_os().skip(1).map(|argument| crate::fs::escape(argument.as_bytes())).collect()
+    }
+
     /// Who uses the program, for records: the login name, or the number of the user.
     pub fn user(&self) -> String {
         let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());

@@ -20,6 +20,7 @@ mod show_run;
 mod status;
 mod table;
 mod terminal;
+mod train;
 mod verify;
 
 use std::ffi::OsString;
@@ -76,6 +77,7 @@ enum Command {
     Checkout(checkout::Checkout),
     Verify(verify::Verify),
     Gc(gc::Gc),
+    Train(train::Train),
     Runs(runs::Runs),
     Compare(compare::Compare),
     Logs(logs::Logs),
@@ -97,6 +99,7 @@ impl Command {
             Self::Checkout(command) => command.run(cx),
             Self::Verify(command) => command.run(cx),
             Self::Gc(command) => command.run(cx),
+            Self::Train(command) => command.run(cx),
             Self::Runs(command) => command.run(cx),
             Self::Compare(command) => command.run(cx),
             Self::Logs(command) => command.run(cx),

@@ -3,11 +3,14 @@
 use std::path::Path;
 
 use anyhow::Context;
-use git2::{DiffFormat, DiffOptions, ObjectType, Repository, StatusOptions};
+use git2::{Delta, DiffOptions, ObjectType, Patch, Repository, StatusOptions};
 
 use super::{LOCK, Lock, Project, ProjectPath};
 use crate::fs::quote;
 use crate::{Error, Result};
+
+/// A larger file that Git does not know is data rather than code; a patch does not carry it.
+const LARGE_UNTRACKED: u64 = 1 << 20;
 
 /// The Git repository around a project.
 pub struct Git {
@@ -55,7 +58,7 @@ impl Git {
     }
 
     /// The uncommitted changes of the project as a patch that `git apply` takes; empty where there are none. Untracked
-    /// files that Git does not ignore are part of it.
+    /// files that Git does not ignore are part of it, unless they are large: those are named in a line before the patch.
     pub fn patch(&self) -> Result<Vec<u8>> {
         let head = self.repository.head().ok().and_then(|head| head.peel_to_tree().ok());
         let mut options = DiffOptions::new();
@@ -68,14 +71,24 @@ impl Git {
             .diff_tree_to_workdir_with_index(head.as_ref(), Some(&mut options))
             .context("cannot ask Git for the uncommitted changes")?;
         let mut patch = Vec::new();
-        diff.print(DiffFormat::Patch, |_, _, line| {
-            if matches!(line.origin(), '+' | '-' | ' ') {
-                patch.push(line.origin() as u8);
+        let mut left_out = Vec::new();
+        for (index, delta) in diff.deltas().enumerate() {
+            // Asked of the file itself, because Git's own number has 32 bits.
+            let file = delta.new_file().path().zip(self.repository.workdir()).map(|(path, root)| root.join(path));
+            let size = file.as_ref().and_then(|file| file.symlink_metadata().ok()).map_or(0, |metadata| metadata.len());
+            if delta.status() == Delta::Untracked && size > LARGE_UNTRACKED {
+                let name = crate::fs::escape(delta.new_file().path_bytes().unwrap_or_default());
+                left_out.push(format!("mlx: left out {name} ({size} bytes)\n"));
+                continue;
             }
-            patch.extend_from_slice(line.content());
-            true
-        })
-        .context("cannot write the uncommitted changes as a patch")?;
+            let cannot = "cannot write the uncommitted changes as a patch";
+            let Some(mut change) = Patch::from_diff(&diff, index).context(cannot)? else { continue };
+            patch.extend_from_slice(&change.to_buf().context(cannot)?);
+        }
+        // `git apply` passes over text before the first header.
+        if !left_out.is_empty() {
+            patch.splice(0..0, left_out.concat().into_bytes());
+        }
         Ok(patch)
     }
 

@@ -1,5 +1,6 @@
 //! The lines of the project's `.gitignore` that keep tracked data and outputs out of Git.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::{Project, ProjectPath};
@@ -18,7 +19,7 @@ pub fn unignore<'a>(project: &Project, paths: impl IntoIterator<Item = &'a Proje
     let file = project.root().join(FILE);
     let Some(before) = fs::read_optional(&file)? else { return Ok(false) };
     let patterns: Vec<Vec<u8>> = paths.into_iter().map(pattern).collect();
-    let is_kept = |line: &&[u8]| !patterns.iter().any(|pattern| pattern == line.trim_ascii_end());
+    let is_kept = |line: &&[u8]| !patterns.iter().any(|pattern| pattern == bare(line));
     let after = before.split_inclusive(|byte| *byte == b'\n').filter(is_kept).collect::<Vec<_>>().concat();
     if after == before {
         return Ok(false);
@@ -30,9 +31,10 @@ pub fn unignore<'a>(project: &Project, paths: impl IntoIterator<Item = &'a Proje
 pub fn add_lines(root: &Path, scratch: &Path, lines: impl IntoIterator<Item = Vec<u8>>) -> Result<bool> {
     let file = root.join(FILE);
     let before = fs::read_optional(&file)?.unwrap_or_default();
+    let mut known: HashSet<Vec<u8>> = before.split(|byte| *byte == b'\n').map(|line| bare(line).to_vec()).collect();
     let mut after = before.clone();
     for line in lines {
-        if after.split(|byte| *byte == b'\n').any(|existing| existing.trim_ascii_end() == line) {
+        if !known.insert(line.clone()) {
             continue;
         }
         if !after.is_empty() && !after.ends_with(b"\n") {
@@ -45,6 +47,12 @@ pub fn add_lines(root: &Path, scratch: &Path, lines: impl IntoIterator<Item = Ve
         return Ok(false);
     }
     fs::write_atomic(&file, &after, scratch).map(|()| true)
+}
+
+/// The line without its end; spaces stay, because one after a backslash is part of the pattern.
+fn bare(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// The pattern that matches this path alone, from the root; see gitignore(5). A line feed can't be written in a
@@ -74,5 +82,14 @@ mod tests {
         let path = ProjectPath::new("a*[b]\n ").unwrap();
 
         assert_eq!(pattern(&path), b"/a\\*\\[b]?\\ ");
+    }
+
+    #[test]
+    fn a_line_that_is_there_is_not_added_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let lines = || [b"/a\\ ".to_vec(), b"/b".to_vec()];
+
+        assert!(add_lines(dir.path(), dir.path(), lines()).unwrap());
+        assert!(!add_lines(dir.path(), dir.path(), lines()).unwrap());
     }
 }

@@ -74,6 +74,12 @@ impl Project {
         self.root.join(STATE).join(name)
     }
 
+    /// Keeps `.mlx` out of Git, whatever the project's own `.gitignore` says.
+    pub fn hide_state(&self) -> Result<()> {
+        let path = self.state(".gitignore");
+        if path.exists() { Ok(()) } else { fs::write_atomic(&path, b"*\n", &self.scratch()) }
+    }
+
     /// Where temporary files lie until they are renamed: on the project's file system.
     pub fn scratch(&self) -> PathBuf {
         self.state("tmp")

@@ -14,11 +14,14 @@ use crate::{Error, Result};
 pub struct Source<'t> {
     file: &'t str,
     text: &'t str,
+    /// Where each line begins, so that naming a place costs little in a long file.
+    lines: Vec<usize>,
 }
 
 impl<'t> Source<'t> {
     pub fn new(file: &'t str, text: &'t str) -> Self {
-        Self { file, text }
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1)).collect();
+        Self { file, text, lines }
     }
 
     /// The root table; an error of the syntax names line and column and shows the line.
@@ -45,9 +48,9 @@ impl<'t> Source<'t> {
 
     /// Both count from one; the column counts characters.
     fn line_and_column(&self, offset: usize) -> (usize, usize) {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+        let line = self.lines.partition_point(|start| *start <= offset).max(1);
+        let before = self.text.get(self.lines[line - 1]..offset).unwrap_or_default();
+        (line, before.chars().count() + 1)
     }
 }
 

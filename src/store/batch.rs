@@ -102,6 +102,22 @@ impl Batch {
         Ok((digest, size))
     }
 
+    /// Takes over what another batch of the same store holds, so that both are made durable together.
+    pub fn absorb(&self, other: Self) {
+        let Pending { blobs, trees, .. } = other.pending.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = self.pending();
+        for (digest, temporary) in blobs {
+            if pending.known.insert(digest) {
+                pending.blobs.push((digest, temporary));
+            }
+        }
+        for (digest, temporary) in trees {
+            if pending.known.insert(digest) {
+                pending.trees.push((digest, temporary));
+            }
+        }
+    }
+
     /// Makes everything durable and visible.
     pub fn commit(self) -> Result<()> {
         let Pending { blobs, trees, .. } = self.pending.into_inner().unwrap_or_else(PoisonError::into_inner);

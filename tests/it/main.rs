@@ -9,5 +9,7 @@ mod environments;
 mod generated;
 mod harness;
 mod init;
+mod manifest;
 mod models;
 mod runs;
+mod train;

@@ -1,0 +1,183 @@
+//! `mlx train`: brings the steps of the pipeline up to date, as a recorded run.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::output::{Style, count, duration, number};
+use super::{Context, Render, Table, Text};
+use crate::Result;
+use crate::fs::escape;
+use crate::pipeline::{self, Action, Options, Plan, Trained};
+use crate::project::Project;
+use crate::run::{Outcome, Run, RunStep, Status};
+
+/// More metrics than these are listed by `mlx runs show` only.
+const SHOWN_METRICS: usize = 12;
+
+/// Run the steps of the pipeline that are not up to date
+///
+/// Runs what must run, in parallel where the steps allow it, restores what was computed before, and leaves alone what is
+/// up to date. Outputs are kept in the store and named in mlx.lock. Each call is a run, with its parameters, metrics,
+/// logs, environment and code.
+///
+/// A step's program gets the parameters it names as variables (`MLX_PARAM_TRAIN_TREES`), as a JSON file named by
+/// MLX_PARAMS, and as `${train.trees}` in its command; `$$` and `${HOME}` are the shell's. Lines such as
+/// {"name": "loss", "value": 0.25, "step": 3} that it appends to the file named by MLX_METRICS become metrics of the run.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  mlx train\n  mlx train evaluate --set train.trees=300\n  mlx train --dry-run\n  \
+                        mlx train --locked --json | jq .status")]
+pub struct Train {
+    /// Steps to bring up to date, with all that they need; every step where none is named
+    #[arg(value_name = "STEP")]
+    steps: Vec<String>,
+    /// Show what would be done and why, and do nothing
+    #[arg(short = 'n', long, conflicts_with = "locked")]
+    dry_run: bool,
+    /// Run the named steps (every step where none is named) even if they are up to date, and replace outputs that were
+    /// changed by hand
+    #[arg(short, long, conflicts_with = "locked")]
+    force: bool,
+    /// Take at most so many processors [default: all]
+    #[arg(short, long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    jobs: Option<u64>,
+    /// After a failure, go on with the steps that do not depend on it
+    #[arg(short, long)]
+    keep_going: bool,
+    /// Fail if any step is out of date, and run nothing; for checks in CI
+    #[arg(long)]
+    locked: bool,
+    /// Set a parameter for this run
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+}
+
+impl Train {
+    pub fn run(self, cx: &mut Context) -> Result<()> {
+        let project = cx.project()?;
+        let dry_run = self.dry_run;
+        let options = self.options(cx)?;
+        cx.catch_signals()?;
+        if dry_run {
+            return cx.out.show(&pipeline::plan(&project, &options, cx.watch())?);
+        }
+        let Trained { run, failure } = pipeline::train(&project, &options, cx.watch())?;
+        cx.out.show(&Report(&run))?;
+        match failure {
+            Some(failure) => Err(failure),
+            None => {
+                cx.out.hint(next(&project, &run));
+                Ok(())
+            }
+        }
+    }
+
+    fn options(self, cx: &Context) -> Result<Options> {
+        let processors = || std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
+        Ok(Options {
+            steps: self.steps,
+            settings: self.settings,
+            force: self.force,
+            jobs: self.jobs.unwrap_or_else(processors),
+            keep_going: self.keep_going,
+            locked: self.locked,
+            command: cx.arguments(),
+            user: cx.user(),
+            cache: cx.cache_directory()?,
+            interpreters: cx.interpreters(),
+        })
+    }
+}
+
+/// What to do after a good run.
+fn next(project: &Project, run: &Run) -> String {
+    let made = |path| {
+        run.steps.iter().flat_map(|step| &step.outs).any(|out| out.path.is_within(path) || path.is_within(&out.path))
+    };
+    let model = project.manifest.models.iter().find(|(_, model)| made(&model.path));
+    match model {
+        Some((name, _)) => format!("Run {}. Name the model: `mlx model register {name}`", run.id),
+        None => format!("Run {}. All of it: `mlx runs show {}`", run.id, run.id),
+    }
+}
+
+/// The run as `mlx train` shows it; its JSON is the run's record.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Report<'a>(&'a Run);
+
+impl Render for Report<'_> {
+    fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
+        let run = self.0;
+        let mut table = Table::new(["step", "outcome", "time", "why"]).right([2]);
+        for step in &run.steps {
+            let time = if step.seconds > 0.0 { duration(step.seconds) } else { String::new() };
+            table.row([step.name.clone(), outcome(step, run).to_owned(), time, step.reason.clone()]);
+        }
+        table.render(out)?;
+        if !run.metrics.is_empty() {
+            writeln!(out)?;
+            let mut table = Table::new(["metric", "value"]).right([1]);
+            for (name, value) in run.metrics.iter().take(SHOWN_METRICS) {
+                table.row([escape(name.as_bytes()), number(*value)]);
+            }
+            table.render(out)?;
+            if run.metrics.len() > SHOWN_METRICS {
+                let more = run.metrics.len() - SHOWN_METRICS;
+                let line = out.styled(Style::Dim, format!("and {more} more: `mlx runs show {}`", run.id));
+                writeln!(out, "{line}")?;
+            }
+        }
+        writeln!(out, "\n{}", summary(&run.steps))
+    }
+}
+
+fn outcome(step: &RunStep, run: &Run) -> &'static str {
+    match step.outcome {
+        Outcome::Ran => "ran",
+        Outcome::UpToDate => "up to date",
+        Outcome::Restored => "restored",
+        Outcome::Failed if run.status == Status::Interrupted => "stopped",
+        Outcome::Failed => "failed",
+        Outcome::Skipped => "skipped",
+    }
+}
+
+/// `3 steps: 2 run, 1 up to date`, and what else there is.
+fn summary(steps: &[RunStep]) -> String {
+    let number = |outcome| steps.iter().filter(|step| step.outcome == outcome).count();
+    let mut text = format!("{}: {} run", count(steps.len() as u64, "step"), number(Outcome::Ran));
+    let others = [(Outcome::Restored, "restored"), (Outcome::Failed, "failed"), (Outcome::Skipped, "skipped")];
+    for (outcome, word) in others {
+        if number(outcome) > 0 {
+            text.push_str(&format!(", {} {word}", number(outcome)));
+        }
+    }
+    text.push_str(&format!(", {} up to date", number(Outcome::UpToDate)));
+    text
+}
+
+impl Render for Plan {
+    fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
+        let mut table = Table::new(["step", "action", "why"]);
+        for step in &self.steps {
+            let action = match step.action {
+                Action::Run => "run",
+                Action::Restore => "restore",
+                Action::UpToDate => "up to date",
+                Action::Depends => "perhaps run",
+            };
+            table.row([step.name.clone(), action.to_owned(), step.reason.clone()]);
+        }
+        table.render(out)?;
+        let number = |action| self.steps.iter().filter(|step| step.action == action).count();
+        let mut text = format!("{}: {} to run", count(self.steps.len() as u64, "step"), number(Action::Run));
+        for (action, word) in [(Action::Restore, "to restore"), (Action::Depends, "depending on others")] {
+            if number(action) > 0 {
+                text.push_str(&format!(", {} {word}", number(action)));
+            }
+        }
+        writeln!(out, "\n{text}, {} up to date", number(Action::UpToDate))
+    }
+}

@@ -1,0 +1,356 @@
+//! Runs a step's program on this machine, in its own process group, and leaves nothing of it behind.
+
+use std::fs;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+
+use super::output::Output;
+use super::{End, Job, Report};
+use crate::event::{EventSink, Watch};
+use crate::{Error, Result};
+
+/// From the signal that asks a program to end to the one that ends it.
+const GRACE: Duration = Duration::from_secs(10);
+/// While a program is asked to end, a second Ctrl-C is looked for this often.
+const TICK: Duration = Duration::from_millis(50);
+/// What the program left in the background may print for so long after it ended.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// Runs the program to its end, and ends whatever it left in its process group.
+pub fn run(job: &Job<'_>, watch: Watch<'_>) -> Result<Report> {
+    adopt_orphans();
+    let started = Instant::now();
+    let (mut running, pipe) = Running::start(job)?;
+    let mut output = Output::new(job.step, &job.log, watch.events);
+    let mut pipe = Some(pipe);
+    let watched = watch_until_end(&mut running, &mut pipe, &mut output, job.timeout, watch);
+    // From here on the main process is over, or something went wrong on our side: nobody of the group may live on.
+    running.signal(Signal::KILL);
+    let usage = running.reap();
+    let ended = watched?;
+    let (status, usage) = usage?;
+    if pipe.is_some() {
+        watch.events.warn(format!("step `{}` left programs running when it ended; they were ended too", job.step));
+    }
+    let (last_lines, has_log) = output.finish();
+    let end = ended.unwrap_or_else(|| match libc::WIFSIGNALED(status) {
+        true => End::Signalled(libc::WTERMSIG(status)),
+        false => End::Exited(libc::WEXITSTATUS(status)),
+    });
+    Ok(Report {
+        end,
+        seconds: started.elapsed().as_secs_f64(),
+        cpu_seconds: usage.cpu_seconds,
+        peak_memory_bytes: usage.peak_memory_bytes,
+        last_lines,
+        has_log,
+    })
+}
+
+fn seconds(time: libc::timeval) -> f64 {
+    time.tv_sec as f64 + time.tv_usec as f64 / 1e6
+}
+
+/// A started program: the first process of a group of its own.
+struct Running {
+    pid: Pid,
+    pidfd: OwnedFd,
+}
+
+impl Running {
+    /// Starts the program; what it prints comes out of the pipe.
+    fn start(job: &Job<'_>) -> Result<(Self, io::PipeReader)> {
+        let (reader, writer) = io::pipe().context("cannot create a pipe")?;
+        rustix::io::ioctl_fionbio(&reader, true).context("cannot set up a pipe")?;
+        let errors = writer.try_clone().context("cannot copy the end of a pipe")?;
+        // An absolute path, so that the standard library can start it without copying this process.
+        let mut command = Command::new("/bin/sh");
+        command.arg("-c").arg(job.cmd).current_dir(&job.directory).process_group(0);
+        command.stdin(Stdio::null()).stdout(writer).stderr(errors);
+        command.envs(job.variables.iter().map(|(name, value)| (name, value)));
+        let child = command.spawn().with_context(|| format!("cannot start the shell for step `{}`", job.step))?;
+        let pid = Pid::from_child(&child);
+        match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(pidfd) => Ok((Self { pid, pidfd }, reader)),
+            Err(error) => {
+                let _ = kill_process_group(pid, Signal::KILL);
+                Err(Error::failed(format!("cannot watch the program of step `{}`: {error}", job.step))
+                    .with_hint("mlx needs Linux 5.3 or newer"))
+            }
+        }
+    }
+
+    /// Sends a signal to the whole group. Until [`Running::reap`] the group's number can't belong to anybody else.
+    fn signal(&self, signal: Signal) {
+        let _ = kill_process_group(self.pid, signal);
+    }
+
+    /// Waits until nobody of the group is left; all have ended or got a signal they can't refuse. Returns the status of the
+    /// main process and what all of them took.
+    fn reap(self) -> Result<(i32, Usage)> {
+        let pid = self.pid.as_raw_pid();
+        let mut usage = Usage::default();
+        let Some(status) = usage.wait(pid)? else { return Err(Error::failed("the program of a step is gone")) };
+        // Orphans of the group have become children of this process.
+        while usage.wait(-pid)?.is_some() {}
+        Ok((status, usage))
+    }
+}
+
+/// What processes took.
+#[derive(Default)]
+struct Usage {
+    cpu_seconds: f64,
+    peak_memory_bytes: u64,
+}
+
+impl Usage {
+    /// Waits for a child, or for one of a group of children (a negative number), and adds what it took. `None` where there
+    /// is no such child.
+    fn wait(&mut self, pid: libc::pid_t) -> Result<Option<i32>> {
+        let mut status = 0;
+        // SAFETY: all fields are numbers, for which zero is a value.
+        let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+        loop {
+            // SAFETY: both pointers are to live locals of the right types.
+            if unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) } >= 0 {
+                break;
+            }
+            let error = io::Error::last_os_error();
+            match error.raw_os_error() {
+                Some(libc::EINTR) => {}
+                Some(libc::ECHILD) => return Ok(None),
+                _ => return Err(error).context("cannot wait for the program of a step").map_err(Into::into),
+            }
+        }
+        self.cpu_seconds += seconds(usage.ru_utime) + seconds(usage.ru_stime);
+        // The kernel counts in KiB.
+        self.peak_memory_bytes = self.peak_memory_bytes.max(u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024);
+        Ok(Some(status))
+    }
+}
+
+/// Orphans of a step become children of this process instead of init's, so that it can wait for their end.
+fn adopt_orphans() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    // Where the kernel refuses, orphans are killed all the same, and somebody else reaps them.
+    ONCE.call_once(|| {
+        let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    });
+}
+
+/// Why the program was asked to end, and when it will be made to.
+struct Stop {
+    cause: End,
+    deadline: Instant,
+}
+
+/// Passes on what the program prints until its main process is over and, for a moment longer, what is still in the
+/// pipe. Says why the program was asked to end, where it was. The pipe is taken away when nobody holds its other end.
+fn watch_until_end(
+    running: &mut Running,
+    pipe: &mut Option<io::PipeReader>,
+    output: &mut Output<'_>,
+    timeout: Option<Duration>,
+    watch: Watch<'_>,
+) -> Result<Option<End>> {
+    let bell = watch.interrupt.bell()?;
+    let timeout = timeout.and_then(|timeout| Some((timeout, Instant::now().checked_add(timeout)?)));
+    let mut stop: Option<Stop> = None;
+    let mut lingers_until: Option<Instant> = None;
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let now = Instant::now();
+        if watch.interrupt.is_urgent() {
+            running.signal(Signal::KILL);
+        }
+        if stop.is_none() && watch.interrupt.is_requested() {
+            running.signal(Signal::INT);
+            stop = Some(Stop { cause: End::Interrupted, deadline: now + GRACE });
+        }
+        if let (None, Some((limit, at))) = (&stop, timeout)
+            && now >= at
+            && lingers_until.is_none()
+        {
+            running.signal(Signal::TERM);
+            stop = Some(Stop { cause: End::TimedOut(limit), deadline: now + GRACE });
+        }
+        if stop.as_ref().is_some_and(|stop| now >= stop.deadline) {
+            running.signal(Signal::KILL);
+        }
+        let is_over = lingers_until.is_some_and(|until| now >= until || stop.is_some() || pipe.is_none());
+        if is_over {
+            // What the kernel still holds is taken; what comes later has no reader.
+            if let Some(reader) = pipe
+                && drain(reader, output, &mut buffer)?
+            {
+                *pipe = None;
+            }
+            return Ok(stop.map(|stop| stop.cause));
+        }
+
+        let wake = match (&lingers_until, &stop, timeout) {
+            (Some(until), ..) => Some(*until),
+            (None, Some(stop), _) => Some(stop.deadline.min(now + TICK).max(now + Duration::from_millis(1))),
+            (None, None, Some((_, at))) => Some(at),
+            (None, None, None) => None,
+        };
+        let mut waits = Vec::with_capacity(3);
+        if stop.is_none() {
+            waits.push(PollFd::new(&bell, PollFlags::IN));
+        }
+        if lingers_until.is_none() {
+            waits.push(PollFd::new(&running.pidfd, PollFlags::IN));
+        }
+        let reader = pipe.as_ref().map(AsFd::as_fd);
+        waits.extend(reader.as_ref().map(|reader| PollFd::new(reader, PollFlags::IN)));
+        wait(&mut waits, wake)?;
+        let is_ready = |fd: &PollFd<'_>| !fd.revents().is_empty();
+        let pipe_is_ready = reader.is_some() && waits.last().is_some_and(is_ready);
+        let process_is_over =
+            lingers_until.is_none() && waits[usize::from(stop.is_none())..].first().is_some_and(is_ready);
+
+        if pipe_is_ready
+            && let Some(reader) = pipe
+            && read_some(reader, output, &mut buffer)?
+        {
+            *pipe = None;
+        }
+        if process_is_over {
+            lingers_until = Some(Instant::now() + LINGER);
+        }
+    }
+}
+
+/// Waits until one of the descriptors has something to say or the time has come.
+fn wait(descriptors: &mut [PollFd<'_>], until: Option<Instant>) -> Result<()> {
+    let timeout = until.map(|until| {
+        let left = until.saturating_duration_since(Instant::now());
+        Timespec { tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(left.subsec_nanos()) }
+    });
+    match poll(descriptors, timeout.as_ref()) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(Error::failed(format!("cannot wait for a step: {error}"))),
+    }
+}
+
+/// Reads once. Returns whether the pipe is at its end.
+fn read_some(pipe: &mut io::PipeReader, output: &mut Output<'_>, buffer: &mut [u8]) -> Result<bool> {
+    match pipe.read(buffer) {
+        Ok(0) => Ok(true),
+        Ok(count) => output.take(&buffer[..count]).map(|()| false),
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(false),
+        Err(error) => Err(error).context("cannot read what a step prints").map_err(Into::into),
+    }
+}
+
+/// Reads what is there now, as much as a pipe holds at most. Returns whether the pipe is at its end.
+fn drain(pipe: &mut io::PipeReader, output: &mut Output<'_>, buffer: &mut [u8]) -> Result<bool> {
+    for _ in 0..16 {
+        match pipe.read(buffer) {
+            Ok(0) => return Ok(true),
+            Ok(count) => output.take(&buffer[..count])?,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error).context("cannot read what a step prints").map_err(Into::into),
+        }
+    }
+    Ok(false)
+}
+
+/// Ends the processes that an earlier mlx, killed before it could do so, left behind: those of this user whose
+/// environment holds `variable=value`.
+pub fn end_leftovers(variable: &str, value: &str, events: &dyn EventSink) -> Result<()> {
+    let wanted = format!("{variable}={value}");
+    let mut ended = 0;
+    for entry in fs::read_dir("/proc").context("cannot list the processes")?.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw) else {
+            continue;
+        };
+        // Opened before the environment is read, so that the signal can't reach another process with the same number.
+        let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { continue };
+        let Ok(environment) = fs::read(entry.path().join("environ")) else { continue };
+        if environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
+            && rustix::process::pidfd_send_signal(&pidfd, Signal::KILL).is_ok()
+        {
+            // It is over when it can't write any more.
+            wait(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(Instant::now() + GRACE))?;
+            ended += 1;
+        }
+    }
+    if ended > 0 {
+        events.warn(format!("ended {ended} programs that a killed `mlx train` had left running"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::event::{Interrupt, Recorder};
+
+    fn report(cmd: &str, timeout: Option<Duration>, interrupt: &Interrupt) -> (Report, Recorder) {
+        let dir = tempfile::tempdir().unwrap();
+        let events = Recorder::default();
+        let job = Job {
+            step: "a",
+            cmd,
+            directory: dir.path().to_path_buf(),
+            variables: vec![("GREETING".into(), "hello".into())],
+            timeout,
+            log: dir.path().join("logs/a.log"),
+        };
+        let report = run(&job, Watch { events: &events, interrupt }).unwrap();
+        (report, events)
+    }
+
+    #[test]
+    fn output_exit_code_and_use_are_reported() {
+        let (report, _) = report("echo $GREETING; echo oops >&2; exit 3", None, &Interrupt::default());
+
+        assert_eq!(report.end, End::Exited(3));
+        assert_eq!(report.last_lines, ["hello", "oops"]);
+        assert!(report.has_log && report.peak_memory_bytes > 0);
+    }
+
+    #[test]
+    fn a_signal_is_told_from_an_exit_code() {
+        assert_eq!(report("kill -9 $$", None, &Interrupt::default()).0.end, End::Signalled(9));
+    }
+
+    #[test]
+    fn a_program_that_takes_too_long_is_ended() {
+        let limit = Duration::from_millis(30);
+
+        assert_eq!(report("sleep 1000", Some(limit), &Interrupt::default()).0.end, End::TimedOut(limit));
+    }
+
+    #[test]
+    fn an_urgent_interrupt_ends_a_program_that_refuses_to() {
+        let interrupt = Interrupt::default();
+        interrupt.request();
+        interrupt.request();
+
+        assert_eq!(report("trap '' INT; sleep 1000", None, &interrupt).0.end, End::Interrupted);
+    }
+
+    #[test]
+    fn what_is_left_in_the_background_is_ended() {
+        let (report, events) = report("sleep 1000 & echo $!", None, &Interrupt::default());
+
+        let pid: u32 = report.last_lines[0].parse().unwrap();
+        assert_eq!(report.end, End::Exited(0));
+        assert!(events.events().iter().any(|event| matches!(event, crate::event::Event::Warning { .. })));
+        assert!(!Path::new("/proc").join(pid.to_string()).exists());
+    }
+}

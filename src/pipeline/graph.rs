@@ -1,0 +1,335 @@
+//! The graph of steps: who makes what, who needs it, and whether that can be carried out at all.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+
+use crate::project::lock::Lock;
+use crate::project::manifest::{Manifest, Step};
+use crate::project::{MANIFEST, Project, ProjectPath};
+use crate::{Error, Result};
+
+/// A cycle is shown with at most so many of its steps.
+const SHOWN_STEPS: usize = 12;
+
+/// The steps of a manifest and what connects them. A step is named by its index in the manifest.
+#[derive(Debug)]
+pub struct Graph<'m> {
+    pub steps: &'m [Step],
+    /// Every step after those it needs; otherwise in the order of the manifest.
+    pub order: Vec<usize>,
+    /// The steps that each step needs, sorted.
+    pub needs: Vec<Vec<usize>>,
+    /// The steps that need each step, sorted.
+    pub needed_by: Vec<Vec<usize>>,
+    makers: HashMap<&'m ProjectPath, usize>,
+}
+
+impl<'m> Graph<'m> {
+    /// Connects the steps and checks that they make a pipeline: one maker for each output, no output inside another or in
+    /// tracked data, no path that leaves the project, no cycle.
+    pub fn of(project: &'m Project, lock: &Lock) -> Result<Self> {
+        let manifest = &project.manifest;
+        let steps = manifest.steps.as_slice();
+        let makers = makers(steps)?;
+        check_tracked(manifest, lock, &makers)?;
+        check_places(project)?;
+        let needs = needs(steps, &makers)?;
+        let mut needed_by = vec![Vec::new(); steps.len()];
+        for (step, needs) in needs.iter().enumerate() {
+            needs.iter().for_each(|needed| needed_by[*needed].push(step));
+        }
+        let order = order(steps, &needs, &needed_by)?;
+        Ok(Self { steps, order, needs, needed_by, makers })
+    }
+
+    /// The named steps and all that they need, in order; every step where none is named.
+    pub fn select(&self, names: &[String]) -> Result<Vec<usize>> {
+        if names.is_empty() {
+            return Ok(self.order.clone());
+        }
+        let mut chosen = vec![false; self.steps.len()];
+        let mut open: Vec<usize> = self.indexes(names)?;
+        while let Some(step) = open.pop() {
+            if !std::mem::replace(&mut chosen[step], true) {
+                open.extend(&self.needs[step]);
+            }
+        }
+        Ok(self.order.iter().copied().filter(|step| chosen[*step]).collect())
+    }
+
+    /// The steps with these names.
+    pub fn indexes(&self, names: &[String]) -> Result<Vec<usize>> {
+        let by_name: HashMap<&str, usize> =
+            self.steps.iter().enumerate().map(|(index, step)| (step.name.as_str(), index)).collect();
+        let unknown = |name: &String| {
+            Error::usage(format!("there is no step `{}` in {MANIFEST}", crate::fs::escape(name.as_bytes())))
+                .with_hint(crate::error::did_you_mean(name, self.steps.iter().map(|step| step.name.as_str())))
+        };
+        names.iter().map(|name| by_name.get(name.as_str()).copied().ok_or_else(|| unknown(name))).collect()
+    }
+
+    /// The step one of whose outputs is this path or holds it, and that output.
+    pub fn maker(&self, path: &ProjectPath) -> Option<(usize, &'m ProjectPath)> {
+        holder(&self.makers, path)
+    }
+
+    /// Refuses a dependency of these steps that nobody makes and that does not lie there.
+    pub fn check_sources(&self, project: &Project, lock: &Lock, selected: &[usize]) -> Result<()> {
+        let mut seen = HashSet::new();
+        let made: BTreeMap<&[u8], ()> = self.makers.keys().map(|path| (path.as_bytes(), ())).collect();
+        for step in selected.iter().map(|index| &self.steps[*index]) {
+            for path in &step.deps {
+                let is_made = || self.maker(path).is_some() || below(&made, path).next().is_some();
+                if !seen.insert(path) || is_made() || path.below(project.root()).symlink_metadata().is_ok() {
+                    continue;
+                }
+                let missing = Error::usage(format!(
+                    "step `{}` needs `{path}`, which is not in this workspace and no step makes it ({})",
+                    step.name, step.place
+                ));
+                let is_tracked = lock.paths.keys().any(|tracked| path.is_within(tracked));
+                return Err(missing.with_hint(match is_tracked {
+                    true => format!("bring it back with `mlx checkout {path}`"),
+                    false => "put it there, correct the path, or name it as an output of the step that makes it".into(),
+                }));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Each output and its step; two steps, or nested outputs, are an error.
+fn makers(steps: &[Step]) -> Result<HashMap<&ProjectPath, usize>> {
+    let mut makers = HashMap::new();
+    for (index, step) in steps.iter().enumerate() {
+        for path in step.products() {
+            let Some(other) = makers.insert(path, index) else { continue };
+            let other: &Step = &steps[other];
+            return Err(if other.name == step.name {
+                Error::usage(format!("step `{}` names the output `{path}` twice ({})", step.name, step.place))
+                    .with_hint("name each output once, in `outs` or in `metrics`")
+            } else {
+                Error::usage(format!("steps `{}` and `{}` both make `{path}` ({})", other.name, step.name, step.place))
+                    .with_hint("give each its own output")
+            });
+        }
+    }
+    for (index, step) in steps.iter().enumerate() {
+        for path in step.products() {
+            let Some((other, outer)) = path.parent().and_then(|parent| holder(&makers, &parent)) else { continue };
+            let owner = if other == index { String::new() } else { format!(" of step `{}`", steps[other].name) };
+            return Err(Error::usage(format!(
+                "the output `{path}` of step `{}` lies inside the output `{outer}`{owner} ({})",
+                step.name, step.place
+            ))
+            .with_hint("name the outer one only, or put them beside each other"));
+        }
+    }
+    Ok(makers)
+}
+
+/// The entry that is this path or a directory above it.
+fn holder<'m>(makers: &HashMap<&'m ProjectPath, usize>, path: &ProjectPath) -> Option<(usize, &'m ProjectPath)> {
+    let mut current = Some(path.clone());
+    while let Some(candidate) = current {
+        if let Some((path, step)) = makers.get_key_value(&candidate) {
+            return Some((*step, *path));
+        }
+        current = candidate.parent();
+    }
+    None
+}
+
+/// The entries strictly below a directory, from a map that is sorted by the paths' bytes.
+fn below<'a, T>(sorted: &'a BTreeMap<&[u8], T>, directory: &ProjectPath) -> impl Iterator<Item = &'a T> + use<'a, T> {
+    let prefix = [directory.as_bytes(), b"/"].concat();
+    let start = std::ops::Bound::Included(prefix.as_slice());
+    let entries = sorted.range::<[u8], _>((start, std::ops::Bound::Unbounded));
+    entries.take_while(move |(path, _)| path.starts_with(&prefix)).map(|(_, value)| value)
+}
+
+/// Refuses outputs that are tracked data, lie in it or hold it.
+fn check_tracked(manifest: &Manifest, lock: &Lock, makers: &HashMap<&ProjectPath, usize>) -> Result<()> {
+    let declared = manifest.data.values().map(|source| (&source.path, Some(source.place.as_str())));
+    let tracked = lock.paths.keys().map(|path| (path, None));
+    let sorted: BTreeMap<&[u8], (&ProjectPath, usize)> =
+        makers.iter().map(|(path, step)| (path.as_bytes(), (*path, *step))).collect();
+    for (path, place) in declared.chain(tracked) {
+        let conflict = holder(makers, path).map(|(step, output)| (output, step));
+        let Some((output, step)) = conflict.or_else(|| below(&sorted, path).next().copied()) else { continue };
+        let step = &manifest.steps[step];
+        let how = match place {
+            Some(place) => format!("[data] names ({place})"),
+            None => "`mlx add` tracks".to_owned(),
+        };
+        let relation = if output == path {
+            format!("is data that {how}")
+        } else {
+            format!("overlaps the data `{path}` that {how}")
+        };
+        return Err(Error::usage(format!("the output `{output}` of step `{}` {relation} ({})", step.name, step.place))
+            .with_hint("a path is either data or made by a step: give the step another output"));
+    }
+    Ok(())
+}
+
+/// Refuses paths that leave the project through a symbolic link. One look for each directory is enough.
+fn check_places(project: &Project) -> Result<()> {
+    let mut seen = HashSet::new();
+    for step in &project.manifest.steps {
+        for path in step.deps.iter().chain(step.products()) {
+            let Some(parent) = path.parent() else { continue };
+            if seen.insert(parent) {
+                project
+                    .resolve(path)
+                    .map_err(|error| error.context(format!("step `{}` ({})", step.name, step.place)))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The steps that each step needs: the makers of what it depends on, of directories around that, and of what lies inside.
+fn needs(steps: &[Step], makers: &HashMap<&ProjectPath, usize>) -> Result<Vec<Vec<usize>>> {
+    let sorted: BTreeMap<&[u8], usize> = makers.iter().map(|(path, step)| (path.as_bytes(), *step)).collect();
+    let mut all = Vec::with_capacity(steps.len());
+    for (index, step) in steps.iter().enumerate() {
+        let mut needs = Vec::new();
+        for path in &step.deps {
+            let above = holder(makers, path).map(|(maker, _)| maker);
+            for maker in above.into_iter().chain(below(&sorted, path).copied()) {
+                if maker == index {
+                    return Err(Error::usage(format!(
+                        "step `{}` depends on itself: it needs `{path}` and makes it ({})",
+                        step.name, step.place
+                    ))
+                    .with_hint("take it out of `deps`, or write the output to another place"));
+                }
+                needs.push(maker);
+            }
+        }
+        needs.sort_unstable();
+        needs.dedup();
+        all.push(needs);
+    }
+    Ok(all)
+}
+
+/// Each step after those it needs, and else as the manifest has them.
+fn order(steps: &[Step], needs: &[Vec<usize>], needed_by: &[Vec<usize>]) -> Result<Vec<usize>> {
+    let mut open: Vec<usize> = needs.iter().map(Vec::len).collect();
+    let mut ready: BinaryHeap<Reverse<usize>> =
+        open.iter().enumerate().filter(|(_, count)| **count == 0).map(|(step, _)| Reverse(step)).collect();
+    let mut order = Vec::with_capacity(steps.len());
+    while let Some(Reverse(step)) = ready.pop() {
+        order.push(step);
+        for next in &needed_by[step] {
+            open[*next] -= 1;
+            if open[*next] == 0 {
+                ready.push(Reverse(*next));
+            }
+        }
+    }
+    if order.len() == steps.len() { Ok(order) } else { Err(cycle(steps, needs, &open)) }
+}
+
+/// The error that shows one cycle. Every step that is still open needs another one that is, so that walking back from
+/// any of them comes around.
+fn cycle(steps: &[Step], needs: &[Vec<usize>], open: &[usize]) -> Error {
+    let mut place_of = HashMap::new();
+    let mut walk = Vec::new();
+    let mut current = open.iter().position(|count| *count > 0).unwrap_or_default();
+    let start = loop {
+        if let Some(start) = place_of.insert(current, walk.len()) {
+            break start;
+        }
+        walk.push(current);
+        current = needs[current].iter().copied().find(|needed| open[*needed] > 0).unwrap_or(current);
+    };
+    // Walked from user to maker; shown from maker to user, from the step that stands first in the manifest.
+    let mut around: Vec<usize> = walk[start..].iter().rev().copied().collect();
+    let first = around.iter().enumerate().min_by_key(|(_, step)| **step).map_or(0, |(place, _)| place);
+    around.rotate_left(first);
+    let mut names: Vec<&str> = around.iter().map(|step| steps[*step].name.as_str()).collect();
+    names.push(names[0]);
+    if names.len() > SHOWN_STEPS {
+        names.splice(SHOWN_STEPS - 2..names.len() - 2, ["…"]);
+    }
+    let place = &steps[around[0]].place;
+    Error::usage(format!("the steps go in a circle: {} ({place})", names.join(" -> ")))
+        .with_hint("each arrow means that the right step depends on an output of the left one; take one away")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn project(manifest: &str) -> (tempfile::TempDir, Project) {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(MANIFEST), manifest).unwrap();
+        let project = Project::open(dir.path()).unwrap();
+        (dir, project)
+    }
+
+    fn error(manifest: &str) -> String {
+        let (_dir, project) = project(manifest);
+        Graph::of(&project, &Lock::default()).unwrap_err().to_string()
+    }
+
+    fn names(graph: &Graph<'_>, order: &[usize]) -> Vec<String> {
+        order.iter().map(|step| graph.steps[*step].name.clone()).collect()
+    }
+
+    #[test]
+    fn outputs_and_the_directories_around_them_connect_steps() {
+        let (_dir, project) = project(
+            "[step.last]\ncmd='x'\ndeps=['data']\n[step.part]\ncmd='x'\ndeps=['data/a/x.csv']\nouts=['part']\n\
+             [step.first]\ncmd='x'\nouts=['data/a']\n[step.other]\ncmd='x'\n",
+        );
+
+        let graph = Graph::of(&project, &Lock::default()).unwrap();
+
+        assert_eq!(names(&graph, &graph.order), ["first", "last", "part", "other"]);
+        assert_eq!(names(&graph, &graph.select(&["part".into()]).unwrap()), ["first", "part"]);
+        assert!(graph.select(&["prat".into()]).unwrap_err().hint().unwrap().contains("`part`"));
+    }
+
+    #[test]
+    fn a_circle_is_shown_as_a_path() {
+        let text = "[step.z]\ncmd='x'\ndeps=['c']\nouts=['z']\n[step.a]\ncmd='x'\ndeps=['c']\nouts=['a']\n\
+                    [step.b]\ncmd='x'\ndeps=['a']\nouts=['b']\n[step.c]\ncmd='x'\ndeps=['b']\nouts=['c']\n";
+
+        assert!(
+            error(text).starts_with("the steps go in a circle: a -> b -> c -> a (mlx.toml, line "),
+            "{}",
+            error(text)
+        );
+    }
+
+    #[test]
+    fn a_long_circle_is_cut() {
+        let step =
+            |index: usize| format!("[step.s{index}]\ncmd='x'\ndeps=['o{}']\nouts=['o{index}']\n", (index + 1) % 9000);
+        let text: String = (0..9000).map(step).collect();
+
+        assert!(error(&text).contains(" -> … -> "), "{}", error(&text));
+    }
+
+    #[test]
+    fn overlapping_outputs_are_refused() {
+        let cases = [
+            ("[step.a]\ncmd='x'\ndeps=['d']\nouts=['d']", "step `a` depends on itself"),
+            ("[step.a]\ncmd='x'\ndeps=['d']\nouts=['d/e']", "step `a` depends on itself"),
+            ("[step.a]\ncmd='x'\nouts=['d','d']", "names the output `d` twice"),
+            ("[step.a]\ncmd='x'\nouts=['d']\nmetrics=['d/m']", "lies inside the output `d` ("),
+            ("[step.a]\ncmd='x'\nouts=['d']\n[step.b]\ncmd='x'\nouts=['d']", "steps `a` and `b` both make `d`"),
+            ("[step.a]\ncmd='x'\nouts=['d/e/f']\n[step.b]\ncmd='x'\nouts=['d']", "inside the output `d` of step `b`"),
+            ("[data]\nr='d'\n[step.a]\ncmd='x'\nouts=['d']", "is data that [data] names (mlx.toml, line 2)"),
+            ("[data]\nr='d'\n[step.a]\ncmd='x'\nouts=['d/e']", "overlaps the data `d`"),
+            ("[data]\nr='d/e'\n[step.a]\ncmd='x'\nouts=['d']", "overlaps the data `d/e`"),
+        ];
+        for (text, expected) in cases {
+            assert!(error(text).contains(expected), "{}", error(text));
+        }
+    }
+}

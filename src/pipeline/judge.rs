@@ -1,0 +1,194 @@
+//! The judgement on one step: is it up to date, can it be restored, or must it run, and why.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::Value;
+
+use super::cached::CachedStep;
+use super::key::step_key;
+use crate::data::Workspace;
+use crate::digest::{Object, ObjectKind};
+use crate::event::Watch;
+use crate::project::ProjectPath;
+use crate::project::lock::{JsonText, Lock, LockedPath, LockedStep};
+use crate::project::manifest::Step;
+use crate::store::{Store, tree::Tree};
+use crate::{Digest, Result};
+
+/// What is known before any step runs.
+pub struct Judge<'a> {
+    pub workspace: &'a Workspace,
+    /// The lock as it was when the run began.
+    pub lock: &'a Lock,
+    /// The parameters of each step, by its index.
+    pub params: &'a [BTreeMap<String, Value>],
+    pub environment: Option<Digest>,
+    /// The steps that run whatever is known.
+    pub forced: HashSet<usize>,
+}
+
+/// The judgement.
+#[derive(Debug)]
+pub struct Verdict {
+    pub key: Digest,
+    pub deps: Vec<LockedPath>,
+    pub decision: Decision,
+    /// In words; empty for a step that is up to date.
+    pub reason: String,
+}
+
+#[derive(Debug)]
+pub enum Decision {
+    /// The outputs lie there already.
+    UpToDate(Known),
+    /// The store has the outputs.
+    Restore(Known),
+    Run,
+}
+
+/// Outputs that are known for a key.
+#[derive(Debug)]
+pub struct Known {
+    /// In the order of the step's products.
+    pub outs: Vec<LockedPath>,
+    /// The record, where it speaks of the same outputs.
+    pub cached: Option<CachedStep>,
+}
+
+impl Judge<'_> {
+    /// Judges a step whose dependencies have this content.
+    pub fn judge(&self, index: usize, step: &Step, deps: Vec<LockedPath>, watch: Watch<'_>) -> Result<Verdict> {
+        let key = step_key(step, &self.params[index], &deps, self.environment);
+        let (decision, reason) = if self.forced.contains(&index) {
+            (Decision::Run, "asked for with --force".to_owned())
+        } else {
+            self.decide(index, step, &key, &deps, watch)?
+        };
+        Ok(Verdict { key, deps, decision, reason })
+    }
+
+    fn decide(
+        &self,
+        index: usize,
+        step: &Step,
+        key: &Digest,
+        deps: &[LockedPath],
+        watch: Watch<'_>,
+    ) -> Result<(Decision, String)> {
+        let Some(known) = self.known(step, key)? else {
+            return Ok((Decision::Run, self.why(index, step, deps)));
+        };
+        let changed = self.changed_output(&known.outs, watch)?;
+        let reason = match (self.lock.steps.get(&step.name).filter(|locked| locked.key == *key), changed) {
+            (Some(_), None) => return Ok((Decision::UpToDate(known), String::new())),
+            (Some(_), Some(changed)) => changed,
+            (None, _) => {
+                known.cached.as_ref().map_or("made before".into(), |cached| format!("made in run {}", cached.run))
+            }
+        };
+        let mut has_all = true;
+        for out in &known.outs {
+            has_all = has_all && has_whole(self.workspace.store(), &out.object)?;
+        }
+        match has_all {
+            true => Ok((Decision::Restore(known), reason)),
+            false => Ok((Decision::Run, format!("{reason}, and the store has its outputs no more"))),
+        }
+    }
+
+    /// What was made under this key: as the lock has it, or as the record says.
+    fn known(&self, step: &Step, key: &Digest) -> Result<Option<Known>> {
+        let cached = CachedStep::find(self.workspace.store(), key)?;
+        let locked = self.lock.steps.get(&step.name).filter(|locked| locked.key == *key);
+        let outs = locked.map(|locked| &locked.outs).or(cached.as_ref().map(|cached| &cached.outs));
+        // A key stands for the names of the outputs; a damaged lock might still not have them all.
+        let Some(outs) = outs.filter(|outs| step.products().eq(outs.iter().map(|out| &out.path))) else {
+            return Ok(None);
+        };
+        let outs = outs.clone();
+        let cached = cached.filter(|cached| cached.outs == outs);
+        Ok(Some(Known { outs, cached }))
+    }
+
+    /// The first output that is not as it should be, in words.
+    fn changed_output(&self, outs: &[LockedPath], watch: Watch<'_>) -> Result<Option<String>> {
+        for LockedPath { path, object } in outs {
+            match self.workspace.object(path, watch)? {
+                None => return Ok(Some(format!("its output `{path}` is missing"))),
+                Some(found) if found != *object => return Ok(Some(format!("its output `{path}` was changed"))),
+                Some(_) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Why a step with an unknown key must run: what differs from the last time.
+    fn why(&self, index: usize, step: &Step, deps: &[LockedPath]) -> String {
+        let Some(last) = self.lock.steps.get(&step.name) else { return "it never ran here".into() };
+        let differences = [
+            (last.cmd != step.cmd).then(|| "its command changed".to_owned()),
+            difference_of_params(last, &self.params[index]),
+            difference_of_deps(last, deps),
+            (last.environment != self.environment).then(|| "its environment changed".to_owned()),
+            (!step.products().eq(last.outs.iter().map(|out| &out.path))).then(|| "its outputs were renamed".to_owned()),
+        ];
+        let differences: Vec<String> = differences.into_iter().flatten().collect();
+        if differences.is_empty() { "its variables changed".into() } else { differences.join("; ") }
+    }
+}
+
+fn difference_of_params(last: &LockedStep, now: &BTreeMap<String, Value>) -> Option<String> {
+    let changed = now.iter().find(|(name, value)| last.params.get(*name).map(|JsonText(last)| last) != Some(value));
+    let gone = last.params.keys().find(|name| !now.contains_key(*name));
+    match (changed, gone) {
+        (Some((name, value)), _) => Some(match last.params.get(name) {
+            Some(JsonText(before)) => format!("`{name}` went from {} to {}", brief(before), brief(value)),
+            None => format!("`{name}` is new"),
+        }),
+        (None, Some(name)) => Some(format!("`{name}` is used no more")),
+        (None, None) => None,
+    }
+}
+
+fn difference_of_deps(last: &LockedStep, now: &[LockedPath]) -> Option<String> {
+    let before: BTreeMap<&ProjectPath, &Object> = last.deps.iter().map(|dep| (&dep.path, &dep.object)).collect();
+    let changed: Vec<&ProjectPath> = now
+        .iter()
+        .filter(|dep| {
+            before
+                .get(&dep.path)
+                .is_none_or(|before| before.digest != dep.object.digest || before.kind != dep.object.kind)
+        })
+        .map(|dep| &dep.path)
+        .collect();
+    match changed.as_slice() {
+        [] if before.len() > now.len() => Some("it has fewer dependencies".into()),
+        [] => None,
+        [path] => Some(format!("`{path}` changed")),
+        [path, others @ ..] => Some(format!("`{path}` and {} more changed", others.len())),
+    }
+}
+
+/// The value, cut where it would fill a line.
+fn brief(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= 40 { text } else { text.chars().take(39).chain(['…']).collect() }
+}
+
+/// Whether the store has an object and, for a directory, all that it lists.
+pub fn has_whole(store: &Store, object: &Object) -> Result<bool> {
+    let mut open = vec![object.clone()];
+    while let Some(object) = open.pop() {
+        if !store.contains(&object.digest) {
+            return Ok(false);
+        }
+        if object.kind == ObjectKind::Directory {
+            // A damaged listing is as good as none: the step makes it again.
+            let Some(tree) = store.read(&object.digest).ok().and_then(|bytes| Tree::decode(&bytes).ok()) else {
+                return Ok(false);
+            };
+            open.extend(tree.entries().iter().map(|entry| entry.object.clone()));
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,152 @@
+//! The metrics of a step: from its `metrics` files, and from the lines it appended to the file that `MLX_METRICS` names.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::path::Path;
+
+use anyhow::Context;
+use serde::Deserialize;
+
+use crate::event::EventSink;
+use crate::fs::{escape, quote, read_optional};
+use crate::project::Project;
+use crate::project::manifest::Step;
+use crate::run::MetricPoint;
+use crate::run::metrics::{self, HISTORY_LIMIT};
+use crate::{Error, Result};
+
+/// A longer line is no metric.
+const LONGEST_LINE: u64 = 64 * 1024;
+
+/// What a step measured.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Measured {
+    pub last: BTreeMap<String, f64>,
+    pub history: Vec<MetricPoint>,
+}
+
+/// A line of the file that `MLX_METRICS` names: `{"name": "loss", "value": 0.2, "step": 3}`.
+#[derive(Deserialize)]
+struct Line {
+    name: String,
+    /// `null` and the like are what some writers make of a number that is not finite.
+    value: Option<f64>,
+    step: Option<u64>,
+}
+
+impl Measured {
+    /// Reads the step's metrics files as they lie in the working tree.
+    pub fn of_files(project: &Project, step: &Step, events: &dyn EventSink) -> Result<Self> {
+        let mut measured = Self::default();
+        for path in &step.metrics {
+            let file = path.below(project.root());
+            let Some(bytes) = read_optional(&file)? else { continue };
+            let read = metrics::read(path.as_path(), &bytes)
+                .map_err(|error| error.context(format!("cannot read the metrics of step `{}`", step.name)))?;
+            read.warnings.into_iter().for_each(|warning| events.warn(warning));
+            measured.last.extend(read.last);
+            measured.history.extend(read.history);
+        }
+        Ok(measured)
+    }
+
+    /// Adds what the step appended to this file, if it did.
+    pub fn add_lines(&mut self, path: &Path, step: &str, events: &dyn EventSink) -> Result<()> {
+        let cannot = || format!("cannot read `{}`", quote(path));
+        let mut reader = match File::open(path) {
+            Ok(file) => BufReader::new(file),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error).with_context(cannot).map_err(Into::into),
+        };
+        let mut points: BTreeMap<String, Vec<MetricPoint>> = BTreeMap::new();
+        let mut text = Vec::new();
+        let mut number = 0_u64;
+        let mut left_out = 0;
+        loop {
+            text.clear();
+            number += 1;
+            if (&mut reader).take(LONGEST_LINE).read_until(b'\n', &mut text).with_context(cannot)? == 0 {
+                break;
+            }
+            let line = text.trim_ascii();
+            if line.is_empty() {
+                continue;
+            }
+            let Line { name, value, step: at } = serde_json::from_slice(line).map_err(|error| {
+                let shown: String = String::from_utf8_lossy(line).chars().take(80).collect();
+                Error::step(format!(
+                    "step `{step}` wrote a line to MLX_METRICS that is no metric (line {number}: `{}`): {error}",
+                    escape(shown.as_bytes())
+                ))
+                .with_hint(r#"a line is {"name": "loss", "value": 0.25, "step": 3}"#)
+            })?;
+            let Some(value) = value.filter(|value| value.is_finite()) else {
+                left_out += 1;
+                continue;
+            };
+            let series = points.entry(name.clone()).or_default();
+            let at = at.unwrap_or_else(|| series.last().map_or(0, |last| last.step.saturating_add(1)));
+            series.push(MetricPoint { metric: name, step: at, value });
+            // Every second point goes, so that memory stays bounded and the whole stays visible.
+            if series.len() >= 2 * HISTORY_LIMIT {
+                let mut index = 0;
+                series.retain(|_| {
+                    index += 1;
+                    index % 2 == 0
+                });
+            }
+        }
+        if left_out > 0 {
+            events.warn(format!("step `{step}`: {left_out} values that are not finite are not recorded"));
+        }
+        for (name, series) in points {
+            self.last.extend(series.last().map(|point| (name, point.value)));
+            self.history.extend(series);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Recorder;
+
+    fn measured(lines: &str) -> Result<Measured> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("metrics");
+        std::fs::write(&path, lines).unwrap();
+        let mut measured = Measured::default();
+        measured.add_lines(&path, "fit", &Recorder::default())?;
+        Ok(measured)
+    }
+
+    #[test]
+    fn the_last_value_of_each_metric_counts() {
+        let lines = "{\"name\":\"loss\",\"value\":2,\"step\":5}\n\n{\"name\":\"loss\",\"value\":1}\n\
+                     {\"name\":\"gone\",\"value\":null}\n";
+
+        let Measured { last, history } = measured(lines).unwrap();
+
+        assert_eq!(last, BTreeMap::from([("loss".to_owned(), 1.0)]));
+        assert_eq!(history.iter().map(|point| point.step).collect::<Vec<_>>(), [5, 6]);
+    }
+
+    #[test]
+    fn a_long_history_keeps_its_end() {
+        let lines: String = (0..50_000).map(|step| format!("{{\"name\":\"loss\",\"value\":{step}}}\n")).collect();
+
+        let Measured { last, history } = measured(&lines).unwrap();
+
+        assert_eq!(last["loss"], 49_999.0);
+        assert!(history.len() < 2 * HISTORY_LIMIT);
+    }
+
+    #[test]
+    fn a_line_that_is_no_metric_is_named() {
+        let error = measured("{\"name\":\"loss\",\"value\":1}\nloss=1\n").unwrap_err();
+
+        assert!(error.to_string().contains("(line 2: `loss=1`)"), "{error}");
+    }
+}

@@ -1,0 +1,66 @@
+//! Pipelines: which steps there are, which of them must run and why, and running them.
+//!
+//! A step is known by its **key**, the digest of all that decides what it makes. What a key made before is restored
+//! instead of made again; the keys of later steps depend on what the earlier ones made, so that an output that comes out
+//! the same stops the wave.
+
+mod cached;
+mod commit;
+mod failure;
+mod graph;
+mod judge;
+mod key;
+mod metrics;
+mod params;
+mod plan;
+mod record;
+mod schedule;
+mod setup;
+mod train;
+mod unfinished;
+mod work;
+
+use std::path::PathBuf;
+
+pub use graph::Graph;
+pub use params::Params;
+pub use plan::{Action, Plan, PlannedStep};
+pub use train::{Trained, train};
+
+use crate::Result;
+use crate::env::Interpreters;
+use crate::event::Watch;
+use crate::project::Project;
+use setup::Setup;
+
+/// What is asked for, and by whom.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Steps by name, with all that they need; every step where none is named.
+    pub steps: Vec<String>,
+    /// `KEY=VALUE` texts that take the place of parameters in this run.
+    pub settings: Vec<String>,
+    /// Run the named steps (all where none is named) whatever is known, and replace outputs that were changed by hand.
+    pub force: bool,
+    /// Processors that may be taken at once.
+    pub jobs: u64,
+    /// After a failure, go on with what does not depend on it.
+    pub keep_going: bool,
+    /// Fail if anything is out of date, and run nothing.
+    pub locked: bool,
+    /// The command line, for the record.
+    pub command: Vec<String>,
+    /// Who runs it, for the record.
+    pub user: String,
+    /// The directory that the user's projects share.
+    pub cache: PathBuf,
+    pub interpreters: Interpreters,
+}
+
+/// What [`train`] would do now. Changes nothing.
+pub fn plan(project: &Project, options: &Options, watch: Watch<'_>) -> Result<Plan> {
+    let setup = Setup::new(project, options)?;
+    let judged = plan::judge_all(&setup.judge(options)?, &setup.graph, &setup.selected, watch)?;
+    setup.workspace.save()?;
+    Ok(Plan { steps: judged.iter().map(|judged| judged.planned(&setup.graph)).collect() })
+}

@@ -1,0 +1,187 @@
+//! The plan: what `mlx train` would do with each step and why, as data. `--dry-run` prints it, `--locked` judges by it.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Serialize;
+
+use super::graph::Graph;
+use super::judge::{Decision, Judge, Verdict};
+use crate::digest::Object;
+use crate::event::Watch;
+use crate::project::ProjectPath;
+use crate::project::lock::LockedPath;
+use crate::store::Store;
+use crate::store::tree::Tree;
+use crate::{Digest, Error, Result};
+
+/// What would be done, in order.
+#[derive(Debug, Serialize)]
+pub struct Plan {
+    pub steps: Vec<PlannedStep>,
+}
+
+/// What would be done with one step.
+#[derive(Debug, Serialize)]
+pub struct PlannedStep {
+    pub name: String,
+    pub action: Action,
+    /// In words; empty for a step that is up to date.
+    pub reason: String,
+    /// The step key, where it can be known before other steps have run.
+    pub key: Option<Digest>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    Run,
+    Restore,
+    UpToDate,
+    /// Whether it must run shows when the steps before it have run.
+    Depends,
+}
+
+impl Plan {
+    /// An error of kind `Check` that names what is out of date, if anything is.
+    pub fn check_locked(&self) -> Result<()> {
+        let stale: Vec<&PlannedStep> = self.steps.iter().filter(|step| step.action != Action::UpToDate).collect();
+        let Some(first) = stale.first() else { return Ok(()) };
+        let mut message = match stale.len() {
+            1 => format!("step `{}` is out of date", first.name),
+            count => format!("{count} steps are out of date"),
+        };
+        for step in stale.iter().take(20) {
+            message.push_str(&format!("\n  {}: {}", step.name, step.reason));
+        }
+        if stale.len() > 20 {
+            message.push_str(&format!("\n  and {} more", stale.len() - 20));
+        }
+        Err(Error::check(message).with_hint("run `mlx train` and commit mlx.lock"))
+    }
+}
+
+/// A step of the plan with all that was found out about it.
+pub(super) struct Judged {
+    pub index: usize,
+    pub action: Action,
+    pub reason: String,
+    /// `None` where it shows only when other steps have run.
+    pub verdict: Option<Verdict>,
+}
+
+impl Judged {
+    pub fn planned(&self, graph: &Graph<'_>) -> PlannedStep {
+        PlannedStep {
+            name: graph.steps[self.index].name.clone(),
+            action: self.action,
+            reason: self.reason.clone(),
+            key: self.verdict.as_ref().map(|verdict| verdict.key),
+        }
+    }
+}
+
+/// Judges the selected steps in order, as far as that is possible before any of them runs.
+pub(super) fn judge_all(
+    judge: &Judge<'_>,
+    graph: &Graph<'_>,
+    selected: &[usize],
+    watch: Watch<'_>,
+) -> Result<Vec<Judged>> {
+    // Steps whose outputs lie in the working tree are in neither map.
+    let mut unknown: HashSet<usize> = HashSet::new();
+    let mut restored: HashMap<usize, Vec<LockedPath>> = HashMap::new();
+    let mut all = Vec::with_capacity(selected.len());
+    for index in selected.iter().copied() {
+        watch.interrupt.check()?;
+        let step = &graph.steps[index];
+        let waits_for = graph.needs[index].iter().find(|needed| unknown.contains(needed));
+        let deps = match waits_for {
+            Some(_) => None,
+            None => planned_deps(judge, graph, index, &restored, watch)?,
+        };
+        let judged = match deps {
+            Some(deps) => {
+                let verdict = judge.judge(index, step, deps, watch)?;
+                let action = match &verdict.decision {
+                    Decision::UpToDate(_) => Action::UpToDate,
+                    Decision::Restore(known) => {
+                        restored.insert(index, known.outs.clone());
+                        Action::Restore
+                    }
+                    Decision::Run => Action::Run,
+                };
+                Judged { index, action, reason: verdict.reason.clone(), verdict: Some(verdict) }
+            }
+            None if judge.forced.contains(&index) => {
+                Judged { index, action: Action::Run, reason: "asked for with --force".into(), verdict: None }
+            }
+            None => {
+                let first = waits_for.or(graph.needs[index].first());
+                let name = first.map_or("another step", |needed| graph.steps[*needed].name.as_str());
+                Judged {
+                    index,
+                    action: Action::Depends,
+                    reason: format!("depends on what `{name}` makes"),
+                    verdict: None,
+                }
+            }
+        };
+        if matches!(judged.action, Action::Run | Action::Depends) {
+            unknown.insert(index);
+        }
+        all.push(judged);
+    }
+    Ok(all)
+}
+
+/// The content that the dependencies will have when the step's turn comes; `None` where that can't be told yet.
+fn planned_deps(
+    judge: &Judge<'_>,
+    graph: &Graph<'_>,
+    index: usize,
+    restored: &HashMap<usize, Vec<LockedPath>>,
+    watch: Watch<'_>,
+) -> Result<Option<Vec<LockedPath>>> {
+    let step = &graph.steps[index];
+    let waits = graph.needs[index].iter().any(|needed| restored.contains_key(needed));
+    let mut deps = Vec::with_capacity(step.deps.len());
+    for path in &step.deps {
+        let from_store = match graph.maker(path).filter(|_| waits) {
+            Some((maker, output)) => match restored.get(&maker) {
+                Some(outs) => {
+                    let out = outs.iter().find(|out| out.path == *output);
+                    let found = out.map(|out| inside(judge.workspace.store(), out, path)).transpose()?.flatten();
+                    let Some(object) = found else { return Ok(None) };
+                    Some(object)
+                }
+                None => None,
+            },
+            // A directory that a restored step puts something into is known when that has happened.
+            None if waits && is_around_output(graph, restored, path) => return Ok(None),
+            None => None,
+        };
+        let object = match from_store {
+            Some(object) => Some(object),
+            None => judge.workspace.object(path, watch)?,
+        };
+        let Some(object) = object else { return Ok(None) };
+        deps.push(LockedPath { path: path.clone(), object });
+    }
+    Ok(Some(deps))
+}
+
+fn is_around_output(graph: &Graph<'_>, restored: &HashMap<usize, Vec<LockedPath>>, path: &ProjectPath) -> bool {
+    restored.keys().any(|maker| graph.steps[*maker].products().any(|output| output.is_within(path)))
+}
+
+/// The object at a path that is an output or lies inside it.
+fn inside(store: &Store, output: &LockedPath, path: &ProjectPath) -> Result<Option<Object>> {
+    let mut object = output.object.clone();
+    for part in path.parts().skip(output.path.parts().count()) {
+        let tree = store.read(&object.digest)?;
+        let Ok(tree) = Tree::decode(&tree) else { return Ok(None) };
+        let Some(inner) = tree.get(part) else { return Ok(None) };
+        object = inner.clone();
+    }
+    Ok(Some(object))
+}

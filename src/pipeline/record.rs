@@ -1,0 +1,127 @@
+//! The record of a run, from its beginning to its end.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+
+use super::Options;
+use super::graph::Graph;
+use super::setup::Setup;
+use super::work::Performed;
+use crate::env::Environment;
+use crate::error::ErrorContext;
+use crate::project::Project;
+use crate::project::git::Git;
+use crate::run::{Outcome, Run, RunId, Runs, Status};
+use crate::{Error, Kind, Result};
+
+/// The version of the record's format that this program writes.
+const VERSION: u64 = crate::run::VERSION;
+
+/// The run as it begins. The patch of uncommitted changes becomes an object of the store.
+pub fn begin(project: &Project, options: &Options, setup: &Setup<'_>) -> Result<Run> {
+    let git = Git::of(project)?;
+    let patch = git.as_ref().map(Git::patch).transpose().context("cannot record the uncommitted changes")?;
+    let patch = patch.filter(|patch| !patch.is_empty());
+    Ok(Run {
+        version: VERSION,
+        id: RunId::random()?,
+        status: Status::Running,
+        started: Timestamp::now(),
+        finished: None,
+        error: None,
+        command: options.command.clone(),
+        user: options.user.clone(),
+        host: Runs::host(),
+        mlx: env!("CARGO_PKG_VERSION").into(),
+        commit: git.as_ref().and_then(Git::head),
+        patch: patch.map(|patch| setup.workspace.store().put_bytes(&patch)).transpose()?,
+        environment: setup.environment.record(),
+        params: setup.params.0.clone(),
+        metrics: BTreeMap::new(),
+        history: Vec::new(),
+        steps: Vec::new(),
+    })
+}
+
+/// What became of all steps of a run.
+pub struct Results {
+    pub performed: HashMap<usize, Performed>,
+    /// Where a program ran.
+    pub environment: Option<Environment>,
+    /// Why finished steps could not be committed.
+    pub commit: Result<()>,
+}
+
+/// Writes the end into the record. Returns why the run did not come to a good one.
+pub fn end(run: &mut Run, setup: &Setup<'_>, results: Results) -> Option<Error> {
+    let Results { mut performed, environment, commit } = results;
+    let mut failures = Vec::new();
+    failures.extend(commit.err());
+    let failed: Vec<usize> = setup.selected.iter().copied().filter(|step| is_failed(performed.get(step))).collect();
+    for index in setup.selected.iter().copied() {
+        let reason = || skip_reason(&setup.graph, &failed, index);
+        let step = performed.remove(&index).unwrap_or_else(|| {
+            Performed::nothing(&setup.graph.steps[index], &setup.step_params[index], Outcome::Skipped, &reason())
+        });
+        let Performed { step, history, error } = step;
+        run.metrics.extend(step.metrics.clone());
+        run.history.extend(history);
+        run.steps.push(step);
+        failures.extend(error);
+    }
+    if let Some(environment) = environment {
+        run.environment = environment;
+    }
+    run.finished = Some(Timestamp::now());
+    let failure = one_of(failures);
+    run.status = match failure.as_ref().map(Error::kind) {
+        None => Status::Finished,
+        Some(Kind::Interrupted) => Status::Interrupted,
+        Some(_) => Status::Failed,
+    };
+    run.error = failure.as_ref().map(ToString::to_string);
+    failure
+}
+
+fn is_failed(performed: Option<&Performed>) -> bool {
+    performed.is_some_and(|performed| performed.error.is_some())
+}
+
+/// Why a step did not run.
+fn skip_reason(graph: &Graph<'_>, failed: &[usize], index: usize) -> String {
+    let needed = |failed: usize| {
+        let mut open = vec![index];
+        let mut seen = std::collections::HashSet::new();
+        while let Some(step) = open.pop() {
+            if step == failed {
+                return true;
+            }
+            if seen.insert(step) {
+                open.extend(&graph.needs[step]);
+            }
+        }
+        false
+    };
+    match failed.iter().copied().find(|failed| needed(*failed)) {
+        Some(failed) => format!("it needs `{}`", graph.steps[failed].name),
+        None => "the run ended before its turn".into(),
+    }
+}
+
+/// One error for all: an interrupt decides, else the first; more failures are told beside it.
+fn one_of(mut failures: Vec<Error>) -> Option<Error> {
+    if let Some(place) = failures.iter().position(|error| error.kind() == Kind::Interrupted) {
+        return Some(failures.swap_remove(place));
+    }
+    if failures.len() < 2 {
+        return failures.pop();
+    }
+    let (kind, hint) = (failures[0].kind(), failures[0].hint().map(str::to_owned));
+    let messages: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    let error = Error::new(kind, anyhow::Error::msg(messages.join("\nand ")));
+    Some(match hint {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    })
+}

@@ -1,0 +1,232 @@
+//! One `mlx train`: judge, run what must run, commit as it comes, record all of it.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::{Mutex, mpsc};
+use std::thread;
+
+use anyhow::Context;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, poll};
+use rustix::io::Errno;
+
+use super::commit::{commit_all, forget_gone_steps};
+use super::judge::{Decision, Judge};
+use super::plan::{Action, Judged, Plan, judge_all};
+use super::record::{self, Results};
+use super::schedule::{Ending, Schedule};
+use super::setup::Setup;
+use super::work::{Performed, Work};
+use super::{Options, unfinished};
+use crate::event::Watch;
+use crate::fs::{FileLock, Holder, create_dir_all, quote};
+use crate::project::{Project, gitignore};
+use crate::run::{Outcome, Run, Runs};
+use crate::{Error, Kind, Result};
+
+/// A run that came to its end, good or not.
+pub struct Trained {
+    pub run: Run,
+    /// Why it did not come to a good end.
+    pub failure: Option<Error>,
+}
+
+/// Brings the selected steps up to date and records that as a run.
+pub fn train(project: &Project, options: &Options, watch: Watch<'_>) -> Result<Trained> {
+    // Checked before anything is written, and again when it is this process's turn.
+    let mut setup = Setup::new(project, options)?;
+    let (_alone, waited) = take_turn(project, watch)?;
+    project.hide_state()?;
+    if waited {
+        setup = Setup::new(project, options)?;
+    }
+    let unfinished = unfinished::take_up(project, &setup.lock, watch.events)?;
+    let judge = setup.judge(options)?;
+    let judged = judge_all(&judge, &setup.graph, &setup.selected, watch)?;
+    if options.locked {
+        Plan { steps: judged.iter().map(|judged| judged.planned(&setup.graph)).collect() }.check_locked()?;
+    }
+    let runs = Runs::open(project, setup.workspace.store(), watch.events)?;
+    runs.settle()?;
+    let mut run = record::begin(project, options, &setup)?;
+
+    let (done, open) = split(project, &setup, judged, watch);
+    let results = if open.is_empty() {
+        Results { performed: done, environment: None, commit: Ok(()) }
+    } else {
+        ignore_outputs(project, &setup)?;
+        runs.start(&run)?;
+        execute(
+            &Execution { project, options, setup: &setup, judge: &judge, unfinished: &unfinished, watch },
+            &run,
+            done,
+            &open,
+        )?
+    };
+    if setup.lock.steps.keys().any(|name| !project.manifest.steps.iter().any(|step| step.name == *name)) {
+        forget_gone_steps(project)?;
+    }
+    setup.workspace.save()?;
+    let failure = record::end(&mut run, &setup, results);
+    match (runs.finish(&run), &failure) {
+        (Ok(()), _) => remove_logs(project, &run),
+        (Err(error), None) => return Err(error),
+        (Err(error), Some(_)) => watch.events.warn(format!("the run could not be recorded: {error}")),
+    }
+    Ok(Trained { run, failure })
+}
+
+/// Waits until no other process trains in this project. Says whether it had to.
+fn take_turn(project: &Project, watch: Watch<'_>) -> Result<(FileLock, bool)> {
+    let path = project.state("locks/train");
+    let owner = "mlx train";
+    if let Ok(lock) = FileLock::try_exclusive(&path, owner)? {
+        return Ok((lock, false));
+    }
+    // Waiting for the lock can't be interrupted and waiting for the bell can, so that a thread of its own waits for the
+    // lock. After an interrupt it is left behind; it ends with the process.
+    let bell = watch.interrupt.bell()?;
+    let told = rustix::event::eventfd(0, EventfdFlags::CLOEXEC).context("cannot create an event descriptor")?;
+    let teller = told.try_clone().context("cannot copy an event descriptor")?;
+    let (sender, receiver) = mpsc::channel();
+    let (holder_sender, holder_receiver) = mpsc::channel::<Holder>();
+    thread::spawn(move || {
+        let lock = FileLock::exclusive(&path, owner, |holder| drop(holder_sender.send(holder.clone())));
+        let _ = sender.send(lock);
+        let _ = rustix::io::write(&teller, &1_u64.to_ne_bytes());
+    });
+    if let Ok(Holder(holder)) = holder_receiver.recv() {
+        watch.events.note(format!("waiting for {holder}, which trains in this project"));
+    }
+    loop {
+        match poll(&mut [PollFd::new(&bell, PollFlags::IN), PollFd::new(&told, PollFlags::IN)], None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(Error::failed(format!("cannot wait for the other `mlx train`: {error}"))),
+        }
+        watch.interrupt.check()?;
+        if let Ok(lock) = receiver.try_recv() {
+            return lock.map(|lock| (lock, true));
+        }
+    }
+}
+
+/// Steps that are up to date, with their results, and the others.
+fn split(
+    project: &Project,
+    setup: &Setup<'_>,
+    judged: Vec<Judged>,
+    watch: Watch<'_>,
+) -> (HashMap<usize, Performed>, Vec<usize>) {
+    let mut done = HashMap::new();
+    let mut open = Vec::new();
+    for judged in judged {
+        let index = judged.index;
+        match judged.verdict {
+            Some(verdict) if judged.action == Action::UpToDate => {
+                let Decision::UpToDate(known) = verdict.decision else { continue };
+                let step = &setup.graph.steps[index];
+                let mut performed = Performed::nothing(step, &setup.step_params[index], Outcome::UpToDate, "");
+                performed.step.key = Some(verdict.key);
+                performed.step.deps = verdict.deps;
+                performed.take_known(Outcome::UpToDate, known, project, step, watch);
+                done.insert(index, performed);
+            }
+            _ => open.push(index),
+        }
+    }
+    (done, open)
+}
+
+/// Keeps the outputs out of Git; those in the lock are known to be.
+fn ignore_outputs(project: &Project, setup: &Setup<'_>) -> Result<()> {
+    let known: HashSet<_> = setup.lock.outputs().map(|output| &output.path).collect();
+    let steps = setup.selected.iter().map(|index| &setup.graph.steps[*index]);
+    let new = steps.flat_map(|step| step.products()).filter(|path| !known.contains(path));
+    gitignore::ignore(project, new).map(drop)
+}
+
+/// What carrying out a plan needs.
+struct Execution<'a> {
+    project: &'a Project,
+    options: &'a Options,
+    setup: &'a Setup<'a>,
+    judge: &'a Judge<'a>,
+    unfinished: &'a HashSet<String>,
+    watch: Watch<'a>,
+}
+
+/// Does what is open, and commits it on the way.
+fn execute(
+    execution: &Execution<'_>,
+    run: &Run,
+    mut performed: HashMap<usize, Performed>,
+    open: &[usize],
+) -> Result<Results> {
+    let &Execution { project, options, setup, judge, unfinished, watch } = execution;
+    let files = fresh_directory(&project.scratch().join("train"))?;
+    let (sender, receiver) = mpsc::channel();
+    let schedule = Schedule { graph: &setup.graph, steps: open, jobs: options.jobs, keep_going: options.keep_going };
+    let (environment, commit) = thread::scope(|scope| {
+        // The receiver goes with the thread, so that after an error the steps learn that nobody commits them.
+        let committer = scope.spawn(move || commit_all(project, setup.workspace.store(), &receiver));
+        let work = Work {
+            project,
+            workspace: &setup.workspace,
+            graph: &setup.graph,
+            judge,
+            environment: &setup.environment,
+            prepared: Mutex::default(),
+            run: &run.id,
+            unfinished,
+            force: options.force,
+            files: &files,
+            commits: sender,
+            watch,
+        };
+        schedule.carry_out(
+            |index| work.perform(index),
+            |index, result| {
+                let ending = ending(&result, watch);
+                performed.insert(index, result);
+                ending
+            },
+        );
+        let Work { prepared, commits, .. } = work;
+        drop(commits);
+        let prepared = prepared.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let commit = committer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (prepared.map(|prepared| prepared.record.clone()), commit)
+    });
+    let _ = std::fs::remove_dir_all(&files);
+    // An interrupt before the first step leaves no step that could tell of it.
+    let is_cut_short = watch.interrupt.is_requested() && open.iter().any(|step| !performed.contains_key(step));
+    let commit = if is_cut_short { commit.and(Err(Error::interrupted())) } else { commit };
+    Ok(Results { performed, environment, commit })
+}
+
+fn ending(performed: &Performed, watch: Watch<'_>) -> Ending {
+    // Done well and with an error all the same: it could not be committed, and the next one could not either.
+    let is_lost = performed.step.outcome != Outcome::Failed;
+    match &performed.error {
+        _ if watch.interrupt.is_requested() => Ending::Stop,
+        None => Ending::Good,
+        Some(error) if error.kind() == Kind::Interrupted || is_lost => Ending::Stop,
+        Some(_) => Ending::Failed,
+    }
+}
+
+/// An empty directory; what a killed run left in it goes.
+fn fresh_directory(path: &Path) -> Result<std::path::PathBuf> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot empty `{}`", quote(path))).map_err(Into::into);
+        }
+        _ => {}
+    }
+    create_dir_all(path)?;
+    Ok(path.to_path_buf())
+}
+
+/// The logs are objects of the store by now.
+fn remove_logs(project: &Project, run: &Run) {
+    let _ = std::fs::remove_dir_all(project.state("logs").join(run.id.as_str()));
+}

@@ -1,0 +1,422 @@
+//! The work on one step, in a thread of its own: judge it, restore it or run its program, check what came out.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
+
+use anyhow::Context;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::cached::{self, CachedStep};
+use super::commit::{Commit, Made};
+use super::graph::Graph;
+use super::judge::{Decision, Judge, Known, Verdict};
+use super::metrics::Measured;
+use super::{failure, params, unfinished};
+use crate::data::Workspace;
+use crate::env::{Declared, Prepared};
+use crate::error::ErrorContext;
+use crate::event::{Event, Watch};
+use crate::executor::{self, End, Job, Report};
+use crate::fs::quote;
+use crate::project::lock::{JsonText, LockedPath, LockedStep};
+use crate::project::manifest::Step;
+use crate::project::{Project, ProjectPath};
+use crate::run::{MetricPoint, Outcome, RunId, RunStep, log_path};
+use crate::store::{Batch, StoreError};
+use crate::{Error, Kind, Result};
+
+/// What the work on any step of a run needs.
+pub struct Work<'a> {
+    pub project: &'a Project,
+    pub workspace: &'a Workspace,
+    pub graph: &'a Graph<'a>,
+    pub judge: &'a Judge<'a>,
+    pub environment: &'a Declared,
+    /// Made when the first program needs it.
+    pub prepared: Mutex<Option<Arc<Prepared>>>,
+    pub run: &'a RunId,
+    /// Steps whose outputs were left half made by an earlier run.
+    pub unfinished: &'a HashSet<String>,
+    /// Outputs that were changed by hand may be replaced.
+    pub force: bool,
+    /// Where the files of running steps lie: parameters and metric lines.
+    pub files: &'a Path,
+    pub commits: Sender<Commit>,
+    pub watch: Watch<'a>,
+}
+
+/// What became of a step.
+pub struct Performed {
+    pub step: RunStep,
+    pub history: Vec<MetricPoint>,
+    pub error: Option<Error>,
+}
+
+impl Performed {
+    /// A step of which nothing is known yet but what the manifest says.
+    pub fn nothing(step: &Step, params: &BTreeMap<String, Value>, outcome: Outcome, reason: &str) -> Self {
+        let step = RunStep {
+            name: step.name.clone(),
+            cmd: params::fill(&step.cmd, params),
+            outcome,
+            key: None,
+            reason: reason.to_owned(),
+            started: None,
+            seconds: 0.0,
+            cpu_seconds: 0.0,
+            peak_memory_bytes: 0,
+            exit_code: None,
+            params: params.clone(),
+            deps: Vec::new(),
+            outs: Vec::new(),
+            metrics: BTreeMap::new(),
+            log: None,
+            made_by: None,
+        };
+        Self { step, history: Vec::new(), error: None }
+    }
+
+    /// Takes over what is known of outputs that were made before.
+    pub fn take_known(&mut self, outcome: Outcome, known: Known, project: &Project, step: &Step, watch: Watch<'_>) {
+        self.step.outcome = outcome;
+        self.step.outs = known.outs;
+        match known.cached {
+            Some(cached) => {
+                self.step.made_by = Some(cached.run);
+                self.step.metrics = cached.metrics;
+                self.history = cached.history;
+            }
+            // Outputs that came with the lock from elsewhere: their files still say what was measured.
+            None => {
+                let measured = Measured::of_files(project, step, watch.events).unwrap_or_default();
+                self.step.metrics = measured.last;
+                self.history = measured.history;
+            }
+        }
+    }
+}
+
+impl Work<'_> {
+    /// Does all that is to be done about a step.
+    pub fn perform(&self, index: usize) -> Performed {
+        let step = &self.graph.steps[index];
+        let mut performed = Performed::nothing(step, &self.judge.params[index], Outcome::Failed, "");
+        if let Err(error) = self.try_perform(index, &mut performed) {
+            performed.error = Some(error);
+        }
+        performed
+    }
+
+    fn try_perform(&self, index: usize, performed: &mut Performed) -> Result<()> {
+        self.watch.interrupt.check()?;
+        let step = &self.graph.steps[index];
+        let deps = self.dependencies(index)?;
+        let Verdict { key, deps, decision, mut reason } = self.judge.judge(index, step, deps, self.watch)?;
+        performed.step.key = Some(key);
+        performed.step.deps = deps;
+        let locked = |outs: Vec<LockedPath>, deps: Vec<LockedPath>| LockedStep {
+            key,
+            cmd: step.cmd.clone(),
+            environment: self.judge.environment,
+            params: self.judge.params[index]
+                .iter()
+                .map(|(name, value)| (name.clone(), JsonText(value.clone())))
+                .collect(),
+            deps,
+            outs,
+        };
+        match decision {
+            Decision::UpToDate(known) => {
+                performed.take_known(Outcome::UpToDate, known, self.project, step, self.watch);
+                return Ok(());
+            }
+            Decision::Restore(known) => match self.restore(step, &known) {
+                Ok(()) => {
+                    performed.step.reason = reason;
+                    performed.take_known(Outcome::Restored, known, self.project, step, self.watch);
+                    let locked = locked(performed.step.outs.clone(), performed.step.deps.clone());
+                    return self.commit(Commit { step: step.name.clone(), locked, made: None });
+                }
+                // What the store can't give back whole is made again.
+                Err(error) if error.downcast_ref::<StoreError>().is_some() => {
+                    reason = format!("{reason}, and the store can't give it back ({error})");
+                }
+                Err(error) => return Err(error),
+            },
+            Decision::Run => {}
+        }
+        performed.step.reason = reason;
+        let made = self.run_program(index, performed)?;
+        performed.step.outcome = Outcome::Ran;
+        let locked = locked(performed.step.outs.clone(), performed.step.deps.clone());
+        self.commit(Commit { step: step.name.clone(), locked, made: Some(made) })
+    }
+
+    fn commit(&self, commit: Commit) -> Result<()> {
+        // The other end goes only after an error of its own, which is the one that is told.
+        self.commits.send(commit).map_err(|_| Error::failed("the step could not be committed"))
+    }
+
+    /// The content of the dependencies, which the steps before have made by now.
+    fn dependencies(&self, index: usize) -> Result<Vec<LockedPath>> {
+        let step = &self.graph.steps[index];
+        let content = |path: &ProjectPath| {
+            let object = self
+                .workspace
+                .object(path, self.watch)
+                .with_context(|| format!("cannot read `{path}`, which step `{}` needs", step.name))?;
+            let missing = || {
+                let maker = self.graph.maker(path).map(|(maker, _)| &self.graph.steps[maker].name);
+                let who = maker.map_or(String::new(), |maker| format!("; step `{maker}` did not make it"));
+                Error::step(format!("step `{}` needs `{path}`, which is not there{who} ({})", step.name, step.place))
+                    .with_hint("correct `deps`, or make the program before write it")
+            };
+            Ok(LockedPath { path: path.clone(), object: object.ok_or_else(missing)? })
+        };
+        step.deps.iter().map(content).collect()
+    }
+
+    /// Brings known outputs back from the store.
+    fn restore(&self, step: &Step, known: &Known) -> Result<()> {
+        for LockedPath { path, object } in &known.outs {
+            let target = self.project.resolve(path)?;
+            target.parent().map_or(Ok(()), crate::fs::create_dir_all)?;
+            self.workspace
+                .restore(path, object, self.may_replace(step), self.watch)
+                .map_err(|error| not_replaced(error, step, path))?;
+        }
+        Ok(())
+    }
+
+    fn may_replace(&self, step: &Step) -> bool {
+        self.force || self.unfinished.contains(&step.name)
+    }
+
+    /// Runs the step's program and stores what it made, not durably yet.
+    fn run_program(&self, index: usize, performed: &mut Performed) -> Result<Made> {
+        let step = &self.graph.steps[index];
+        let key = performed.step.key.expect("a step is judged before it runs");
+        let prepared = self.prepare()?;
+        self.clear_outputs(step)?;
+        unfinished::mark(self.project, &step.name, self.run, &key)?;
+        let files = self.write_files(step, &performed.step.params)?;
+        let cmd = performed.step.cmd.clone();
+        let job = self.job(step, &cmd, &performed.step.params, &prepared, &files);
+        self.watch.events.emit(Event::StepStarted { step: step.name.clone(), cmd: cmd.clone() });
+        performed.step.started = Some(Timestamp::now());
+        let report = executor::run(&job, self.watch);
+        let result = report.and_then(|report| self.take_results(step, performed, &report, &files, &job.log));
+        files.remove();
+        let outcome = if result.is_ok() { "ran" } else { "failed" };
+        let seconds = performed.step.seconds;
+        self.watch.events.emit(Event::StepFinished { step: step.name.clone(), outcome: outcome.into(), seconds });
+        let batch = result?;
+        let cached = CachedStep {
+            version: cached::VERSION,
+            key,
+            step: step.name.clone(),
+            run: self.run.clone(),
+            finished: Timestamp::now(),
+            seconds,
+            outs: performed.step.outs.clone(),
+            metrics: performed.step.metrics.clone(),
+            history: performed.history.clone(),
+        };
+        Ok(Made { batch, cached })
+    }
+
+    /// The environment, made by whoever needs it first; the others wait.
+    fn prepare(&self) -> Result<Arc<Prepared>> {
+        let mut prepared = self.prepared.lock().expect("no thread panics while it makes the environment");
+        if let Some(prepared) = &*prepared {
+            return Ok(prepared.clone());
+        }
+        let made = Arc::new(self.environment.prepare(self.workspace.store(), self.watch)?);
+        *prepared = Some(made.clone());
+        Ok(made)
+    }
+
+    /// Takes old outputs away, so that nothing of them gets into the new ones, and makes the directories around them.
+    fn clear_outputs(&self, step: &Step) -> Result<()> {
+        for path in step.products() {
+            let target = self.project.resolve(path)?;
+            self.clear_output(step, path, &target).map_err(|error| not_replaced(error, step, path))?;
+            target.parent().map_or(Ok(()), crate::fs::create_dir_all)?;
+        }
+        Ok(())
+    }
+
+    fn clear_output(&self, step: &Step, path: &ProjectPath, target: &Path) -> Result<()> {
+        let Ok(metadata) = target.symlink_metadata() else { return Ok(()) };
+        match other_kind(metadata.file_type()) {
+            None => self.workspace.remove(path, self.may_replace(step), self.watch).map(drop),
+            Some(_) if self.may_replace(step) => {
+                fs::remove_file(target).with_context(|| format!("cannot delete `{}`", quote(target)))?;
+                Ok(())
+            }
+            Some(kind) => Err(Error::usage(format!("there lies {kind}"))),
+        }
+    }
+
+    fn write_files(&self, step: &Step, values: &BTreeMap<String, Value>) -> Result<StepFiles> {
+        let file = |ending: &str| self.files.join(format!("{}.{ending}", step.name));
+        let files = StepFiles { params: file("params.json"), metrics: file("metrics.jsonl") };
+        let json = params::nested(values).to_string();
+        fs::write(&files.params, json).with_context(|| format!("cannot write `{}`", quote(&files.params)))?;
+        Ok(files)
+    }
+
+    fn job<'j>(
+        &self,
+        step: &'j Step,
+        cmd: &'j str,
+        values: &BTreeMap<String, Value>,
+        prepared: &Prepared,
+        files: &StepFiles,
+    ) -> Job<'j> {
+        let mut variables = prepared.variables.clone();
+        variables.extend(step.variables.iter().map(|(name, value)| (name.clone(), value.into())));
+        let of_param = |(name, value): (&String, &Value)| (params::variable(name), params::text_of(value).into());
+        variables.extend(values.iter().map(of_param));
+        let own: [(&str, OsString); 4] = [
+            (unfinished::RUN_VARIABLE, self.run.as_str().into()),
+            ("MLX_STEP", step.name.as_str().into()),
+            ("MLX_PARAMS", files.params.as_os_str().into()),
+            ("MLX_METRICS", files.metrics.as_os_str().into()),
+        ];
+        variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        Job {
+            step: &step.name,
+            cmd,
+            directory: self.project.root().to_path_buf(),
+            variables,
+            timeout: step.timeout,
+            log: log_path(self.project, self.run, &step.name),
+        }
+    }
+
+    /// Checks how the program ended, and takes what it left: log, outputs, metrics.
+    fn take_results(
+        &self,
+        step: &Step,
+        performed: &mut Performed,
+        report: &Report,
+        files: &StepFiles,
+        log: &Path,
+    ) -> Result<Batch> {
+        let store = self.workspace.store();
+        performed.step.seconds = report.seconds;
+        performed.step.cpu_seconds = report.cpu_seconds;
+        performed.step.peak_memory_bytes = report.peak_memory_bytes;
+        if let End::Exited(code) = report.end {
+            performed.step.exit_code = Some(code);
+        }
+        let checked = failure::check(step, report, self.run)
+            .and_then(|()| self.check_outputs(step, report))
+            .and_then(|()| self.check_inputs(step, &performed.step.deps));
+        if let Err(error) = checked {
+            if report.has_log {
+                performed.step.log = Some(store.put_file(log)?.0);
+            }
+            return Err(error);
+        }
+        let batch = store.batch()?;
+        for path in step.products() {
+            let cannot = || format!("cannot store the output `{path}` of step `{}`", step.name);
+            // Whatever can't have a version was made by the program.
+            let object = self.workspace.add(path, &batch, self.watch).map_err(|error| match error.kind() {
+                Kind::Usage => Error::step(error),
+                _ => error,
+            });
+            let object = object.with_context(cannot)?;
+            let object = object.ok_or_else(|| Error::step("it went away while it was read").context(cannot()))?;
+            performed.step.outs.push(LockedPath { path: path.clone(), object });
+        }
+        if report.has_log {
+            performed.step.log = Some(batch.put_file(log)?.0);
+        }
+        let mut measured = Measured::of_files(self.project, step, self.watch.events)?;
+        measured.add_lines(&files.metrics, &step.name, self.watch.events)?;
+        performed.step.metrics = measured.last;
+        performed.history = measured.history;
+        Ok(batch)
+    }
+
+    /// Every declared output is there, and a file or a directory.
+    fn check_outputs(&self, step: &Step, report: &Report) -> Result<()> {
+        let mut missing = Vec::new();
+        for path in step.products() {
+            let target = self.project.resolve(path)?;
+            let Ok(metadata) = target.symlink_metadata() else {
+                missing.push(format!("`{path}`"));
+                continue;
+            };
+            if let Some(what) = other_kind(metadata.file_type()) {
+                return Err(Error::step(format!(
+                    "the output `{path}` of step `{}` is {what}; an output is a regular file or a directory",
+                    step.name
+                ))
+                .with_hint("let the program write the content itself there"));
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let message = format!("step `{}` ended well and did not make {}", step.name, missing.join(", "));
+        Err(Error::step(failure::with_last_lines(message, &step.name, report, self.run))
+            .with_hint(format!("let it write there, or correct its `outs` ({})", step.place)))
+    }
+
+    /// No dependency is another one than before the step.
+    fn check_inputs(&self, step: &Step, deps: &[LockedPath]) -> Result<()> {
+        for LockedPath { path, object } in deps {
+            if self.workspace.object(path, self.watch)?.as_ref() != Some(object) {
+                return Err(Error::step(format!("step `{}` changed `{path}`, which is its input", step.name))
+                    .with_hint("let it write to another path and name that in `outs`"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The error of an output that can't be replaced; one that would be lost gets the remedy that helps here.
+fn not_replaced(error: Error, step: &Step, path: &ProjectPath) -> Error {
+    let message = format!("cannot replace the output `{path}` of step `{}`", step.name);
+    match error.kind() {
+        Kind::Usage => Error::usage(error)
+            .context(message)
+            .with_hint("move it away if you need it; `mlx train --force` gives it up"),
+        _ => error.context(message),
+    }
+}
+
+/// What an output can't be.
+fn other_kind(kind: fs::FileType) -> Option<&'static str> {
+    match kind {
+        kind if kind.is_file() || kind.is_dir() => None,
+        kind if kind.is_symlink() => Some("a symbolic link"),
+        kind if kind.is_fifo() => Some("a pipe"),
+        kind if kind.is_socket() => Some("a socket"),
+        _ => Some("a device"),
+    }
+}
+
+/// The files by which a running step gets its parameters and tells its metrics.
+struct StepFiles {
+    params: PathBuf,
+    metrics: PathBuf,
+}
+
+impl StepFiles {
+    /// What can't be deleted now goes with the directory, when the next run begins.
+    fn remove(&self) {
+        let _ = fs::remove_file(&self.params);
+        let _ = fs::remove_file(&self.metrics);
+    }
+}
