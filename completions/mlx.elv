@@ -44,6 +44,8 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand model 'Register, list, show and promote models'
             cand rollback 'Go back to the release that was live before'
             cand releases 'List the releases on a target'
+            cand package 'Package a version of a model into one file'
+            cand bundle 'Inspect, verify and unpack bundles'
             cand doctor 'Look at this machine and this project'
             cand completions 'Print the completions of a shell'
             cand man 'Write the man pages into a directory'
@@ -337,6 +339,89 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'mlx;package'= {
+            cand -o 'File to write [default: dist/MODEL-VERSION.tar]'
+            cand --output 'File to write [default: dist/MODEL-VERSION.tar]'
+            cand --onnxruntime 'ONNX Runtime library to pack instead of the one in the project''s environment'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand -n 'Show what the bundle would hold, and write nothing'
+            cand --dry-run 'Show what the bundle would hold, and write nothing'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;bundle'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand inspect 'Show what a bundle holds'
+            cand verify 'Check a bundle against its digests'
+            cand unpack 'Unpack a bundle into a directory'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'mlx;bundle;inspect'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;bundle;verify'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;bundle;unpack'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;bundle;help'= {
+            cand inspect 'Show what a bundle holds'
+            cand verify 'Check a bundle against its digests'
+            cand unpack 'Unpack a bundle into a directory'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'mlx;bundle;help;inspect'= {
+        }
+        &'mlx;bundle;help;verify'= {
+        }
+        &'mlx;bundle;help;unpack'= {
+        }
+        &'mlx;bundle;help;help'= {
+        }
         &'mlx;doctor'= {
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
@@ -388,6 +473,8 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand model 'Register, list, show and promote models'
             cand rollback 'Go back to the release that was live before'
             cand releases 'List the releases on a target'
+            cand package 'Package a version of a model into one file'
+            cand bundle 'Inspect, verify and unpack bundles'
             cand doctor 'Look at this machine and this project'
             cand completions 'Print the completions of a shell'
             cand man 'Write the man pages into a directory'
@@ -435,6 +522,19 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;help;rollback'= {
         }
         &'mlx;help;releases'= {
+        }
+        &'mlx;help;package'= {
+        }
+        &'mlx;help;bundle'= {
+            cand inspect 'Show what a bundle holds'
+            cand verify 'Check a bundle against its digests'
+            cand unpack 'Unpack a bundle into a directory'
+        }
+        &'mlx;help;bundle;inspect'= {
+        }
+        &'mlx;help;bundle;verify'= {
+        }
+        &'mlx;help;bundle;unpack'= {
         }
         &'mlx;help;doctor'= {
         }

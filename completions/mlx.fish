@@ -45,6 +45,8 @@ complete -c mlx -n "__fish_mlx_needs_command" -f -a "logs" -d 'Print what the st
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "model" -d 'Register, list, show and promote models'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "rollback" -d 'Go back to the release that was live before'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "releases" -d 'List the releases on a target'
+complete -c mlx -n "__fish_mlx_needs_command" -f -a "package" -d 'Package a version of a model into one file'
+complete -c mlx -n "__fish_mlx_needs_command" -f -a "bundle" -d 'Inspect, verify and unpack bundles'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "doctor" -d 'Look at this machine and this project'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "man" -d 'Write the man pages into a directory'
@@ -201,6 +203,47 @@ complete -c mlx -n "__fish_mlx_using_subcommand releases" -l json -d 'Print the 
 complete -c mlx -n "__fish_mlx_using_subcommand releases" -s q -l quiet -d 'Print the result and errors only'
 complete -c mlx -n "__fish_mlx_using_subcommand releases" -s v -l verbose -d 'Say more about what is being done'
 complete -c mlx -n "__fish_mlx_using_subcommand releases" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand package" -s o -l output -d 'File to write [default: dist/MODEL-VERSION.tar]' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand package" -l onnxruntime -d 'ONNX Runtime library to pack instead of the one in the project\'s environment' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand package" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand package" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand package" -s n -l dry-run -d 'Show what the bundle would hold, and write nothing'
+complete -c mlx -n "__fish_mlx_using_subcommand package" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand package" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand package" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand package" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and not __fish_seen_subcommand_from inspect verify unpack help" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and not __fish_seen_subcommand_from inspect verify unpack help" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and not __fish_seen_subcommand_from inspect verify unpack help" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and not __fish_seen_subcommand_from inspect verify unpack help" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and not __fish_seen_subcommand_from inspect verify unpack help" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and not __fish_seen_subcommand_from inspect verify unpack help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and not __fish_seen_subcommand_from inspect verify unpack help" -f -a "inspect" -d 'Show what a bundle holds'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and not __fish_seen_subcommand_from inspect verify unpack help" -f -a "verify" -d 'Check a bundle against its digests'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and not __fish_seen_subcommand_from inspect verify unpack help" -f -a "unpack" -d 'Unpack a bundle into a directory'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and not __fish_seen_subcommand_from inspect verify unpack help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from inspect" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from inspect" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from inspect" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from inspect" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from inspect" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from inspect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from verify" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from verify" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from verify" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from unpack" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from unpack" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from unpack" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from unpack" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from unpack" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from unpack" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from help" -f -a "inspect" -d 'Show what a bundle holds'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Check a bundle against its digests'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from help" -f -a "unpack" -d 'Unpack a bundle into a directory'
+complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c mlx -n "__fish_mlx_using_subcommand doctor" -s C -l directory -d 'Work as if started in this directory' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand doctor" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand doctor" -l json -d 'Print the result as one JSON document'
@@ -237,8 +280,30 @@ complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcom
 complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc train runs compare logs model rollback releases doctor completions man help" -f -a "completions" -d 'Print the completions of a shell'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc train runs compare logs model rollback releases doctor completions man help" -f -a "man" -d 'Write the man pages into a directory'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc train runs compare logs model rollback releases doctor completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model rollback releases package bundle doctor completions man help" -f -a "init" -d 'Start a project'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model rollback releases package bundle doctor completions man help" -f -a "add" -d 'Version files and directories'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model rollback releases package bundle doctor completions man help" -f -a "status" -d 'Show how data and outputs differ from `mlx.lock`'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model rollback releases package bundle doctor completions man help" -f -a "diff" -d 'Show which files differ between two versions of the data'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model rollback releases package bundle doctor completions man help" -f -a "checkout" -d 'Bring data and outputs back as `mlx.lock` names them'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model rollback releases package bundle doctor completions man help" -f -a "verify" -d 'Check every object that the project needs'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model rollback releases package bundle doctor completions man help" -f -a "gc" -d 'Find objects that nothing names, and remove them with `--yes`'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model rollback releases package bundle doctor completions man help" -f -a "runs" -d 'List the runs'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model rollback releases package bundle doctor completions man help" -f -a "compare" -d 'Compare two runs'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model rollback releases package bundle doctor completions man help" -f -a "logs" -d 'Print what the steps of a run printed'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model rollback releases package bundle doctor completions man help" -f -a "model" -d 'Register, list, show and promote models'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model rollback releases package bundle doctor completions man help" -f -a "rollback" -d 'Go back to the release that was live before'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model rollback releases package bundle doctor completions man help" -f -a "releases" -d 'List the releases on a target'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model rollback releases package bundle doctor completions man help" -f -a "package" -d 'Package a version of a model into one file'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model rollback releases package bundle doctor completions man help" -f -a "bundle" -d 'Inspect, verify and unpack bundles'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model rollback releases package bundle doctor completions man help" -f -a "doctor" -d 'Look at this machine and this project'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model rollback releases package bundle doctor completions man help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model rollback releases package bundle doctor completions man help" -f -a "man" -d 'Write the man pages into a directory'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add status diff checkout verify gc runs compare logs model rollback releases package bundle doctor completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from runs" -f -a "show" -d 'Show everything that is known of a run'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from model" -f -a "register" -d 'Make a version of a model'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from model" -f -a "list" -d 'List the versions of models'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from model" -f -a "show" -d 'Show a version of a model and where it comes from'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from model" -f -a "promote" -d 'Move an alias to a version of a model'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from bundle" -f -a "inspect" -d 'Show what a bundle holds'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from bundle" -f -a "verify" -d 'Check a bundle against its digests'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from bundle" -f -a "unpack" -d 'Unpack a bundle into a directory'

@@ -153,7 +153,8 @@ pub fn list(file: &File, archive: Span, limit: usize) -> Result<Vec<Entry>> {
     let mut seen = HashSet::new();
     let mut pax: Option<Pax> = None;
     let mut offset = archive.offset;
-    for _ in 0..=limit {
+    // A pax header may stand before each entry.
+    for _ in 0..=2 * limit {
         let mut block = [0; BLOCK as usize];
         read(file, offset, end, &mut block)?;
         if block == [0; BLOCK as usize] {
@@ -181,6 +182,9 @@ pub fn list(file: &File, archive: Span, limit: usize) -> Result<Vec<Entry>> {
             }
             Kind::Directory => {}
             Kind::File => {
+                if entries.len() == limit {
+                    break;
+                }
                 if !seen.insert(header.path.clone()) {
                     refuse!("`{}` stands twice in its archive", header.path);
                 }

@@ -16,7 +16,7 @@ use super::{BadBundle, json, path};
 use crate::digest::Hasher;
 use crate::error::ErrorContext;
 use crate::fs::quote;
-use crate::{Digest, Error, Result};
+use crate::{Digest, Error, Kind, Result};
 
 /// An archive, and each of its layers, has at most this many entries.
 pub const MOST_ENTRIES: usize = 10_000;
@@ -300,10 +300,8 @@ fn describe(bytes: &[u8]) -> Result<Description> {
     }
     let Format { format } = json::strict(bytes, DESCRIPTION_FILE)?;
     if format != FORMAT {
-        return Err(Error::from(BadBundle::new(format_args!(
-            "its {DESCRIPTION_FILE} has format {format}; this mlx knows {FORMAT}"
-        )))
-        .with_hint("install a newer mlx"));
+        let problem = format_args!("its {DESCRIPTION_FILE} has format {format}; this mlx knows {FORMAT}");
+        return Err(Error::new(Kind::Failed, BadBundle::new(problem)).with_hint("install a newer mlx"));
     }
     let description: Description = json::strict(bytes, DESCRIPTION_FILE)?;
     description.check()?;

@@ -1,6 +1,7 @@
 //! The command line: one file per command, which parses its arguments, calls the domain once and shows the result.
 
 mod add;
+mod bundle;
 mod checkout;
 mod compare;
 mod completions;
@@ -13,6 +14,7 @@ mod init;
 mod logs;
 mod model;
 mod output;
+mod package;
 mod releases;
 mod rollback;
 mod runs;
@@ -84,6 +86,8 @@ enum Command {
     Model(model::Model),
     Rollback(rollback::Rollback),
     Releases(releases::Releases),
+    Package(package::Package),
+    Bundle(bundle::Bundle),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
     Man(completions::Man),
@@ -106,6 +110,8 @@ impl Command {
             Self::Model(command) => command.run(cx),
             Self::Rollback(command) => command.run(cx),
             Self::Releases(command) => command.run(cx),
+            Self::Package(command) => command.run(cx),
+            Self::Bundle(command) => command.run(cx),
             Self::Doctor(command) => command.run(cx),
             Self::Completions(command) => command.run(cx),
             Self::Man(command) => command.run(cx),

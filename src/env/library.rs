@@ -3,7 +3,10 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::fs::escape;
+use anyhow::Context;
+
+use crate::fs::{escape, quote};
+use crate::{Error, Result};
 
 /// A shared library of an installed package.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +14,18 @@ pub struct Library {
     pub path: PathBuf,
     /// Such as `1.20.1`.
     pub version: String,
+}
+
+impl Library {
+    /// The ONNX Runtime library in this file, whose name says its version: `libonnxruntime.so.1.20.1`, or a link to it.
+    pub fn at(path: &Path) -> Result<Self> {
+        let path = path.canonicalize().with_context(|| format!("cannot read `{}`", quote(path)))?;
+        match library_version(&path).filter(|_| path.is_file()) {
+            Some(version) => Ok(Self { path, version }),
+            None => Err(Error::usage(format!("`{}` is no ONNX Runtime library by its name", quote(&path)))
+                .with_hint("name a file such as `libonnxruntime.so.1.20.1`")),
+        }
+    }
 }
 
 /// The installed packages as sorted `name==version` lines, from the names of their `*.dist-info` directories.
@@ -42,13 +57,20 @@ fn library_in(directory: &Path) -> Option<Library> {
         .ok()?
         .filter_map(|entry| {
             let path = entry.ok()?.path();
-            let version = path.file_name()?.to_str()?.strip_prefix("libonnxruntime.so.")?.to_owned();
-            // `libonnxruntime.so.1` would be a link to the whole version.
-            (version.split('.').count() == 3).then_some(Library { path, version })
+            let version = library_version(&path)?;
+            Some(Library { path, version })
         })
         .collect();
     found.sort_by(|a, b| a.path.cmp(&b.path));
     found.pop()
+}
+
+/// The version in the name of a library; `libonnxruntime.so.1` would be a link to the whole version.
+fn library_version(path: &Path) -> Option<String> {
+    let version = path.file_name()?.to_str()?.strip_prefix("libonnxruntime.so.")?;
+    let is_version =
+        version.split('.').count() == 3 && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    is_version.then(|| version.to_owned())
 }
 
 #[cfg(test)]

@@ -30,9 +30,20 @@ pub fn write_atomic_with(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<()> {
     let cannot = || format!("cannot write `{}`", quote(path));
+    write_atomic_checked(path, scratch, |file| Ok(write(file).with_context(cannot)?))
+}
+
+/// As [`write_atomic_with`], for content that may turn out to be wrong while it is written.
+pub fn write_atomic_checked(
+    path: &Path,
+    scratch: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<()>,
+) -> Result<()> {
+    let cannot = || format!("cannot write `{}`", quote(path));
     let mut temporary = temporary_file(scratch)?;
     let mut buffered = io::BufWriter::with_capacity(1 << 16, temporary.as_file_mut());
-    write(&mut buffered).and_then(|()| buffered.flush()).with_context(cannot)?;
+    write(&mut buffered)?;
+    buffered.flush().with_context(cannot)?;
     drop(buffered);
     let permissions = match fs::metadata(path) {
         Ok(existing) => existing.permissions(),

@@ -146,6 +146,12 @@ impl Git {
         Ok(locks)
     }
 
+    /// A file of the project as a commit has it, given by its id; `None` where it has none or is not here.
+    pub fn file_at(&self, commit: &str, path: &ProjectPath) -> Option<Vec<u8>> {
+        let commit = self.repository.find_commit(git2::Oid::from_str(commit).ok()?).ok()?;
+        self.file(&commit, &self.prefix.join(path.as_path())).ok().flatten()
+    }
+
     fn lock_of(&self, commit: &git2::Commit<'_>) -> Result<LockAt> {
         let id = commit.id().to_string();
         let name = format!("{LOCK} of commit {}", &id[..12]);

@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 mod architecture;
+mod bundles;
 mod data;
 mod doctor;
 mod environments;
 mod generated;
 mod harness;
+mod hostile_bundles;
 mod init;
 mod manifest;
 mod models;

@@ -1,0 +1,55 @@
+//! The record that a bundle was made: `bundles/DIGEST` in the store.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::store::Store;
+use crate::{Digest, Result};
+
+const PREFIX: &str = "bundles";
+
+/// That a bundle was made, and where it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The version of this format; 1.
+    pub format: u64,
+    pub model: String,
+    pub version: u64,
+    /// The manifest's digest: the bundle's name everywhere.
+    pub manifest: Digest,
+    /// Where it was written last; relative to the project where it lies in it.
+    pub file: PathBuf,
+    pub size: u64,
+    pub created: Timestamp,
+    pub created_by: String,
+    /// Its documents and layers that are objects of the store.
+    pub objects: Vec<Digest>,
+}
+
+/// The bundles that were made of this version of a model, the newest first. Their files may be gone.
+pub fn made(store: &Store, model: &str, version: u64) -> Result<Vec<Record>> {
+    let mut found = Vec::new();
+    for name in store.records(PREFIX)? {
+        let Some(bytes) = store.record(&name)? else { continue };
+        let record: Record =
+            serde_json::from_slice(&bytes).with_context(|| format!("the record `{name}` is damaged"))?;
+        found.extend((record.model == model && record.version == version).then_some(record));
+    }
+    found.sort_by_key(|record| std::cmp::Reverse(record.created));
+    Ok(found)
+}
+
+/// Writes the record, or replaces the one of an earlier time.
+pub fn write(store: &Store, record: &Record) -> Result<()> {
+    let name = format!("{PREFIX}/{}", record.manifest.hex());
+    let bytes = serde_json::to_vec_pretty(record).expect("a record has text as keys");
+    loop {
+        let before = store.record(&name)?;
+        if store.replace_record(&name, before.as_deref(), &bytes)? {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! `mlx package`: one file with a model and all it needs to answer.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::output::size;
+use super::{Context, Render, Text};
+use crate::Result;
+use crate::bundle::{self, Inputs, Packaged};
+use crate::env::{Declared, Library};
+use crate::fs::quote;
+use crate::project::manifest::Serve;
+use crate::project::{Project, ProjectPath, git, gitignore};
+use crate::registry::{Reference, Registry};
+use crate::store::Store;
+
+/// Package a version of a model into one file
+///
+/// The bundle holds the model, the code and the packages that made it, the ONNX Runtime library it answers on, and the
+/// answers to the examples of the manifest; the model is asked for them before anything is written. The same version
+/// gives the same bytes, on any machine.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  mlx package churn
+  mlx package churn@production
+  mlx package churn:3 -o /tmp/churn.tar")]
+pub struct Package {
+    /// Model: the newest version, or the one of an alias or a number
+    #[arg(value_name = "MODEL[@ALIAS|:VERSION]")]
+    model: Reference,
+    /// File to write [default: dist/MODEL-VERSION.tar]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// ONNX Runtime library to pack instead of the one in the project's environment
+    #[arg(long, value_name = "FILE")]
+    onnxruntime: Option<PathBuf>,
+    /// Show what the bundle would hold, and write nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+}
+
+impl Package {
+    pub fn run(self, cx: &mut Context) -> Result<()> {
+        cx.catch_signals()?;
+        let project = cx.project()?;
+        let store = Store::open(&project.state("store"))?;
+        let version = Registry::open(&store).find(&self.model)?;
+        let model = project.manifest.model(&version.model)?;
+        let library = match (&model.serve, &self.onnxruntime) {
+            (None, _) => None,
+            (Some(Serve::Onnx(_)), Some(file)) => Some(Library::at(&cx.file(file))?),
+            (Some(Serve::Onnx(_)), None) => of_environment(cx, &project, &store)?,
+        };
+        let inputs =
+            Inputs { project: &project, store: &store, version: &version, model, onnxruntime: library.as_ref() };
+        let assembly = bundle::assemble(inputs, cx.watch())?;
+        let file = self.output.as_ref().map(|file| cx.file(file));
+        let is_default = file.is_none();
+        let file = file.unwrap_or_else(|| bundle::default_file(&project, &version));
+        if self.dry_run {
+            return cx.out.show(&bundle::packaged(&assembly, &file, None));
+        }
+        let packaged = bundle::write(&assembly, inputs, &file, &cx.user(), cx.watch())?;
+        if is_default && git::Git::of(&project)?.is_some() {
+            gitignore::ignore(&project, [&ProjectPath::new(bundle::DEFAULT_DIRECTORY).expect("it is a plain name")])?;
+        }
+        let shown = quote(file.strip_prefix(&cx.directory).unwrap_or(&file));
+        cx.out.show(&Packaged { file: PathBuf::from(&shown), ..packaged })?;
+        match model.serve {
+            Some(_) => cx.out.hint(format!("Serve it: `mlx serve {shown}`; deploy it: `mlx deploy TARGET`")),
+            None => cx.out.hint(format!("See what it holds: `mlx bundle inspect {shown}`")),
+        }
+        Ok(())
+    }
+}
+
+/// The library of the project's environment, which is made where it is not there yet.
+fn of_environment(cx: &Context, project: &Project, store: &Store) -> Result<Option<Library>> {
+    let declared = Declared::of(project, &cx.cache_directory()?, &cx.interpreters())?;
+    Ok(declared.prepare(store, cx.watch())?.onnxruntime())
+}
+
+impl Render for Packaged {
+    fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
+        let Self { model, version, manifest, file, size: written, layers, .. } = self;
+        let file = quote(file);
+        match written {
+            Some(bytes) => {
+                writeln!(out, "Packaged `{model}` {version} into `{file}`: {}, {}", manifest.short(), size(*bytes))
+            }
+            None => {
+                writeln!(out, "Would package `{model}` {version} into `{file}` as {}:", manifest.short())?;
+                layers.iter().try_for_each(|layer| writeln!(out, "  {:>10}  {}", size(layer.size), quote(&layer.path)))
+            }
+        }
+    }
+}

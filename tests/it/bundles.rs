@@ -1,0 +1,329 @@
+//! Bundles: `mlx package` and `mlx bundle`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use mlx::Digest;
+use mlx::digest::{Object, ObjectKind};
+use mlx::project::ProjectPath;
+use mlx::project::lock::LockedPath;
+use mlx::registry::{Registry, Version};
+use mlx::store::Store;
+use serde_json::{Value, json};
+
+use crate::harness::Project;
+
+const LINEAR: &[u8] = include_bytes!("../fixtures/linear.onnx");
+
+/// Registers the content of files as the next version of the model `m` at `model/`, as a training would.
+pub fn register(project: &Project, files: &[(&str, &[u8])]) {
+    register_at(project, files, None);
+}
+
+/// The same for a training at this commit.
+fn register_at(project: &Project, files: &[(&str, &[u8])], commit: Option<String>) {
+    use mlx::store::tree::{Entry, Tree};
+    let store = Store::open(&project.path(".mlx/store")).unwrap();
+    let entry = |(name, content): &(&str, &[u8])| {
+        let (digest, size) = (store.put_bytes(content).unwrap(), content.len() as u64);
+        Entry { name: name.as_bytes().into(), object: Object { kind: ObjectKind::File, digest, size, files: 1 } }
+    };
+    let tree = Tree::new(files.iter().map(entry).collect());
+    let object = tree.object(store.put_bytes(&tree.encode()).unwrap());
+    let code = b"print('trained')\n";
+    let train = Object { kind: ObjectKind::File, digest: Digest::of(code), size: code.len() as u64, files: 1 };
+    project.set("train.py", code);
+    let raw = Object { digest: Digest::of(b"1,2"), size: 3, ..train.clone() };
+    let from = |path: &str, object| LockedPath { path: ProjectPath::new(path).unwrap(), object };
+    let version = Version {
+        format: 1,
+        model: "m".into(),
+        version: 0,
+        created: "2026-01-01T00:00:00Z".parse().unwrap(),
+        created_by: "tester".into(),
+        description: None,
+        path: ProjectPath::new("model").unwrap(),
+        object,
+        step: Some("train".into()),
+        run: Some("0123456789ab".parse().unwrap()),
+        commit,
+        params: [("train.depth".to_owned(), json!(3))].into(),
+        metrics: [("accuracy".to_owned(), 0.95)].into(),
+        data: vec![from("raw.csv", raw), from("train.py", train)],
+        environment: None,
+    };
+    Registry::open(&store).register(version).unwrap();
+}
+
+/// A project with a registered model that needs no ONNX Runtime.
+pub fn with_weights() -> Project {
+    let project = Project::with_manifest("[model.m]\npath = \"model\"\ndescription = \"weights only\"\n");
+    register(&project, &[("a.bin", b"weights"), ("größe 1.bin", b"")]);
+    project
+}
+
+/// A project whose model is served, in an environment that has ONNX Runtime.
+fn with_onnx(manifest: &str) -> Project {
+    let manifest = format!(
+        "[env]\npython = {{ requirements = [\"onnxruntime==1.32.0\"] }}\n[model.m]\npath = \"model\"\n\
+         serve = {{ onnx = \"model/linear.onnx\" }}\n{manifest}"
+    );
+    let project = Project::with_manifest(&manifest);
+    register(&project, &[("linear.onnx", LINEAR)]);
+    project
+}
+
+fn files_below(root: &Path) -> Vec<String> {
+    let mut files: Vec<_> =
+        walk(root).iter().map(|path| path.strip_prefix(root).unwrap().display().to_string()).collect();
+    files.sort();
+    files
+}
+
+fn walk(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn a_packaged_model_can_be_inspected_verified_and_unpacked() {
+    let project = with_weights();
+
+    let packaged = project.mlx(&["package", "m", "--json"]).success().json();
+    let inspected = project.mlx(&["bundle", "inspect", "dist/m-1.tar", "--json"]).success().json();
+    project.mlx(&["bundle", "verify", "dist/m-1.tar"]).success().prints("`dist/m-1.tar` is sound");
+    project.mlx(&["bundle", "unpack", "dist/m-1.tar", "out"]).success();
+
+    assert_eq!(packaged["manifest"], inspected["manifest"]);
+    assert_eq!(packaged["file"], "dist/m-1.tar");
+    assert_eq!(inspected["lineage"]["run"], "0123456789ab");
+    assert_eq!(inspected["lineage"]["data"][0]["digest"], Digest::of(b"1,2").to_string());
+    // Data stays at home; only its digest travels.
+    let expected = ["code/train.py", "mlx.bundle.json", "model/a.bin", "model/größe 1.bin"];
+    assert_eq!(files_below(&project.path("out")), expected);
+    assert_eq!(project.read("out/model/a.bin"), "weights");
+    let mode = fs::metadata(project.path("out/model/a.bin")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o444);
+    project.mlx(&["bundle", "inspect", "dist/m-1.tar"]).success().prints("metric   accuracy = 0.95");
+}
+
+#[test]
+fn a_weight_file_is_a_layer_with_the_digest_of_its_object() {
+    let project = with_weights();
+
+    let packaged = project.mlx(&["package", "m:1", "--json"]).success().json();
+
+    let layer = &packaged["layers"][0];
+    assert_eq!(layer["path"], "model/a.bin");
+    assert_eq!(layer["media_type"], "application/vnd.cncf.model.weight.v1.raw");
+    assert_eq!(layer["digest"], Digest::of(b"weights").to_string());
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let project = with_weights();
+    let before = files_below(&project.root());
+
+    let planned = project.mlx(&["package", "m", "--dry-run", "--json"]).success().json();
+
+    assert_eq!(planned["size"], Value::Null);
+    assert_eq!(files_below(&project.root()), before);
+    let packaged = project.mlx(&["package", "m", "--json"]).success().json();
+    assert_eq!(planned["manifest"], packaged["manifest"]);
+}
+
+#[test]
+fn the_same_version_gives_the_same_bytes_anywhere() {
+    let project = with_onnx("examples = \"rows.csv\"\n");
+    project.set("rows.csv", "a,b,c\n1,2,3\n0.5,0,0\n");
+    let copy = Project::empty();
+    let copied = copy.other("cp", &["-r", &project.root().to_string_lossy(), "."]).status().unwrap();
+    assert!(copied.success());
+    let other = copy.path("project");
+    let touched = copy.other("find", &["project", "-exec", "touch", "-d", "2001-02-03", "{}", "+"]).status().unwrap();
+    assert!(touched.success());
+
+    project.mlx(&["package", "m"]).success();
+    let script = "umask 077; exec \"$0\" package m -C project -o ../other.tar";
+    let mlx = project.command(&[]).get_program().to_owned();
+    let mut elsewhere = copy.other("sh", &["-c", script, &mlx.to_string_lossy()]);
+    let cache =
+        project.command(&[]).get_envs().find(|(name, _)| *name == "MLX_CACHE_DIR").unwrap().1.unwrap().to_owned();
+    let outcome = elsewhere.env("MLX_CACHE_DIR", cache).env("TZ", "Asia/Tokyo").output().unwrap();
+    assert!(outcome.status.success(), "{}", String::from_utf8_lossy(&outcome.stderr));
+
+    let bytes = |path: PathBuf| Digest::of(fs::read(path).unwrap());
+    assert_eq!(bytes(project.path("dist/m-1.tar")), bytes(other.join("../other.tar")));
+}
+
+#[test]
+fn a_served_model_answers_before_it_is_packaged() {
+    let project = with_onnx("examples = \"rows.csv\"\n");
+    project.set("rows.csv", format!("age,income,debt\n1,2,3\n{}", "0.5,0,0\n".repeat(100)));
+
+    project.mlx(&["package", "m"]).success();
+
+    let bundle = project.mlx(&["bundle", "inspect", "dist/m-1.tar", "--json"]).success().json();
+    let input = &bundle["signature"]["inputs"][0];
+    assert_eq!((&input["name"], &input["datatype"], &input["shape"]), (&json!("x"), &json!("FP32"), &json!([-1, 3])));
+    assert_eq!(input["columns"], json!(["age", "income", "debt"]));
+    assert_eq!(bundle["smoke"]["request"]["inputs"][0]["shape"], json!([16, 3]));
+    let answers = bundle["smoke"]["response"]["outputs"][0]["data"].as_array().unwrap();
+    // y = x . [1, 2, -1] + 0.5
+    assert_eq!((&answers[0], &answers[1], answers.len()), (&json!(2.5), &json!(1.0), 16));
+    assert_eq!(bundle["runtimes"][0]["version"], "1.32.0");
+    assert_eq!(bundle["runtimes"][0]["path"], "runtime/linux-x86_64/libonnxruntime.so.1.32.0");
+}
+
+#[test]
+fn a_model_that_does_not_answer_is_not_packaged() {
+    let project = with_onnx("examples = \"rows.csv\"\n");
+    project.set("rows.csv", "a,b\n1,2\n");
+    project.mlx(&["package", "m"]).exits_with(2).says("`rows.csv` holds no rows for this model");
+
+    let broken = with_onnx("");
+    register(&broken, &[("linear.onnx", b"no model")]);
+    broken.mlx(&["package", "m"]).exits_with(1).says("linear.onnx");
+    register(&broken, &[("other.onnx", LINEAR)]);
+    broken.mlx(&["package", "m"]).exits_with(2).says("version 3 of `m` has no `model/linear.onnx`");
+
+    assert!(!project.exists("dist") && !broken.exists("dist"));
+}
+
+#[test]
+fn a_model_without_a_library_to_run_on_is_not_packaged() {
+    let project = Project::with_manifest("[model.m]\npath = \"model\"\nserve = { onnx = \"model/linear.onnx\" }\n")
+        .write("no.so", "")
+        .write("libonnxruntime.so.1.2.3", "no library");
+    register(&project, &[("linear.onnx", LINEAR)]);
+
+    project
+        .mlx(&["package", "m", "--onnxruntime", "no.so"])
+        .exits_with(2)
+        .says("is no ONNX Runtime library by its name");
+    project.mlx(&["package", "m", "--onnxruntime", "libonnxruntime.so.1.2.3"]).exits_with(1);
+    project.mlx(&["package", "n"]).exits_with(2);
+
+    assert!(!project.exists("dist"));
+}
+
+#[test]
+fn code_that_changed_since_comes_from_git() {
+    let project = with_weights();
+    project.commit("start");
+    let commit = project.git(&["rev-parse", "HEAD"]).stdout.trim().to_owned();
+    register_at(&project, &[("a.bin", b"other weights")], Some(commit));
+    project.set("train.py", "print('something else')\n");
+
+    project.mlx(&["package", "m"]).success();
+
+    project.mlx(&["bundle", "unpack", "dist/m-2.tar", "out"]).success();
+    assert_eq!(project.read("out/code/train.py"), "print('trained')\n");
+}
+
+#[test]
+fn code_that_is_gone_is_missed() {
+    let project = with_weights();
+    project.set("train.py", "print('something else')\n");
+
+    project
+        .mlx(&["package", "m"])
+        .exits_with(1)
+        .says("`train.py`, with which version 1 of `m` was made, is not here as it was then");
+
+    assert!(!project.exists("dist"));
+}
+
+#[test]
+fn git_ignores_the_bundles_of_a_project() {
+    let project = with_weights();
+    project.commit("start");
+
+    project.mlx(&["package", "m"]).success();
+    project.mlx(&["package", "m", "-o", "elsewhere/m.tar"]).success();
+
+    assert_eq!(project.read(".gitignore"), "/dist\n");
+}
+
+#[test]
+fn an_interrupted_package_leaves_the_old_bundle() {
+    let project = with_weights();
+    project.set("dist/m-1.tar", "the old bundle");
+    let weights = project.path(".mlx/store/objects").join({
+        let hex = Digest::of(b"weights").hex();
+        format!("{}/{}", &hex[..2], &hex[2..])
+    });
+    fs::remove_file(&weights).unwrap();
+    fs::write(&weights, "damaged").unwrap();
+
+    project.mlx(&["package", "m"]).exits_with(1).says("cannot pack `model/a.bin`");
+
+    assert_eq!(project.read("dist/m-1.tar"), "the old bundle");
+    assert_eq!(files_below(&project.path("dist")), ["m-1.tar"]);
+    assert_eq!(fs::read_dir(project.path(".mlx/tmp")).unwrap().count(), 0);
+}
+
+/// A registry on loopback of the test's own, as long as this lives.
+struct LoopbackRegistry {
+    script: PathBuf,
+    state: tempfile::TempDir,
+    host: String,
+}
+
+impl LoopbackRegistry {
+    /// `None`, said loudly, where skopeo or the registry are not installed; in CI they must be.
+    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+    fn start() -> Option<Self> {
+        let services = std::env::var_os("MLX_SERVICES").map(PathBuf::from);
+        let services = services.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/services"));
+        let (script, state) = (services.join("registry.sh"), tempfile::tempdir().unwrap());
+        let output = Self::call(&script, state.path(), "start");
+        let has_skopeo = Command::new("skopeo").arg("--version").output().is_ok();
+        if !has_skopeo || !output.status.success() {
+            let why = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(std::env::var_os("CI").is_none(), "skopeo and docker-registry must be installed in CI: {why}");
+            eprintln!("SKIPPED: no skopeo or no registry here (apt-get install skopeo docker-registry): {why}");
+            return None;
+        }
+        let text = String::from_utf8(output.stdout).unwrap();
+        let host = text.lines().find_map(|line| line.strip_prefix("export MLX_TEST_REGISTRY=")).unwrap().to_owned();
+        Some(Self { script, state, host })
+    }
+
+    fn call(script: &Path, state: &Path, verb: &str) -> std::process::Output {
+        Command::new("bash").arg(script).arg(verb).env("MLX_SERVICES_DIR", state).output().unwrap()
+    }
+}
+
+impl Drop for LoopbackRegistry {
+    fn drop(&mut self) {
+        Self::call(&self.script, self.state.path(), "stop");
+    }
+}
+
+#[test]
+fn skopeo_copies_a_bundle_to_a_registry_byte_for_byte() {
+    let Some(registry) = LoopbackRegistry::start() else { return };
+    let project = with_weights();
+    let packaged = project.mlx(&["package", "m", "--json"]).success().json();
+    let skopeo = |arguments: &[&str]| {
+        let output = project.other("skopeo", arguments).output().unwrap();
+        assert!(output.status.success(), "skopeo {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+
+    let manifest = skopeo(&["inspect", "--raw", "oci-archive:dist/m-1.tar"]);
+    let place = format!("docker://{}/models/m:1", registry.host);
+    let policy = ["--insecure-policy", "copy"];
+    skopeo(&[&policy[..], &["--dest-tls-verify=false", "oci-archive:dist/m-1.tar", &place]].concat());
+    let pushed = skopeo(&["inspect", "--raw", "--tls-verify=false", &place]);
+    skopeo(&[&policy[..], &["--src-tls-verify=false", &place, "oci-archive:back.tar"]].concat());
+
+    assert_eq!(packaged["manifest"], Digest::of(&manifest).to_string());
+    assert_eq!(manifest, pushed);
+    project.mlx(&["bundle", "verify", "back.tar"]).success();
+    project.mlx(&["bundle", "unpack", "back.tar", "out"]).success();
+    assert_eq!(project.read("out/model/a.bin"), "weights");
+}
