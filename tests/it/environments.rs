@@ -308,3 +308,32 @@ fn nothing_is_made_where_nothing_is_declared() {
 
     assert!(!place.cache.join("envs").exists());
 }
+
+#[test]
+fn a_training_runs_in_the_environment_and_records_it() {
+    let manifest = format!(
+        "{SIX}\n\
+         step.version = {{ cmd = \"python -c 'import six; print(six.__version__, file=open(\\\"out\\\", \\\"w\\\"))'\", outs = ['out'] }}\n"
+    );
+    let project = Project::with_manifest(&manifest);
+
+    project.mlx(&["train"]).success();
+
+    assert_eq!(project.read("out"), "1.16.0\n");
+    let run = project.mlx(&["runs", "show", "latest", "--json"]).success().json();
+    assert!(run["environment"]["digest"].is_string());
+    project.mlx(&["runs", "show", "latest"]).success().prints("packages\n");
+}
+
+#[test]
+fn a_training_that_cannot_have_its_environment_shows_what_the_installer_said() {
+    let manifest = "env.python = { requirements = ['six'] }\nstep.a = { cmd = 'echo > out', outs = ['out'] }";
+    let place = Place::new(manifest).with_uv("echo 'no such thing'; exit 7");
+    let path = host(&place.programs()).path;
+
+    let outcome = place.project.outcome(place.project.command(&["train"]).env("PATH", path));
+
+    outcome.exits_with(1).says("`uv` stopped with exit code 7\n  last lines of its output:\n    no such thing\n");
+    assert!(!place.project.exists("out"));
+    place.project.mlx(&["runs"]).success().prints("failed");
+}
