@@ -16,9 +16,9 @@ use crate::data::{self, CheckedOut, Workspace};
 /// directory. Local changes that are in no store are never overwritten without `--force`.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  git checkout v1.0 && mlx checkout
   mlx checkout data/images/cats
-  mlx checkout model --rev HEAD~1")]
+  mlx checkout model --rev HEAD~1
+  git checkout v1.0 && mlx checkout")]
 pub struct Checkout {
     /// Files or directories; all that the lock names where none is given
     #[arg(value_name = "PATH")]
