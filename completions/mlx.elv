@@ -42,10 +42,11 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand compare 'Compare two runs'
             cand logs 'Print what the steps of a run printed'
             cand model 'Register, list, show and promote models'
-            cand rollback 'Go back to the release that was live before'
-            cand releases 'List the releases on a target'
             cand package 'Package a version of a model into one file'
             cand bundle 'Inspect, verify and unpack bundles'
+            cand deploy 'Deploy a version of a model to a target'
+            cand rollback 'Go back to the release that was live before'
+            cand releases 'List the releases on a target'
             cand doctor 'Look at this machine and this project'
             cand completions 'Print the completions of a shell'
             cand man 'Write the man pages into a directory'
@@ -313,32 +314,6 @@ set edit:completion:arg-completer[mlx] = {|@words|
         }
         &'mlx;model;help;help'= {
         }
-        &'mlx;rollback'= {
-            cand --to 'Go to this release: its digest or the first digits of it, as `mlx releases` shows them'
-            cand -C 'Work as if started in this directory'
-            cand --directory 'Work as if started in this directory'
-            cand --events 'Write what happens on the way to this file, one JSON object a line'
-            cand --json 'Print the result as one JSON document'
-            cand -q 'Print the result and errors only'
-            cand --quiet 'Print the result and errors only'
-            cand -v 'Say more about what is being done'
-            cand --verbose 'Say more about what is being done'
-            cand -h 'Print help (see more with ''--help'')'
-            cand --help 'Print help (see more with ''--help'')'
-        }
-        &'mlx;releases'= {
-            cand -C 'Work as if started in this directory'
-            cand --directory 'Work as if started in this directory'
-            cand --events 'Write what happens on the way to this file, one JSON object a line'
-            cand --history 'Show everything that was done on the target instead, what failed included'
-            cand --json 'Print the result as one JSON document'
-            cand -q 'Print the result and errors only'
-            cand --quiet 'Print the result and errors only'
-            cand -v 'Say more about what is being done'
-            cand --verbose 'Say more about what is being done'
-            cand -h 'Print help (see more with ''--help'')'
-            cand --help 'Print help (see more with ''--help'')'
-        }
         &'mlx;package'= {
             cand -o 'File to write [default: dist/MODEL-VERSION.tar]'
             cand --output 'File to write [default: dist/MODEL-VERSION.tar]'
@@ -422,6 +397,48 @@ set edit:completion:arg-completer[mlx] = {|@words|
         }
         &'mlx;bundle;help;help'= {
         }
+        &'mlx;deploy'= {
+            cand --bundle 'Deploy this bundle, as `mlx package` wrote it'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand -n 'Show what would change, and change nothing'
+            cand --plan 'Show what would change, and change nothing'
+            cand --dry-run 'Show what would change, and change nothing'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;rollback'= {
+            cand --to 'Go to this release: its digest or the first digits of it, as `mlx releases` shows them'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;releases'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --history 'Show everything that was done on the target instead, what failed included'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'mlx;doctor'= {
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
@@ -471,10 +488,11 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand compare 'Compare two runs'
             cand logs 'Print what the steps of a run printed'
             cand model 'Register, list, show and promote models'
-            cand rollback 'Go back to the release that was live before'
-            cand releases 'List the releases on a target'
             cand package 'Package a version of a model into one file'
             cand bundle 'Inspect, verify and unpack bundles'
+            cand deploy 'Deploy a version of a model to a target'
+            cand rollback 'Go back to the release that was live before'
+            cand releases 'List the releases on a target'
             cand doctor 'Look at this machine and this project'
             cand completions 'Print the completions of a shell'
             cand man 'Write the man pages into a directory'
@@ -519,10 +537,6 @@ set edit:completion:arg-completer[mlx] = {|@words|
         }
         &'mlx;help;model;promote'= {
         }
-        &'mlx;help;rollback'= {
-        }
-        &'mlx;help;releases'= {
-        }
         &'mlx;help;package'= {
         }
         &'mlx;help;bundle'= {
@@ -535,6 +549,12 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;help;bundle;verify'= {
         }
         &'mlx;help;bundle;unpack'= {
+        }
+        &'mlx;help;deploy'= {
+        }
+        &'mlx;help;rollback'= {
+        }
+        &'mlx;help;releases'= {
         }
         &'mlx;help;doctor'= {
         }

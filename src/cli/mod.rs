@@ -7,6 +7,7 @@ mod compare;
 mod completions;
 mod console;
 mod context;
+mod deploy;
 mod diff;
 mod doctor;
 mod gc;
@@ -84,10 +85,11 @@ enum Command {
     Compare(compare::Compare),
     Logs(logs::Logs),
     Model(model::Model),
-    Rollback(rollback::Rollback),
-    Releases(releases::Releases),
     Package(package::Package),
     Bundle(bundle::Bundle),
+    Deploy(deploy::Deploy),
+    Rollback(rollback::Rollback),
+    Releases(releases::Releases),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
     Man(completions::Man),
@@ -108,10 +110,11 @@ impl Command {
             Self::Compare(command) => command.run(cx),
             Self::Logs(command) => command.run(cx),
             Self::Model(command) => command.run(cx),
-            Self::Rollback(command) => command.run(cx),
-            Self::Releases(command) => command.run(cx),
             Self::Package(command) => command.run(cx),
             Self::Bundle(command) => command.run(cx),
+            Self::Deploy(command) => command.run(cx),
+            Self::Rollback(command) => command.run(cx),
+            Self::Releases(command) => command.run(cx),
             Self::Doctor(command) => command.run(cx),
             Self::Completions(command) => command.run(cx),
             Self::Man(command) => command.run(cx),

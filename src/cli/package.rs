@@ -11,7 +11,7 @@ use crate::Result;
 use crate::bundle::{self, Inputs, Packaged};
 use crate::env::{Declared, Library};
 use crate::fs::quote;
-use crate::project::manifest::Serve;
+use crate::project::manifest::{Model, Serve};
 use crate::project::{Project, ProjectPath, git, gitignore};
 use crate::registry::{Reference, Registry};
 use crate::store::Store;
@@ -49,9 +49,8 @@ impl Package {
         let version = Registry::open(&store).find(&self.model)?;
         let model = project.manifest.model(&version.model)?;
         let library = match (&model.serve, &self.onnxruntime) {
-            (None, _) => None,
             (Some(Serve::Onnx(_)), Some(file)) => Some(Library::at(&cx.file(file))?),
-            (Some(Serve::Onnx(_)), None) => of_environment(cx, &project, &store)?,
+            _ => library(cx, &project, &store, model)?,
         };
         let inputs =
             Inputs { project: &project, store: &store, version: &version, model, onnxruntime: library.as_ref() };
@@ -63,8 +62,8 @@ impl Package {
             return cx.out.show(&bundle::packaged(&assembly, &file, None));
         }
         let packaged = bundle::write(&assembly, inputs, &file, &cx.user(), cx.watch())?;
-        if is_default && git::Git::of(&project)?.is_some() {
-            gitignore::ignore(&project, [&ProjectPath::new(bundle::DEFAULT_DIRECTORY).expect("it is a plain name")])?;
+        if is_default {
+            keep_out_of_git(&project)?;
         }
         let shown = quote(file.strip_prefix(&cx.directory).unwrap_or(&file));
         cx.out.show(&Packaged { file: PathBuf::from(&shown), ..packaged })?;
@@ -76,10 +75,22 @@ impl Package {
     }
 }
 
-/// The library of the project's environment, which is made where it is not there yet.
-fn of_environment(cx: &Context, project: &Project, store: &Store) -> Result<Option<Library>> {
+/// The ONNX Runtime library that the model needs: that of the project's environment, which is made where it is not there
+/// yet.
+pub(super) fn library(cx: &Context, project: &Project, store: &Store, model: &Model) -> Result<Option<Library>> {
+    if model.serve.is_none() {
+        return Ok(None);
+    }
     let declared = Declared::of(project, &cx.cache_directory()?, &cx.interpreters())?;
     Ok(declared.prepare(store, cx.watch())?.onnxruntime())
+}
+
+/// Makes Git ignore the directory that bundles go to if nothing else is said.
+pub(super) fn keep_out_of_git(project: &Project) -> Result<()> {
+    if git::Git::of(project)?.is_some() {
+        gitignore::ignore(project, [&ProjectPath::new(bundle::DEFAULT_DIRECTORY).expect("it is a plain name")])?;
+    }
+    Ok(())
 }
 
 impl Render for Packaged {

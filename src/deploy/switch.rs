@@ -188,7 +188,7 @@ impl Switch<'_> {
         let Self { target, order, release, watch, .. } = self;
         let probed = self.noting_failure(|| target.probe(release, &order.check, *watch))?;
         if let Answer::No { why, last_lines } = probed {
-            self.note(before, Outcome::Refused, Some(&why))?;
+            self.note(before, Outcome::Refused, Some(&why));
             if is_new {
                 target.remove(release)?;
             }
@@ -197,42 +197,43 @@ impl Switch<'_> {
         watch.interrupt.check()?;
         self.noting_failure(|| target.activate(release))?;
         let Some(url) = &order.check.health.url else {
-            return self.note(before, Outcome::Live, None);
+            self.note(before, Outcome::Live, None);
+            return Ok(());
         };
-        match (target.ask(url, order.check.health, *watch), before) {
-            (Ok(Answer::Yes), _) => self.note(before, Outcome::Live, None),
-            (Ok(Answer::No { why, .. }), Some(old)) => {
+        let asked = target.ask(url, order.check.health, *watch);
+        let why = match &asked {
+            Ok(Answer::Yes) => {
+                self.note(before, Outcome::Live, None);
+                return Ok(());
+            }
+            Ok(Answer::No { why, .. }) => why.clone(),
+            Err(error) => error.to_string(),
+        };
+        let end = match before {
+            Some(old) => {
                 target.activate(&old)?;
-                self.note(before, Outcome::Returned, Some(&why))?;
-                Err(self.silent(url, &why, &format!("{} is live again", self.named(&old))))
+                self.note(before, Outcome::Returned, Some(&why));
+                format!("{} is live again", self.named(&old))
             }
-            (Ok(Answer::No { why, .. }), None) => {
-                self.note(before, Outcome::Unanswered, Some(&why))?;
-                Err(self.silent(url, &why, "it stays live: there is no release to return to"))
+            None => {
+                self.note(before, Outcome::Unanswered, Some(&why));
+                "it stays live: there is no release to return to".into()
             }
-            (Err(error), Some(old)) => {
-                target.activate(&old)?;
-                self.note(before, Outcome::Returned, Some(&error.to_string()))?;
-                Err(error)
-            }
-            (Err(error), None) => {
-                self.note(before, Outcome::Unanswered, Some(&error.to_string()))?;
-                Err(error)
-            }
-        }
+        };
+        Err(asked.err().unwrap_or_else(|| self.silent(url, &why, &end)))
     }
 
     /// Writes a failure down before it goes on to the user.
     fn noting_failure<T>(&self, act: impl FnOnce() -> Result<T>) -> Result<T> {
         act().inspect_err(|error| {
-            // What failed first is what the user must hear of.
             let before = self.target.live().ok().flatten();
-            let _ = self.note(before, Outcome::Failed, Some(&error.to_string()));
+            self.note(before, Outcome::Failed, Some(&error.to_string()));
         })
     }
 
-    fn note(&self, before: Option<Digest>, outcome: Outcome, why: Option<&str>) -> Result<()> {
-        self.target.append(&Entry {
+    /// Appends to the history. What was done is done: where it cannot be written down, a warning says so.
+    fn note(&self, before: Option<Digest>, outcome: Outcome, why: Option<&str>) {
+        let entry = Entry {
             when: Timestamp::now(),
             who: self.order.who.to_owned(),
             action: self.action,
@@ -243,7 +244,10 @@ impl Switch<'_> {
             before,
             outcome,
             why: why.map(str::to_owned),
-        })
+        };
+        if let Err(error) = self.target.append(&entry) {
+            self.watch.events.warn(format!("the history of `{}` lacks this: {error}", self.order.name));
+        }
     }
 
     /// The error of a release that did not pass its probe.

@@ -5,6 +5,7 @@
 mod architecture;
 mod bundles;
 mod data;
+mod deploy;
 mod doctor;
 mod environments;
 mod generated;

@@ -1,0 +1,214 @@
+//! `mlx deploy`: a model version becomes the live release of a target.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::output::{Style, count, number, size};
+use super::runs::value;
+use super::{Context, Render, Table, Text, package};
+use crate::bundle::{self, Bundle, Inputs};
+use crate::deploy::{self, Change, Check, Deployed, FileChange, Order, Plan, Target};
+use crate::fs::{escape, quote};
+use crate::project::manifest;
+use crate::project::{Project, git::Git, gitignore};
+use crate::registry::{Reference, Registry};
+use crate::store::Store;
+use crate::{Digest, Error, Result};
+
+/// Deploy a version of a model to a target
+///
+/// Packages the version, uploads what the target does not have, starts the release beside the live one and asks it
+/// whether it answers as it did when it was packaged. Only then the target switches, in one step. Where anything fails,
+/// the old release stays live.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  mlx deploy production
+  mlx deploy production churn:3 --plan
+  mlx deploy production --bundle dist/churn-3.tar")]
+pub struct Deploy {
+    /// Target of the manifest
+    target: String,
+    /// Model to deploy instead of the one that the target names: the newest version, or the one of an alias or a number
+    #[arg(value_name = "MODEL[@ALIAS|:VERSION]")]
+    model: Option<Reference>,
+    /// Deploy this bundle, as `mlx package` wrote it
+    #[arg(long, value_name = "FILE", conflicts_with = "model")]
+    bundle: Option<PathBuf>,
+    /// Show what would change, and change nothing
+    #[arg(short = 'n', long, visible_alias = "dry-run")]
+    plan: bool,
+}
+
+impl Deploy {
+    pub fn run(self, cx: &mut Context) -> Result<()> {
+        cx.catch_signals()?;
+        let project = cx.project()?;
+        let manifest = project.manifest.target(&self.target)?;
+        let target = deploy::open(&project, manifest)?;
+        let (program, who) = (cx.program()?, cx.user());
+        let check = Check { program: &program, health: &manifest.health };
+        let order = Order { name: &self.target, who: &who, check };
+        let outcome = match &self.bundle {
+            Some(file) => {
+                let bundle = Bundle::open(&cx.file(file))?;
+                match self.plan {
+                    true => Outcome::Plan(deploy::plan(&*target, bundle.digest(), bundle.description())?),
+                    false => Outcome::Deployed(deploy::deploy(&*target, &bundle, &order, cx.watch())?),
+                }
+            }
+            None => self.model_version(cx, &project, manifest, &*target, &order)?,
+        };
+        let deployed = match outcome {
+            Outcome::Plan(plan) => return cx.out.show(&plan),
+            Outcome::Deployed(deployed) => deployed,
+        };
+        keep_out_of_git(&project, manifest)?;
+        cx.out.show(&deployed)?;
+        if deployed.changed {
+            let (name, rollback) = (&self.target, deployed.plan.live.is_some());
+            let rollback = if rollback { format!("; back: `mlx rollback {name}`") } else { String::new() };
+            cx.out.hint(format!("Serve it: `mlx serve {name}`{rollback}"));
+        }
+        Ok(())
+    }
+
+    /// Packages the version where it is not the live one already.
+    fn model_version(
+        &self,
+        cx: &Context,
+        project: &Project,
+        manifest: &manifest::Target,
+        target: &dyn Target,
+        order: &Order<'_>,
+    ) -> Result<Outcome> {
+        let reference = match &self.model {
+            Some(reference) => reference.clone(),
+            None => named_by(manifest, &self.target)?,
+        };
+        let store = Store::open(&project.state("store"))?;
+        let version = Registry::open(&store).find(&reference)?;
+        let model = project.manifest.model(&version.model)?;
+        let library = package::library(cx, project, &store, model)?;
+        let inputs = Inputs { project, store: &store, version: &version, model, onnxruntime: library.as_ref() };
+        let assembly = bundle::assemble(inputs, cx.watch())?;
+        let plan = deploy::plan(target, assembly.digest(), assembly.description())?;
+        if self.plan {
+            return Ok(Outcome::Plan(plan));
+        }
+        if plan.is_live() {
+            return Ok(Outcome::Deployed(Deployed { target: self.target.clone(), changed: false, plan }));
+        }
+        let file = bundle::default_file(project, &version);
+        let packaged = Bundle::open(&file).ok().filter(|packaged| packaged.digest() == assembly.digest());
+        let packaged = match packaged {
+            Some(packaged) => packaged,
+            None => {
+                bundle::write(&assembly, inputs, &file, order.who, cx.watch())?;
+                package::keep_out_of_git(project)?;
+                Bundle::open(&file)?
+            }
+        };
+        deploy::deploy(target, &packaged, order, cx.watch()).map(Outcome::Deployed)
+    }
+}
+
+enum Outcome {
+    Plan(Plan),
+    Deployed(Deployed),
+}
+
+/// The model that the manifest names for a target.
+fn named_by(target: &manifest::Target, name: &str) -> Result<Reference> {
+    let manifest::Target { model, place, .. } = target;
+    let model = model.as_ref().ok_or_else(|| {
+        Error::usage(format!("target `{name}` names no model ({place})"))
+            .with_hint(format!("say which: `mlx deploy {name} MODEL@ALIAS`, or write `model = \"MODEL@ALIAS\"` there"))
+    })?;
+    model.parse().map_err(|error| Error::usage(format!("`model` of target `{name}`: {error} ({place})")))
+}
+
+/// A target that lies in the project is no source.
+fn keep_out_of_git(project: &Project, target: &manifest::Target) -> Result<()> {
+    let directory = deploy::directory_of(project, target)?;
+    if directory.starts_with(project.root())
+        && let Ok(path) = project.relative(project.root(), &directory)
+        && Git::of(project)?.is_some()
+    {
+        gitignore::ignore(project, [&path])?;
+    }
+    Ok(())
+}
+
+impl Render for Deployed {
+    fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
+        let Self { target, changed, plan } = self;
+        let Plan { model, version, release, live, upload, upload_bytes, .. } = plan;
+        let what = format!("`{model}` {version} ({})", release.short());
+        if !changed {
+            return writeln!(out, "{what} is live on `{target}` already; nothing changed");
+        }
+        let before = live.as_ref().map_or(String::new(), |live| format!(", before: `{}` {}", live.model, live.version));
+        let uploaded = format!("{}, {} uploaded", count(upload.len() as u64, "file"), size(*upload_bytes));
+        writeln!(out, "{what} is live on `{target}`{before}; {uploaded}")
+    }
+}
+
+impl Render for Plan {
+    fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
+        let Self { place, release, model, version, live, .. } = self;
+        let new = format!("`{model}` {version} ({})", release.short());
+        match live {
+            Some(live) if self.is_live() => {
+                return writeln!(out, "{new} is live in {place} already; `{}` stays", live.model);
+            }
+            Some(live) => {
+                let (model, version, release) = (&live.model, live.version, live.release.short());
+                writeln!(out, "Would replace `{model}` {version} ({release}) by {new} in {place}")?;
+            }
+            None => writeln!(out, "Would deploy {new} to {place}, where nothing is live yet")?,
+        }
+        let (files, bytes) = (self.upload.len() as u64, self.upload_bytes);
+        let total = format!("{}, {}", count(self.total_files, "file"), size(self.total_bytes));
+        writeln!(out, "Would upload {}, {} (of {total})", count(files, "file"), size(bytes))?;
+        let Some(_) = live else { return Ok(()) };
+        section(out, "files", &files_table(&self.files))?;
+        section(out, "parameters", &changes(&self.params, value, |_, _| String::new()))?;
+        let metric = |metric: &f64| number(*metric);
+        section(out, "metrics", &changes(&self.metrics, metric, |live, new| format!("{:+.4}", new - live)))?;
+        section(out, "made from", &changes(&self.data, Digest::short, |_, _| String::new()))
+    }
+}
+
+/// A heading and its table; nothing where the table is empty.
+fn section(out: &mut Text<'_>, name: &str, table: &Table) -> io::Result<()> {
+    if table.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}", out.styled(Style::Bold, name))?;
+    table.render(out)
+}
+
+fn files_table(files: &[FileChange]) -> Table {
+    let mut table = Table::new(["  path", "", "size"]).right([2]);
+    for FileChange { path, live, new, size: bytes } in files {
+        let (word, bytes) = match (live, new) {
+            (None, _) => ("new", size(*bytes)),
+            (_, None) => ("gone", "-".into()),
+            _ => ("changed", size(*bytes)),
+        };
+        table.row([format!("  {}", quote(path)), word.into(), bytes]);
+    }
+    table
+}
+
+fn changes<T>(changes: &[Change<T>], text: impl Fn(&T) -> String, difference: impl Fn(&T, &T) -> String) -> Table {
+    let mut table = Table::new(["  name", "live", "new", "change"]);
+    for Change { name, live, new } in changes {
+        let shown = |side: &Option<T>| side.as_ref().map_or("-".into(), &text);
+        let change = live.as_ref().zip(new.as_ref()).map(|(live, new)| difference(live, new));
+        table.row([format!("  {}", escape(name.as_bytes())), shown(live), shown(new), change.unwrap_or_default()]);
+    }
+    table
+}
