@@ -338,6 +338,7 @@ impl Work<'_> {
             let object = object.ok_or_else(|| Error::step("it went away while it was read").context(cannot()))?;
             performed.step.outs.push(LockedPath { path: path.clone(), object });
         }
+        self.keep_sources(&performed.step.deps, &batch)?;
         if report.has_log {
             performed.step.log = Some(batch.put_file(log)?.0);
         }
@@ -371,6 +372,19 @@ impl Work<'_> {
         let message = format!("step `{}` ended well and did not make {}", step.name, missing.join(", "));
         Err(Error::step(failure::with_last_lines(message, &step.name, report, self.run))
             .with_hint(format!("let it write there, or correct its `outs` ({})", step.place)))
+    }
+
+    /// Stores the programs and other small files that no step made, as they are now: whoever packages the model wants
+    /// them, and the working tree goes on. Large ones are data, which the user tracks or does not.
+    fn keep_sources(&self, deps: &[LockedPath], batch: &Batch) -> Result<()> {
+        const LARGEST_SOURCE: u64 = 1 << 20;
+        for LockedPath { path, object } in deps {
+            let is_source = object.size <= LARGEST_SOURCE && self.graph.maker(path).is_none();
+            if is_source && !self.workspace.store().contains(&object.digest) {
+                self.workspace.add(path, batch, self.watch).with_context(|| format!("cannot store `{path}`"))?;
+            }
+        }
+        Ok(())
     }
 
     /// No dependency is another one than before the step.

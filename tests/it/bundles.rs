@@ -224,6 +224,30 @@ fn code_that_changed_since_comes_from_git() {
 }
 
 #[test]
+fn training_keeps_the_code_for_the_day_of_packaging() {
+    let manifest = "[step.fit]\ncmd = 'mkdir model; sh fit.sh > model/a.bin'\ndeps = ['fit.sh', 'lib', 'raw.csv']\n\
+                    outs = ['model']\n[model.m]\npath = 'model'\n";
+    let project = Project::with_manifest(manifest)
+        .write("fit.sh", "sh lib/how.sh raw.csv")
+        .write("lib/how.sh", "sort $1")
+        .write("lib/table.csv", "not code")
+        .write("raw.csv", "2\n1\n");
+    project.mlx(&["train"]).success();
+    project.mlx(&["model", "register", "m"]).success();
+    project.set("fit.sh", "exit 1");
+    project.set("lib/how.sh", "exit 1");
+
+    project.mlx(&["package", "m"]).success();
+
+    project.mlx(&["bundle", "unpack", "dist/m-1.tar", "out"]).success();
+    let files = files_below(&project.path("out"));
+    assert_eq!(files[..2], ["code/fit.sh", "code/lib/how.sh"], "{files:?}");
+    assert_eq!(project.read("out/code/lib/how.sh"), "sort $1");
+    assert_eq!(project.read("out/model/a.bin"), "1\n2\n");
+    project.mlx(&["verify"]).success().prints("Sound");
+}
+
+#[test]
 fn code_that_is_gone_is_missed() {
     let project = with_weights();
     project.set("train.py", "print('something else')\n");
