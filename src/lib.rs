@@ -5,9 +5,9 @@
 
 pub mod cli;
 
-pub mod doctor;
-
 pub mod deploy;
+pub mod doctor;
+pub mod serve;
 
 pub mod bundle;
 pub mod predictor;

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{BadBundle, path};
-use crate::Digest;
+use super::{BadBundle, json, path};
 use crate::env::Environment;
 use crate::predictor::Signature;
 use crate::project::lock::LockedPath;
 use crate::run::RunId;
+use crate::{Digest, Error, Kind, Result};
 
 /// The name of the description in an unpacked bundle.
 pub const DESCRIPTION_FILE: &str = "mlx.bundle.json";
@@ -35,6 +35,23 @@ pub struct Description {
 }
 
 impl Description {
+    /// Reads and checks `mlx.bundle.json`.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u64,
+        }
+        let Format { format } = json::strict(bytes, DESCRIPTION_FILE)?;
+        if format != FORMAT {
+            let problem =
+                format_args!("its {DESCRIPTION_FILE} has format {format}; this mlx knows {FORMAT}").to_string();
+            return Err(Error::new(Kind::Failed, BadBundle::new(problem)).with_hint("install a newer mlx"));
+        }
+        let description: Self = json::strict(bytes, DESCRIPTION_FILE)?;
+        description.check()?;
+        Ok(description)
+    }
+
     /// The file with this path.
     pub fn file(&self, path: &str) -> Option<&File> {
         let index = self.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;

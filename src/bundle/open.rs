@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::archive::{self, Entry, Span};
-use super::description::{DESCRIPTION_FILE, Description, FORMAT, File};
+use super::description::{DESCRIPTION_FILE, Description, File};
 use super::oci::{self, Descriptor, Index, Layout, Manifest};
 use super::refusal::refuse;
 use super::{BadBundle, json, path};
 use crate::digest::Hasher;
 use crate::error::ErrorContext;
 use crate::fs::quote;
-use crate::{Digest, Error, Kind, Result};
+use crate::{Digest, Error, Result};
 
 /// An archive, and each of its layers, has at most this many entries.
 pub const MOST_ENTRIES: usize = 10_000;
@@ -83,7 +83,7 @@ impl Bundle {
         let description_layer = manifest.layers.iter().zip(&layers).find(|(_, layer)| layer.path == DESCRIPTION_FILE);
         let Some((descriptor, _)) = description_layer else { refuse!("no layer of it is `{DESCRIPTION_FILE}`") };
         blob(&archive, &blobs, descriptor, DESCRIPTION_FILE)?;
-        let description = describe(&description_bytes)?;
+        let description = Description::parse(&description_bytes)?;
         let files = place(&description.files, found)?;
         Ok(Self {
             path: path.to_path_buf(),
@@ -291,21 +291,6 @@ fn layer_files(archive: &fs::File, blobs: &HashMap<Digest, Span>, layers: &[Laye
         }
     }
     Ok(found)
-}
-
-fn describe(bytes: &[u8]) -> Result<Description> {
-    #[derive(serde::Deserialize)]
-    struct Format {
-        format: u64,
-    }
-    let Format { format } = json::strict(bytes, DESCRIPTION_FILE)?;
-    if format != FORMAT {
-        let problem = format_args!("its {DESCRIPTION_FILE} has format {format}; this mlx knows {FORMAT}");
-        return Err(Error::new(Kind::Failed, BadBundle::new(problem)).with_hint("install a newer mlx"));
-    }
-    let description: Description = json::strict(bytes, DESCRIPTION_FILE)?;
-    description.check()?;
-    Ok(description)
 }
 
 /// Finds each file of the description among the files of the layers; none may be left over.

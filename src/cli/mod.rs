@@ -16,9 +16,12 @@ mod logs;
 mod model;
 mod output;
 mod package;
+mod predict;
+mod released;
 mod releases;
 mod rollback;
 mod runs;
+mod serve;
 mod show_run;
 mod status;
 mod table;
@@ -90,6 +93,8 @@ enum Command {
     Deploy(deploy::Deploy),
     Rollback(rollback::Rollback),
     Releases(releases::Releases),
+    Serve(serve::Serve),
+    Predict(predict::Predict),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
     Man(completions::Man),
@@ -115,6 +120,8 @@ impl Command {
             Self::Deploy(command) => command.run(cx),
             Self::Rollback(command) => command.run(cx),
             Self::Releases(command) => command.run(cx),
+            Self::Serve(command) => command.run(cx),
+            Self::Predict(command) => command.run(cx),
             Self::Doctor(command) => command.run(cx),
             Self::Completions(command) => command.run(cx),
             Self::Man(command) => command.run(cx),

@@ -1,0 +1,95 @@
+//! What the server counts, in the text format of Prometheus.
+
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Upper bounds of the histogram's buckets, in seconds.
+const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+/// The status codes that the server gives.
+const CODES: [u16; 8] = [200, 400, 404, 405, 408, 413, 500, 503];
+
+/// Counters of inference requests; all threads count at once.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    by_code: [AtomicU64; CODES.len()],
+    /// The last one counts what took longer than every bound.
+    by_duration: [AtomicU64; BUCKETS.len() + 1],
+    microseconds: AtomicU64,
+}
+
+impl Metrics {
+    /// Counts one request. A status code that the server never gives counts as 500.
+    pub fn count(&self, code: u16, duration: Duration) {
+        let index = CODES.iter().position(|known| *known == code).unwrap_or(CODES.len() - 2);
+        self.by_code[index].fetch_add(1, Ordering::Relaxed);
+        let seconds = duration.as_secs_f64();
+        let bucket = BUCKETS.iter().position(|bound| seconds <= *bound).unwrap_or(BUCKETS.len());
+        self.by_duration[bucket].fetch_add(1, Ordering::Relaxed);
+        let microseconds = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.microseconds.fetch_add(microseconds, Ordering::Relaxed);
+    }
+
+    /// The requests so far.
+    pub fn total(&self) -> u64 {
+        self.by_code.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
+    /// The text that Prometheus reads.
+    pub fn render(&self, model: &str, version: &str) -> String {
+        let labels = format!("model=\"{}\",version=\"{}\"", escape(model), escape(version));
+        let mut text = String::with_capacity(2048);
+        text.push_str("# HELP mlx_inference_requests_total Inference requests by status code.\n");
+        text.push_str("# TYPE mlx_inference_requests_total counter\n");
+        for (code, count) in CODES.iter().zip(&self.by_code) {
+            let count = count.load(Ordering::Relaxed);
+            let _ = writeln!(text, "mlx_inference_requests_total{{{labels},code=\"{code}\"}} {count}");
+        }
+        text.push_str("# HELP mlx_inference_duration_seconds From the request's head to its answer.\n");
+        text.push_str("# TYPE mlx_inference_duration_seconds histogram\n");
+        let mut so_far = 0;
+        let bounds = BUCKETS.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
+        for (bound, count) in bounds.zip(&self.by_duration) {
+            so_far += count.load(Ordering::Relaxed);
+            let _ = writeln!(text, "mlx_inference_duration_seconds_bucket{{{labels},le=\"{bound}\"}} {so_far}");
+        }
+        let seconds = self.microseconds.load(Ordering::Relaxed) as f64 / 1e6;
+        let _ = writeln!(text, "mlx_inference_duration_seconds_sum{{{labels}}} {seconds}");
+        let _ = writeln!(text, "mlx_inference_duration_seconds_count{{{labels}}} {so_far}");
+        text
+    }
+}
+
+/// A label's value as the format wants it.
+fn escape(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_add_up_as_prometheus_wants() {
+        let metrics = Metrics::default();
+
+        metrics.count(200, Duration::from_micros(700));
+        metrics.count(200, Duration::from_secs(9));
+        metrics.count(400, Duration::from_micros(100));
+
+        let text = metrics.render("a\"b", "3");
+        for line in [
+            r#"mlx_inference_requests_total{model="a\"b",version="3",code="200"} 2"#,
+            r#"mlx_inference_requests_total{model="a\"b",version="3",code="400"} 1"#,
+            r#"mlx_inference_duration_seconds_bucket{model="a\"b",version="3",le="0.0005"} 1"#,
+            r#"mlx_inference_duration_seconds_bucket{model="a\"b",version="3",le="0.001"} 2"#,
+            r#"mlx_inference_duration_seconds_bucket{model="a\"b",version="3",le="5"} 2"#,
+            r#"mlx_inference_duration_seconds_bucket{model="a\"b",version="3",le="+Inf"} 3"#,
+            r#"mlx_inference_duration_seconds_sum{model="a\"b",version="3"} 9.0008"#,
+            r#"mlx_inference_duration_seconds_count{model="a\"b",version="3"} 3"#,
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
+        }
+        assert_eq!(metrics.total(), 3);
+    }
+}

@@ -1,0 +1,117 @@
+//! Serving: a release answers over HTTP, in the Open Inference Protocol v2.
+//!
+//! Connections are looked after by an asynchronous runtime; the model works on threads of its own behind a bounded
+//! queue, so that no request, however large or slow, keeps others from being heard.
+
+pub mod client;
+mod http;
+mod metrics;
+mod pool;
+mod protocol;
+mod release;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+
+pub use protocol::{Answer, Origin};
+pub use release::{Damaged, Release, Wanted};
+
+use crate::event::{EventSink, Interrupt};
+use crate::{Error, Result};
+use http::App;
+
+/// How often the wish to stop is looked at.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Requests that run when the server is asked to stop have this long to end.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// Where and how the server listens.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub host: String,
+    /// 0 for any that is free.
+    pub port: u16,
+    /// The name that the model answers to; its own where this is `None`.
+    pub model_name: Option<String>,
+    /// A larger body is refused.
+    pub max_body_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { host: "127.0.0.1".into(), port: 8080, model_name: None, max_body_bytes: 64 << 20 }
+    }
+}
+
+/// Serves the release until somebody asks to stop; then requests that have begun are answered, and it returns.
+///
+/// An event says `serving NAME VERSION on http://ADDRESS` once the server answers.
+pub fn run(options: &Options, release: Release, interrupt: &Interrupt, events: &Arc<dyn EventSink>) -> Result<()> {
+    let app = Arc::new(App::new(options, release, events.clone())?);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("http")
+        .enable_all()
+        .build()
+        .context("cannot start the server's threads")?;
+    let result = runtime.block_on(listen(options, app, interrupt));
+    // Connections that outlived the time to end are dropped.
+    runtime.shutdown_timeout(PAUSE);
+    result
+}
+
+async fn listen(options: &Options, app: Arc<App>, interrupt: &Interrupt) -> Result<()> {
+    let Options { host, port, .. } = options;
+    let listener = TcpListener::bind((host.as_str(), *port)).await.map_err(|error| {
+        let place = crate::fs::escape(host.as_bytes());
+        Error::failed(error)
+            .context(format!("cannot listen on {place}, port {port}"))
+            .with_hint("choose another port with `--port`; 0 takes any that is free")
+    })?;
+    let address = listener.local_addr().context("cannot tell the server's address")?;
+    let stopped = {
+        let (interrupt, app) = (interrupt.clone(), app.clone());
+        async move {
+            wait(|| interrupt.is_requested()).await;
+            app.stop_taking();
+        }
+    };
+    // An answer is one small packet that nothing follows.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let server = axum::serve(listener, http::router(app.clone())).with_graceful_shutdown(stopped).into_future();
+    let mut server = std::pin::pin!(server);
+    announce(&app, address);
+    let result = tokio::select! {
+        result = &mut server => result,
+        () = out_of_patience(interrupt) => Ok(()),
+    };
+    app.announce_end();
+    result.context("the server broke down")?;
+    Ok(())
+}
+
+fn announce(app: &App, address: SocketAddr) {
+    app.events.note(format!("serving {} {} on http://{address}", app.origin.model_name, app.origin.model_version));
+}
+
+/// Ends when somebody asked twice to stop, or once and the time to end is over.
+async fn out_of_patience(interrupt: &Interrupt) {
+    wait(|| interrupt.is_requested()).await;
+    tokio::select! {
+        () = tokio::time::sleep(DRAIN) => {}
+        () = wait(|| interrupt.is_urgent()) => {}
+    }
+}
+
+/// Signal handlers can't wake a task, so that it has to look.
+async fn wait(condition: impl Fn() -> bool) {
+    while !condition() {
+        tokio::time::sleep(PAUSE).await;
+    }
+}

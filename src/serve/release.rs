@@ -1,0 +1,203 @@
+//! A release: an unpacked bundle whose model is loaded and answers as it did when it was packaged.
+
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use rayon::prelude::*;
+
+use crate::bundle::{self, Bundle, DESCRIPTION_FILE, Description, Serve, Smoke};
+use crate::digest::Hasher;
+use crate::error::ErrorContext;
+use crate::event::Watch;
+use crate::fs::{FileLock, quote};
+use crate::predictor::{Capacity, InferRequest, Predictor, Signature, matches, onnx};
+use crate::{Digest, Error, Kind, Result};
+
+/// Above this size a model is loaded once and given all threads, else once for each processor.
+const LARGE_MODEL_BYTES: u64 = 64 << 20;
+
+/// A model that is ready to answer, and where it comes from.
+pub struct Release {
+    pub description: Description,
+    /// The digest of the bundle's manifest; `None` where the directory is not named by it.
+    pub bundle: Option<Digest>,
+    /// The model's signature, with the names of columns that packaging learned.
+    pub signature: Signature,
+    pub predictor: Box<dyn Predictor>,
+    pub capacity: Capacity,
+}
+
+/// What the user wants of [`Capacity`]; the rest is decided by the machine and the model.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted {
+    pub workers: Option<NonZeroUsize>,
+    pub threads: Option<NonZeroUsize>,
+}
+
+/// A file of a release is not what the bundle brought.
+#[derive(Debug, thiserror::Error)]
+#[error("file `{path}` of the release is damaged: {problem}")]
+pub struct Damaged {
+    path: String,
+    problem: String,
+}
+
+impl From<Damaged> for Error {
+    fn from(error: Damaged) -> Self {
+        Error::new(Kind::Failed, error).with_hint("unpack or deploy the bundle again")
+    }
+}
+
+impl Release {
+    /// Opens the release in this directory: checks every file against its digest, loads the model on the runtime that the
+    /// bundle brings for this platform, and asks it the recorded rows.
+    pub fn open(directory: &Path, wanted: Wanted) -> Result<Self> {
+        Self::load(directory, wanted).with_context(|| format!("cannot serve `{}`", quote(directory)))
+    }
+
+    /// Opens the bundle in this file, unpacked below `cache` under its digest, once.
+    pub fn of_bundle(path: &Path, cache: &Path, wanted: Wanted, watch: Watch<'_>) -> Result<Self> {
+        let bundle = Bundle::open(path)?;
+        let name = bundle.digest().hex();
+        let bundles = cache.join("bundles");
+        let directory = bundles.join(&name);
+        let _lock = FileLock::exclusive(&bundles.join(format!("{name}.lock")), "mlx serve", |holder| {
+            watch.events.note(format!("waiting for {}, which unpacks the same bundle", holder.0));
+        })?;
+        if is_unpacked(&directory, &bundle)? {
+            match Self::open(&directory, wanted) {
+                Err(error) if error.downcast_ref::<Damaged>().is_some() => {
+                    watch.events.warn(format!("{error}; it is unpacked again"));
+                }
+                opened => return opened,
+            }
+        }
+        set_aside(&directory, &bundles)?;
+        bundle::unpack(&bundle, &directory, &|_| None, watch)?;
+        Self::open(&directory, wanted)
+    }
+
+    fn load(directory: &Path, wanted: Wanted) -> Result<Self> {
+        let directory = directory.canonicalize().with_context(|| format!("cannot enter `{}`", quote(directory)))?;
+        let path = directory.join(DESCRIPTION_FILE);
+        let description = crate::fs::read_optional(&path)?.ok_or_else(|| {
+            Error::usage(format!("there is no {DESCRIPTION_FILE} in it"))
+                .with_hint("name a bundle that `mlx package` wrote, or a directory it was unpacked into")
+        })?;
+        let description = Description::parse(&description)?;
+        check_files(&directory, &description)?;
+        let Some(Serve::Onnx(model)) = &description.serve else {
+            return Err(Error::usage("the bundle says no way to serve its model")
+                .with_hint("give the model `serve = { onnx = \"…\" }` in mlx.toml and package it again"));
+        };
+        let model = directory.join(model);
+        let library = library(&directory, &description)?;
+        let size = model.metadata().map_or(0, |metadata| metadata.len());
+        let capacity = wanted.for_model(size);
+        let predictor = onnx::open(&library, &model, capacity)?;
+        let name = directory.file_name().and_then(|name| name.to_str());
+        let bundle = name.and_then(|name| Digest::from_hex(name).ok());
+        let release = Self::new(description, bundle, predictor, capacity);
+        release.ask_smoke()?;
+        Ok(release)
+    }
+
+    /// A release with this predictor, as yet unasked.
+    pub fn new(
+        description: Description,
+        bundle: Option<Digest>,
+        predictor: Box<dyn Predictor>,
+        capacity: Capacity,
+    ) -> Self {
+        let mut signature = predictor.signature().clone();
+        let described = description.signature.iter().flat_map(|described| &described.inputs);
+        for known in described {
+            if let Some(input) = signature.inputs.iter_mut().find(|input| input.name == known.name) {
+                input.columns.clone_from(&known.columns);
+            }
+        }
+        Self { description, bundle, signature, predictor, capacity }
+    }
+
+    /// Asks the recorded rows and compares the answers with those that were recorded.
+    pub fn ask_smoke(&self) -> Result<()> {
+        let Some(Smoke { request, response, tolerance }) = &self.description.smoke else { return Ok(()) };
+        let wrong =
+            |what: &str| Error::check(format!("the model does not answer as it did when it was packaged: {what}"));
+        let request: InferRequest = serde_json::from_value(request.clone())
+            .map_err(|error| Error::failed(format!("the recorded request can't be read: {error}")))?;
+        let answer = self.predictor.infer(&request).map_err(|error| wrong(&error.to_string()))?;
+        let answer = serde_json::to_value(answer).context("cannot write the answer")?;
+        matches(response, &answer, *tolerance).map_err(|difference| wrong(&difference))
+    }
+}
+
+impl Wanted {
+    /// For a single request.
+    pub fn single() -> Self {
+        Self { workers: Some(NonZeroUsize::MIN), threads: None }
+    }
+
+    fn for_model(self, bytes: u64) -> Capacity {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let is_large = bytes > LARGE_MODEL_BYTES;
+        let workers = self.workers.map_or(if is_large { 1 } else { processors.min(4) }, usize::from);
+        let threads = self.threads.map_or(if is_large { processors.div_ceil(workers) } else { 1 }, usize::from);
+        Capacity { workers, threads }
+    }
+}
+
+fn check_files(directory: &Path, description: &Description) -> Result<()> {
+    description.files.par_iter().try_for_each(|file| {
+        let path = directory.join(&file.path);
+        let damaged = |problem: String| Damaged { path: quote(&file.path), problem };
+        let metadata = path.symlink_metadata().map_err(|error| damaged(error.to_string()))?;
+        if !metadata.is_file() {
+            return Err(damaged("it is no regular file".into()).into());
+        }
+        let mut hasher = Hasher::new();
+        let content = File::open(&path).map_err(|error| damaged(error.to_string()))?;
+        let mut content = BufReader::with_capacity(256 * 1024, content);
+        std::io::copy(&mut content, &mut hasher).map_err(|error| damaged(error.to_string()))?;
+        match hasher.finish() {
+            (digest, size) if digest == file.digest && size == file.size => Ok(()),
+            (digest, _) => Err(damaged(format!("it should be {} and hashes to {digest}", file.digest)).into()),
+        }
+    })
+}
+
+/// The ONNX Runtime that the bundle brings for this machine.
+fn library(directory: &Path, description: &Description) -> Result<PathBuf> {
+    let platform = format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH);
+    let mut runtimes = description.runtimes.iter().filter(|runtime| runtime.name == "onnxruntime");
+    match runtimes.clone().find(|runtime| runtime.platform == platform) {
+        Some(runtime) => Ok(directory.join(&runtime.path)),
+        None => {
+            let others: Vec<&str> = runtimes.by_ref().map(|runtime| runtime.platform.as_str()).collect();
+            let others =
+                if others.is_empty() { "none at all".into() } else { format!("those of {}", others.join(", ")) };
+            Err(Error::failed(format!("the bundle brings no ONNX Runtime for {platform}, but {others}")).with_hint(
+                "require `onnxruntime` in the project's environment, and package the model on such a machine",
+            ))
+        }
+    }
+}
+
+/// Whether the directory was unpacked from this bundle; its files are yet to be checked.
+fn is_unpacked(directory: &Path, bundle: &Bundle) -> Result<bool> {
+    let description = crate::fs::read_optional(&directory.join(DESCRIPTION_FILE))?;
+    Ok(description.is_some_and(|description| description == bundle.description_bytes()))
+}
+
+/// Takes away what lies at `directory`; a server that runs from it keeps its open files.
+fn set_aside(directory: &Path, scratch: &Path) -> Result<()> {
+    if directory.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    let aside = crate::fs::temporary_dir(scratch)?;
+    fs::rename(directory, aside.path().join("old")).with_context(|| format!("cannot move `{}`", quote(directory)))?;
+    Ok(())
+}
