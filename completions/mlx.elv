@@ -47,6 +47,8 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand deploy 'Deploy a version of a model to a target'
             cand rollback 'Go back to the release that was live before'
             cand releases 'List the releases on a target'
+            cand serve 'Answer inference requests over HTTP'
+            cand predict 'Ask a model'
             cand doctor 'Look at this machine and this project'
             cand completions 'Print the completions of a shell'
             cand man 'Write the man pages into a directory'
@@ -439,6 +441,40 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'mlx;serve'= {
+            cand --host 'Address to listen on; 0.0.0.0 lets other machines in'
+            cand --port 'Port to listen on; 0 takes any that is free'
+            cand --model-name 'Name that the model answers to, instead of its own'
+            cand --workers 'Requests answered at once, each with its copy of the model [default: by processors and size of the model]'
+            cand --threads 'Threads that work on one request [default: by processors and size of the model]'
+            cand --max-body 'Largest request body, in MiB'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;predict'= {
+            cand -i 'File with the rows; `-` for standard input'
+            cand --input 'File with the rows; `-` for standard input'
+            cand --format 'Format of the rows [default: by the file''s name, else by its first character]'
+            cand --model 'Model to ask, where the server has several'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'mlx;doctor'= {
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
@@ -493,6 +529,8 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand deploy 'Deploy a version of a model to a target'
             cand rollback 'Go back to the release that was live before'
             cand releases 'List the releases on a target'
+            cand serve 'Answer inference requests over HTTP'
+            cand predict 'Ask a model'
             cand doctor 'Look at this machine and this project'
             cand completions 'Print the completions of a shell'
             cand man 'Write the man pages into a directory'
@@ -555,6 +593,10 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;help;rollback'= {
         }
         &'mlx;help;releases'= {
+        }
+        &'mlx;help;serve'= {
+        }
+        &'mlx;help;predict'= {
         }
         &'mlx;help;doctor'= {
         }

@@ -65,8 +65,9 @@ impl Package {
         if is_default {
             keep_out_of_git(&project)?;
         }
-        let shown = quote(file.strip_prefix(&cx.directory).unwrap_or(&file));
-        cx.out.show(&Packaged { file: PathBuf::from(&shown), ..packaged })?;
+        let file = file.strip_prefix(&cx.directory).unwrap_or(&file).to_path_buf();
+        let shown = quote(&file);
+        cx.out.show(&Packaged { file, ..packaged })?;
         match model.serve {
             Some(_) => cx.out.hint(format!("Serve it: `mlx serve {shown}`; deploy it: `mlx deploy TARGET`")),
             None => cx.out.hint(format!("See what it holds: `mlx bundle inspect {shown}`")),

@@ -178,6 +178,37 @@ fn a_served_model_answers_before_it_is_packaged() {
 }
 
 #[test]
+fn examples_may_be_json_and_may_be_missing() {
+    let project = with_onnx("examples = \"rows.json\"\n");
+    project.set("rows.json", serde_json::to_string(&vec![json!([1, 2, 3]); 20]).unwrap());
+    let silent = with_onnx("");
+
+    project.mlx(&["package", "m"]).success();
+    silent
+        .mlx(&["package", "m"])
+        .success()
+        .says("`m` has no `examples`: no answer of it is recorded (mlx.toml, line 3)");
+
+    project.mlx(&["bundle", "inspect", "dist/m-1.tar"]).success().prints("answers to 16 rows, tolerance 0.0001");
+    let bundle = silent.mlx(&["bundle", "inspect", "dist/m-1.tar", "--json"]).success().json();
+    assert_eq!((&bundle["smoke"], &bundle["signature"]["inputs"][0]["name"]), (&Value::Null, &json!("x")));
+}
+
+#[test]
+fn a_version_shows_the_bundles_made_of_it() {
+    let project = with_weights();
+
+    let packaged = project.mlx(&["package", "m", "--json"]).success().json();
+    project.mlx(&["package", "m", "-o", "again.tar"]).success();
+
+    let bundles = &project.mlx(&["model", "show", "m", "--json"]).success().json()["bundles"];
+    // The same bundle under another name is the same bundle.
+    assert_eq!((&bundles[0]["manifest"], &bundles[0]["file"]), (&packaged["manifest"], &json!("again.tar")));
+    assert_eq!(bundles.as_array().unwrap().len(), 1);
+    project.mlx(&["model", "show", "m"]).success().prints("again.tar");
+}
+
+#[test]
 fn a_model_that_does_not_answer_is_not_packaged() {
     let project = with_onnx("examples = \"rows.csv\"\n");
     project.set("rows.csv", "a,b\n1,2\n");

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::Result;
 use crate::bundle::{Bundle, Description, Inspection, Lineage, Serve};
-use crate::cli::output::{Style, size};
+use crate::cli::output::{Style, count, size};
 use crate::cli::{Context, Render, Table, Text};
 use crate::fs::{escape, quote};
 use crate::predictor::Tensor;
@@ -54,7 +54,8 @@ impl Render for Inspection<'_> {
             signature.outputs.iter().try_for_each(|tensor| line(out, "output", tensor_text(tensor)))?;
         }
         if let Some(smoke) = smoke {
-            line(out, "smoke", format!("a recorded answer, tolerance {}", smoke.tolerance))?;
+            let rows = smoke.request["inputs"][0]["shape"][0].as_u64().unwrap_or(1);
+            line(out, "smoke", format!("answers to {}, tolerance {}", count(rows, "row"), smoke.tolerance))?;
         }
         render_lineage(lineage, out)?;
         writeln!(out)?;

@@ -10,7 +10,8 @@ use super::super::runs::value;
 use super::super::{Context, Render, Table, Text};
 use super::aliases_of;
 use crate::Result;
-use crate::fs::escape;
+use crate::bundle;
+use crate::fs::{escape, quote};
 use crate::project::lock::LockedPath;
 use crate::registry::{Promotion, Reference, Registry, Version};
 use crate::store::Store;
@@ -18,7 +19,7 @@ use crate::store::Store;
 /// Show a version of a model and where it comes from
 ///
 /// Shows the run that made it, its parameters and metrics, the digests of all data and code that went into it, the
-/// commit and the environment, and each promotion.
+/// commit and the environment, each promotion, and the bundles made of it.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  mlx model show churn\n  mlx model show churn@production\n  mlx model show churn:3 --json | jq '.data[].digest'"
@@ -32,12 +33,14 @@ pub struct Show {
 impl Show {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         let project = cx.project()?;
-        let registry = Registry::open(&Store::open(&project.state("store"))?);
+        let store = Store::open(&project.state("store"))?;
+        let registry = Registry::open(&store);
         let version = registry.find(&self.reference)?;
+        let bundles = bundle::made(&store, &version.model, version.version)?;
         let aliases = aliases_of(&registry, &version.model, version.version)?;
         let concerns = |promotion: &Promotion| [Some(promotion.to), promotion.from].contains(&Some(version.version));
         let promotions = registry.history(&version.model)?.into_iter().filter(concerns).collect();
-        cx.out.show(&Shown { version, aliases, promotions })
+        cx.out.show(&Shown { version, aliases, promotions, bundles })
     }
 }
 
@@ -48,6 +51,8 @@ struct Shown {
     aliases: Vec<String>,
     /// Every promotion from this version or to it, the oldest first.
     promotions: Vec<Promotion>,
+    /// Bundles that were made of it here, the newest first.
+    bundles: Vec<bundle::Record>,
 }
 
 impl Render for Shown {
@@ -66,7 +71,8 @@ impl Render for Shown {
         section(out, "parameters", &pairs(params))?;
         section(out, "metrics", &pairs(metrics))?;
         section(out, "made from", &files(data))?;
-        section(out, "promotions", &promotions(&self.promotions))
+        section(out, "promotions", &promotions(&self.promotions))?;
+        section(out, "bundles", &bundles(&self.bundles))
     }
 }
 
@@ -115,6 +121,15 @@ fn files(files: &[LockedPath]) -> Table {
     for LockedPath { path, object } in files {
         let slash = if object.is_directory() { "/" } else { "" };
         table.row([format!("  {path}{slash}"), object.digest.short(), size(object.size)]);
+    }
+    table
+}
+
+fn bundles(bundles: &[bundle::Record]) -> Table {
+    let mut table = Table::new(["  made (UTC)", "digest", "size", "who", "file"]).right([2]);
+    for bundle::Record { created, manifest, size: bytes, created_by, file, .. } in bundles {
+        let who = escape(created_by.as_bytes());
+        table.row([format!("  {}", minute(*created)), manifest.short(), size(*bytes), who, quote(file)]);
     }
     table
 }
