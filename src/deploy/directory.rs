@@ -43,11 +43,6 @@ impl Directory {
         }
     }
 
-    /// The directory of the release that is live; `None` where none is.
-    pub fn live_directory(&self) -> Result<Option<PathBuf>> {
-        Ok(self.live()?.map(|release| self.release(&release)))
-    }
-
     fn release(&self, release: &Digest) -> PathBuf {
         self.root.join("releases").join(release.hex())
     }

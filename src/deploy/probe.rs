@@ -119,7 +119,7 @@ impl Server {
                 return Ok(Err(ended(status)));
             }
             if !pause(deadline, interrupt)? {
-                return Ok(Err(why));
+                return Ok(Err(format!("{why} for {} s", health.timeout.as_secs_f64())));
             }
         }
         interrupt.check()?;
@@ -278,7 +278,82 @@ fn reason(error: &reqwest::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+    use crate::bundle::{Lineage, ModelName};
+    use crate::event::Silent;
+
+    /// What is said of a release whose server is this shell script.
+    fn answer_of(script: &str, timeout: Duration) -> Answer {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("server");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        let lineage = Lineage {
+            run: None,
+            step: None,
+            commit: None,
+            params: Default::default(),
+            metrics: Default::default(),
+            data: Vec::new(),
+            environment: None,
+        };
+        let description = Description {
+            format: 1,
+            model: ModelName { name: "m".into(), version: 1, description: None },
+            serve: None,
+            signature: None,
+            runtimes: Vec::new(),
+            lineage,
+            smoke: None,
+            files: Vec::new(),
+        };
+        let health = Health { timeout, ..Health::default() };
+        let check = Check { program: &program, health: &health };
+        let watch = Watch { events: &Silent, interrupt: &Interrupt::default() };
+        loop {
+            match serve_and_ask(dir.path(), &description, &check, watch) {
+                // Another thread that starts a program has the script open for a moment.
+                Err(error) if error.to_string().contains("Text file busy") => std::thread::yield_now(),
+                answer => return answer.unwrap(),
+            }
+        }
+    }
+
+    fn no(why: &str, last_lines: &[&str]) -> Answer {
+        Answer::No { why: why.into(), last_lines: last_lines.iter().map(ToString::to_string).collect() }
+    }
+
+    #[test]
+    fn a_server_that_ends_is_quoted() {
+        let answer = answer_of("echo loading; echo 'no such\u{1b}file' >&2; exit 3", Duration::from_secs(60));
+
+        assert_eq!(answer, no("its server ended with exit code 3", &["loading", r"no such\x1bfile"]));
+    }
+
+    #[test]
+    fn a_server_that_hangs_is_ended_with_its_children() {
+        let answer = answer_of("echo loading; sleep 1000 & sleep 1000", Duration::from_millis(300));
+
+        assert_eq!(answer, no("it was not ready within 0.3 s", &["loading"]));
+    }
+
+    #[test]
+    fn a_server_that_says_it_is_ready_and_is_not_is_asked_until_the_time_is_over() {
+        // Nothing listens on port 1.
+        let answer = answer_of("echo serving on http://127.0.0.1:1; sleep 1000", Duration::from_millis(300));
+
+        let Answer::No { why, .. } = answer else { panic!("{answer:?}") };
+        assert!(why.starts_with("GET /v2/health/ready: ") && why.ends_with(" for 0.3 s"), "{why}");
+    }
+
+    #[test]
+    fn a_server_that_prints_much_is_not_held_up() {
+        let answer = answer_of("yes | head -c 300000; exit 7", Duration::from_secs(60));
+
+        assert_eq!(answer, no("its server ended with exit code 7", &["y"; LAST_LINES]));
+    }
 
     #[test]
     fn the_address_is_found_in_what_the_server_says() {

@@ -264,7 +264,12 @@ impl Switch<'_> {
             Some(old) => format!("\n  `{}` serves {} as before", order.name, self.named(&old)),
             None => format!("\n  nothing is live on `{}`, as before", order.name),
         };
-        Error::check(message).with_hint("try it here with `mlx serve`, mend the model and deploy again")
+        Error::check(message).with_hint(match self.action {
+            Action::Deploy => "try it here with `mlx serve`, mend the model and deploy again".into(),
+            Action::Rollback => {
+                format!("`mlx deploy {} {}:{}` brings it there again, whole", order.name, model.name, model.version)
+            }
+        })
     }
 
     /// The error of a target whose own server does not answer for the release.

@@ -6,6 +6,7 @@ mod architecture;
 mod bundles;
 mod data;
 mod deploy;
+mod deployed;
 mod doctor;
 mod environments;
 mod generated;
