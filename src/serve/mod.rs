@@ -9,6 +9,8 @@ mod metrics;
 mod pool;
 mod protocol;
 mod release;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

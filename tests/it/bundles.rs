@@ -65,7 +65,7 @@ pub fn with_weights() -> Project {
 }
 
 /// A project whose model is served, in an environment that has ONNX Runtime.
-fn with_onnx(manifest: &str) -> Project {
+pub fn with_onnx(manifest: &str) -> Project {
     let manifest = format!(
         "[env]\npython = {{ requirements = [\"onnxruntime==1.32.0\"] }}\n[model.m]\npath = \"model\"\n\
          serve = {{ onnx = \"model/linear.onnx\" }}\n{manifest}"

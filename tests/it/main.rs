@@ -16,4 +16,5 @@ mod init;
 mod manifest;
 mod models;
 mod runs;
+mod serve;
 mod train;

@@ -1,0 +1,466 @@
+//! Serving and asking: `mlx serve` and `mlx predict`, over real connections.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Receiver};
+
+use insta::assert_snapshot;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::bundles::with_onnx;
+use crate::harness::Project;
+
+/// `mlx serve` as a child process; killed when dropped.
+struct Server {
+    child: Child,
+    address: SocketAddr,
+    /// What it says on stderr after it was ready.
+    lines: Mutex<Receiver<String>>,
+}
+
+impl Server {
+    /// Starts it on a free port and waits until it says that it serves.
+    fn start(project: &Project, arguments: &[&str]) -> Self {
+        let arguments = [&["serve", "--port", "0"], arguments].concat();
+        let mut child = project.command(&arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let mut said = String::new();
+        for line in lines.iter() {
+            if let Some((_, address)) = line.split_once(" on http://") {
+                return Self { child, address: address.parse().unwrap(), lines: Mutex::new(lines) };
+            }
+            said = format!("{said}{line}\n");
+        }
+        panic!("the server ended with {:?}:\n{said}", child.wait());
+    }
+
+    fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).unwrap()
+    }
+
+    /// Sends these bytes and reads until the server closes.
+    fn exchange(&self, request: &[u8]) -> Answer {
+        let mut stream = self.connect();
+        // A server that refuses may close before it has read everything.
+        let _ = stream.write_all(request);
+        Answer::read(stream)
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.exchange(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())
+    }
+
+    fn post(&self, path: &str, body: &str) -> Answer {
+        self.exchange(post(path, body).as_bytes())
+    }
+
+    fn infer(&self, body: &str) -> Answer {
+        self.post("/v2/models/m/infer", body)
+    }
+
+    #[track_caller]
+    fn assert_answers(&self) {
+        let answer = self.infer(&rows("[[1, 2, 3]]"));
+        assert_eq!((answer.status, &answer.json()["outputs"][0]["data"]), (200, &json!([2.5])), "{}", answer.body);
+    }
+
+    /// Asks it to stop; returns its exit code and what it said.
+    fn stop(mut self) -> (Option<i32>, Vec<String>) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        let code = self.child.wait().unwrap().code();
+        (code, self.lines.lock().unwrap().iter().collect())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn read(mut stream: TcpStream) -> Self {
+        let mut bytes = Vec::new();
+        // The connection may be reset once the answer is there.
+        let _ = stream.read_to_end(&mut bytes);
+        let text = String::from_utf8(bytes).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+        Self { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+    }
+
+    #[track_caller]
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+}
+
+fn post(path: &str, body: &str) -> String {
+    let length = body.len();
+    format!("POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
+}
+
+/// A request of the linear model with these rows.
+fn rows(data: &str) -> String {
+    let count = serde_json::from_str::<Vec<Value>>(data).unwrap().len();
+    format!(r#"{{"inputs": [{{"name": "x", "shape": [{count}, 3], "datatype": "FP32", "data": {data}}}]}}"#)
+}
+
+/// A project with a bundle of the linear model in `dist/m-1.tar`, and what `mlx package` said.
+fn packaged() -> (Project, Value) {
+    let project = with_onnx("examples = \"rows.csv\"\n").write("rows.csv", "height,width,depth\n1,2,3\n0,0,1\n");
+    let packaged = project.mlx(&["package", "m", "--json"]).success().json();
+    (project, packaged)
+}
+
+/// The same, unpacked into `release/`.
+fn unpacked() -> Project {
+    let (project, _) = packaged();
+    project.mlx(&["bundle", "unpack", "dist/m-1.tar", "release"]).success();
+    project
+}
+
+/// Replaces a read-only file.
+fn replace(path: &Path, content: &[u8]) {
+    fs::set_permissions(path.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::remove_file(path).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+#[test]
+fn from_an_answer_one_can_name_the_run_the_bundle_and_the_data() {
+    let (project, packaged) = packaged();
+    let server = Server::start(&project, &["dist/m-1.tar"]);
+
+    let answer = server.infer(&rows("[[1, 2, 3], [0, 0, 0]]"));
+    let metadata = server.get("/v2/models/m").json();
+
+    let body = answer.json();
+    assert_eq!((&body["model_name"], &body["model_version"]), (&json!("m"), &json!("1")));
+    assert_eq!(body["outputs"], json!([{"name": "y", "datatype": "FP32", "shape": [2, 1], "data": [2.5, 0.5]}]));
+    assert_eq!(body["parameters"], json!({"run": "0123456789ab", "bundle": packaged["manifest"]}));
+    assert!(answer.head.contains("\r\nmlx-run: 0123456789ab\r\n"), "{}", answer.head);
+    let bundle = packaged["manifest"].as_str().unwrap();
+    assert!(answer.head.contains(&format!("\r\nmlx-bundle: {bundle}\r\n")), "{}", answer.head);
+    let lineage = &metadata["lineage"];
+    assert_eq!((&lineage["run"], &lineage["bundle"]), (&json!("0123456789ab"), &packaged["manifest"]));
+    assert_eq!(lineage["data"][0]["path"], "raw.csv");
+    assert_eq!(lineage["data"][0]["digest"], mlx::Digest::of(b"1,2").to_string());
+    assert_eq!(metadata["inputs"][0]["shape"], json!([-1, 3]));
+    assert_eq!(metadata["inputs"][0]["columns"], json!(["height", "width", "depth"]));
+}
+
+#[test]
+fn the_protocol_is_spoken_on_versioned_and_unversioned_paths() {
+    let project = unpacked();
+    let server = Server::start(&project, &["release", "--model-name", "linear"]);
+
+    let server_metadata = server.get("/v2").json();
+    assert_eq!((&server_metadata["name"], &server_metadata["models"]), (&json!("mlx"), &json!(["linear"])));
+    for (path, body) in [("/v2/health/live", json!({"live": true})), ("/v2/health/ready", json!({"ready": true}))] {
+        assert_eq!((server.get(path).status, server.get(path).json()), (200, body));
+    }
+    for model in ["/v2/models/linear", "/v2/models/linear/versions/1"] {
+        assert_eq!(server.get(model).json()["platform"], "onnxruntime_onnx");
+        assert_eq!(server.get(&format!("{model}/ready")).status, 200);
+        let body = r#"{"id": "seven", "outputs": [{"name": "y", "parameters": {"binary_data": false}}],
+            "inputs": [{"data": [1, 2, 3], "datatype": "FP32", "shape": [1, 3], "name": "x"}]}"#;
+        let answer = server.post(&format!("{model}/infer"), body);
+        assert_eq!((answer.status, &answer.json()["id"]), (200, &json!("seven")));
+        assert_eq!(answer.json()["outputs"][0]["data"], json!([2.5]));
+    }
+    let metrics = server.get("/metrics").body;
+    let counted = r#"mlx_inference_requests_total{model="linear",version="1",code="200"} 2"#;
+    assert!(metrics.lines().any(|line| line == counted), "{metrics}");
+}
+
+#[test]
+fn every_bad_request_gets_an_error_in_json_and_the_next_good_one_an_answer() {
+    let project = unpacked();
+    let server = Server::start(&project, &["release", "--max-body", "1"]);
+    let model = "/v2/models/m";
+    let infer = "/v2/models/m/infer";
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let overflowing = rows("[[1, 2, 3]]").replace("[1, 3]", "[4611686018427387904, 4, 3]");
+    let large = format!("{}{}", rows("[[1, 2, 3]]"), " ".repeat(2 << 20));
+    let chunked = |body: &str| {
+        let head =
+            format!("POST {infer} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let chunk = body
+            .as_bytes()
+            .chunks(1 << 16)
+            .map(|chunk| format!("{:x}\r\n{}\r\n", chunk.len(), String::from_utf8_lossy(chunk)));
+        format!("{head}{}0\r\n\r\n", chunk.collect::<String>())
+    };
+    let with_header = |header: &str| post(infer, "{}").replace("Host: x", &format!("Host: x\r\n{header}"));
+    let cases: Vec<(String, u16, &str)> = vec![
+        (post(infer, ""), 400, "EOF while parsing"),
+        (post(infer, "{"), 400, "EOF while parsing"),
+        (post(infer, "[]"), 400, "no JSON object"),
+        (post(infer, "\u{0}\u{1}"), 400, "no JSON object"),
+        (post(infer, &deep), 400, "no JSON object"),
+        (post(infer, &rows("[[1, 2, 3]]").replace("[[1, 2, 3]]", &deep)), 400, "recursion limit exceeded"),
+        (
+            post(infer, &rows("[[NaN, 2, 3]]".replace("NaN", "0").as_str()).replace("[[0,", "[[NaN,")),
+            400,
+            "expected value",
+        ),
+        (post(infer, &rows("[[0, 2, 3]]").replace("[[0,", "[[Infinity,")), 400, "expected value"),
+        (post(infer, &rows("[[0, 2, 3]]").replace("[[0,", "[[1e400,")), 400, "number out of range"),
+        (post(infer, &rows("[[1e39, 2, 3]]")), 400, "which FP32 can't hold"),
+        (post(infer, &rows("[[1, 2]]")), 400, "which is 3 elements, and its data has 2"),
+        (
+            post(infer, &rows("[[1, 2, \\\"a\\\"]]".replace('\\', "").as_str())),
+            400,
+            "is \\\"a\\\", which FP32 can't hold",
+        ),
+        (post(infer, &rows("[[1, 2, 3]]").replace("FP32", "INT64")), 400, "input `x` is FP32, not INT64"),
+        (post(infer, &rows("[[1, 2, 3]]").replace("\"x\"", "\"z\"")), 400, "the model has no input `z`"),
+        (
+            post(infer, &rows("[[1, 2, 3]]").replace("[1, 3]", "[3]")),
+            400,
+            "has shape [3], and its data is nested as [1, 3]",
+        ),
+        (
+            post(infer, &rows("[[1, 2, 3]]").replace("[[1, 2, 3]]", "[1, 2, 3]").replace("[1, 3]", "[3]")),
+            400,
+            "has shape [-1, 3], where -1 is any length, not [3]",
+        ),
+        (post(infer, &rows("[[1, 2, 3]]").replace("[1, 3]", "[-1, 3]")), 400, "a dimension below 0"),
+        (post(infer, &overflowing), 400, "more than memory can hold"),
+        (post(infer, &large), 413, "larger than 1048576 bytes"),
+        (chunked(&large), 413, "larger than 1048576 bytes"),
+        (chunked("{}"), 400, "missing field `inputs`"),
+        (with_header("Inference-Header-Content-Length: 2"), 400, "binary tensors are not supported"),
+        (with_header("Content-Encoding: gzip"), 400, "compressed bodies are not supported"),
+        (post("/v2/models/other/infer", "{}"), 404, "unknown model `other`; `m` is served"),
+        (post("/v2/models/..%2F..%2Fetc%2Fpasswd/infer", "{}"), 404, "unknown model `../../etc/passwd`"),
+        (post("/v2/models/../../etc/infer", "{}"), 404, "there is nothing at this path"),
+        (post("/v2/models/%ff%0a/infer", "{}"), 400, "the path is no UTF-8"),
+        (post("/v2/models/m/versions/2/infer", "{}"), 404, "has no version `2` here; 1 is served"),
+        (post("/v2/models/m/versions/..%2f1/infer", "{}"), 404, "has no version `../1` here"),
+        (post("/v2", "{}"), 405, "does not take this method"),
+        (post(infer, "{}").replace("POST", "GET"), 405, "does not take this method"),
+        (post(model, "{}"), 405, "does not take this method"),
+        (post("/", "{}"), 404, "there is nothing at this path"),
+    ];
+
+    for (request, status, message) in cases {
+        let answer = server.exchange(request.as_bytes());
+        let shown = &request[..request.len().min(300)];
+        assert_eq!(answer.status, status, "{shown}\n{}", answer.body);
+        let error = answer.json();
+        assert!(error["error"].is_string() && error.as_object().unwrap().len() == 1, "{shown}\n{error}");
+        assert!(answer.body.contains(message), "{shown}\n{error}\nsays nothing of {message}");
+        assert!(!answer.body.contains(&*project.root().to_string_lossy()), "a path leaks: {error}");
+        server.assert_answers();
+    }
+}
+
+#[test]
+fn clients_that_send_garbage_or_nothing_keep_nobody_waiting() {
+    let project = unpacked();
+    let server = Server::start(&project, &["release"]);
+
+    let mut waiting = Vec::new();
+    for start in ["", "GET", "POST /v2/models/m/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n{"] {
+        for _ in 0..40 {
+            let mut stream = server.connect();
+            stream.write_all(start.as_bytes()).unwrap();
+            waiting.push(stream);
+        }
+    }
+    for garbage in ["\x16\x03\x01\x02\x00\x01", "NONSENSE\r\n\r\n", "GET / HTTP/9.9\r\n\r\n"] {
+        assert_ne!(server.exchange(garbage.as_bytes()).status, 200);
+    }
+
+    server.assert_answers();
+    drop(waiting);
+    server.assert_answers();
+}
+
+#[test]
+fn many_clients_at_once_get_their_own_answers() {
+    let project = unpacked();
+    let server = &Server::start(&project, &["release"]);
+
+    std::thread::scope(|scope| {
+        for client in 0..8 {
+            scope.spawn(move || {
+                for row in 0..25 {
+                    let (a, b) = (client, row);
+                    let answer = server.infer(&rows(&format!("[[{a}, {b}, 0]]"))).json();
+                    let expected = f64::from(a) + 2.0 * f64::from(b) + 0.5;
+                    assert_eq!(answer["outputs"][0]["data"], json!([expected]));
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_request_that_has_begun_is_answered_before_the_server_ends() {
+    let project = unpacked();
+    let server = Server::start(&project, &["release"]);
+    let request = post("/v2/models/m/infer", &rows("[[1, 2, 3]]"));
+    let (first, rest) = request.split_at(request.len() - 5);
+    let mut stream = server.connect();
+    stream.write_all(first.as_bytes()).unwrap();
+    // An answer on a later connection shows that the earlier one was taken.
+    server.assert_answers();
+
+    kill_process(Pid::from_child(&server.child), Signal::TERM).unwrap();
+    while TcpStream::connect(server.address).is_ok() {
+        std::thread::yield_now();
+    }
+    stream.write_all(rest.as_bytes()).unwrap();
+
+    assert_eq!(Answer::read(stream).json()["outputs"][0]["data"], json!([2.5]));
+    let (code, lines) = server.stop();
+    assert_eq!(code, Some(0), "{lines:?}");
+    assert_eq!(lines, ["stopped after 2 requests for inference"]);
+}
+
+#[test]
+fn rows_get_the_same_answer_from_a_server_and_from_a_bundle() {
+    let (project, _) = packaged();
+    project.set("new.csv", "id,depth,height,width\na,3,1,2\nb,0,10,0\n");
+    project.set("new.json", r#"[{"height": 1, "width": 2, "depth": 3}, {"height": 10, "width": 0, "depth": 0}]"#);
+    let server = Server::start(&project, &["dist/m-1.tar"]);
+    let url = format!("http://{}", server.address);
+
+    let expected = "   y\n 2.5\n10.5\nAnswered by `m` 1. Where it comes from: `mlx runs show [id]`\n";
+    for whom in [&url, &format!("{url}/v2/models/m"), "dist/m-1.tar"] {
+        for input in ["new.csv", "new.json"] {
+            let outcome = project.mlx(&["predict", whom, "--input", input]).success();
+            assert_eq!(outcome.text(), expected, "{whom} {input}");
+        }
+    }
+    let remote = project.mlx(&["predict", &url, "-i", "new.csv", "--json"]).success().json();
+    let local = project.mlx(&["predict", "dist/m-1.tar", "-i", "new.csv", "--json"]).success().json();
+    assert_eq!(remote, local);
+}
+
+#[test]
+fn rows_come_from_standard_input_in_either_format() {
+    let project = unpacked();
+    let ask = |arguments: &[&str], input: &str| {
+        let arguments = [&["predict", "release", "--input", "-", "--quiet"], arguments].concat();
+        let mut command = project.command(&arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+
+    assert_eq!(ask(&[], "[[1, 2, 3]]"), "  y\n2.5\n");
+    assert_eq!(ask(&[], "height,width,depth\n1,2,3\n"), "  y\n2.5\n");
+    assert_snapshot!(ask(&["--format", "json"], "height,width,depth\n1,2,3\n"), @"error: cannot make a request of standard input: the JSON can't be read: expected value at line 1 column 1");
+    assert_snapshot!(ask(&[], "height,width\n1,2\n"), @"error: cannot make a request of standard input: column `depth` is missing: there are: `height`, `width`");
+    assert_snapshot!(ask(&[], "height,width,depth\n1,2,3\n4,tall,6\n"), @r#"error: cannot make a request of standard input: line 3, column `width` is "tall", which FP32 can't hold"#);
+}
+
+#[test]
+fn a_server_that_refuses_or_is_not_there_is_an_error() {
+    let project = unpacked().write("rows.json", "[[1, 2, 3]]");
+    let server = Server::start(&project, &["release"]);
+    let url = format!("http://{}", server.address);
+
+    project
+        .mlx(&["predict", &url, "--model", "other", "-i", "rows.json"])
+        .exits_with(1)
+        .says("gave 404 Not Found: unknown model `other`; `m` is served");
+    let (code, _) = server.stop();
+    assert_eq!(code, Some(0));
+    project.mlx(&["predict", &url, "-i", "rows.json"]).exits_with(1).says("Connection refused");
+}
+
+#[test]
+fn a_model_that_answers_otherwise_than_when_it_was_packaged_is_not_served() {
+    let project = unpacked();
+    let path = project.path("release/mlx.bundle.json");
+    let mut description: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    description["smoke"]["response"]["outputs"][0]["data"][1] = json!(7.0);
+    replace(&path, description.to_string().as_bytes());
+
+    project
+        .mlx(&["serve", "release", "--port", "0"])
+        .exits_with(4)
+        .says("the model does not answer as it did when it was packaged: output `y`, element 1: -0.5 instead of 7");
+}
+
+#[test]
+fn a_damaged_release_is_not_served_and_a_damaged_cache_is_mended() {
+    let (project, _) = packaged();
+    project.mlx(&["bundle", "unpack", "dist/m-1.tar", "release"]).success();
+    let damaged = |path: &Path| {
+        let mut content = fs::read(path).unwrap();
+        let last = content.len() - 1;
+        content[last] ^= 1;
+        replace(path, &content);
+    };
+    let cache = project.home().join("cache");
+    let predict = |whom: &str| {
+        let mut command = project.command(&["predict", whom, "--input", "rows.csv", "--quiet"]);
+        let output = command.env("MLX_CACHE_DIR", &cache).output().unwrap();
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let answers = (Some(0), "   y\n 2.5\n-0.5\n".to_owned());
+
+    assert_eq!(predict("dist/m-1.tar"), answers);
+    let bundles = fs::read_dir(cache.join("bundles")).unwrap().map(|entry| entry.unwrap().path());
+    let cached: Vec<_> = bundles.filter(|path| path.is_dir()).collect();
+    damaged(&cached[0].join("model/linear.onnx"));
+    assert_eq!(predict("dist/m-1.tar"), answers);
+
+    damaged(&project.path("release/model/linear.onnx"));
+    let outcome = project.mlx(&["serve", "release", "--port", "0"]).exits_with(1);
+    outcome.says("file `model/linear.onnx` of the release is damaged: it should be sha256:[digest]");
+}
+
+#[test]
+fn what_cannot_be_served_is_said_with_a_remedy() {
+    let project = unpacked();
+    project.set("empty/file", "");
+    let manifest = project.read("mlx.toml");
+    project.set("mlx.toml", format!("{manifest}[target.staging]\nurl = \"deployed\"\n"));
+
+    project.mlx(&["serve", "stagin"]).exits_with(2).says("hint: did you mean `staging`?");
+    project.mlx(&["serve", "staging"]).exits_with(2).says("hint: deploy one with `mlx deploy`");
+    project.mlx(&["serve", "empty"]).exits_with(2).says("there is no release in `[root]/project/empty`");
+    project.mlx(&["serve", "mlx.toml"]).exits_with(1).says("cannot use `[root]/project/mlx.toml` as a bundle");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    project.mlx(&["serve", "release", "--port", &port]).exits_with(1).says("hint: choose another port with `--port`");
+}
+
+#[test]
+fn the_live_release_of_a_target_is_served_by_its_name() {
+    let (project, packaged) = packaged();
+    let manifest = project.read("mlx.toml");
+    project.set("mlx.toml", format!("{manifest}[target.staging]\nurl = \"deployed\"\nmodel = \"m\"\n"));
+    let hex = packaged["manifest"].as_str().unwrap().trim_start_matches("sha256:").to_owned();
+    let release = format!("deployed/releases/{hex}");
+    project.mlx(&["bundle", "unpack", "dist/m-1.tar", &release]).success();
+    std::os::unix::fs::symlink(format!("releases/{hex}"), project.path("deployed/current")).unwrap();
+
+    for what in ["staging", "deployed"] {
+        let server = Server::start(&project, &[what]);
+        assert_eq!(server.infer(&rows("[[1, 2, 3]]")).json()["parameters"]["bundle"], packaged["manifest"]);
+    }
+}
