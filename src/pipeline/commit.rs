@@ -4,13 +4,14 @@
 //! the thread is free again is made durable together, so that many short steps share the cost. A kill at any moment
 //! loses only steps that were not committed yet; no lock or record names an object that is not there.
 
+use std::collections::HashSet;
 use std::sync::mpsc::Receiver;
 
 use super::cached::CachedStep;
 use super::unfinished;
 use crate::Result;
-use crate::project::Project;
 use crate::project::lock::LockedStep;
+use crate::project::{Lock, Project};
 use crate::store::{Batch, Store};
 
 /// A step to be committed.
@@ -59,9 +60,13 @@ fn commit(project: &Project, store: &Store, group: Vec<Commit>) -> Result<()> {
     names.iter().try_for_each(|step| unfinished::unmark(project, step))
 }
 
-/// Takes the steps out of the lock that the manifest has no more: their outputs may be another step's by now.
-pub fn forget_gone_steps(project: &Project) -> Result<()> {
-    let names: std::collections::HashSet<&str> = project.manifest.steps.iter().map(|step| step.name.as_str()).collect();
+/// Takes the steps out of the lock that the manifest has no more: their outputs may be another step's by now. `before` is
+/// the lock as it was when the run began.
+pub fn forget_gone_steps(project: &Project, before: &Lock) -> Result<()> {
+    let names: HashSet<&str> = project.manifest.steps.iter().map(|step| step.name.as_str()).collect();
+    if before.steps.keys().all(|name| names.contains(name.as_str())) {
+        return Ok(());
+    }
     project.change_lock(|lock| {
         lock.steps.retain(|name, _| names.contains(name.as_str()));
         Ok(())

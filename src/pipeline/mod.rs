@@ -14,6 +14,7 @@ mod metrics;
 mod params;
 mod plan;
 mod record;
+mod results;
 mod schedule;
 mod setup;
 mod train;
@@ -22,8 +23,6 @@ mod work;
 
 use std::path::PathBuf;
 
-pub use graph::Graph;
-pub use params::Params;
 pub use plan::{Action, Plan, PlannedStep};
 pub use train::{Trained, train};
 

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 
 use super::Options;
-use super::graph::Graph;
 use super::setup::Setup;
 use super::work::Performed;
 use crate::env::Environment;
@@ -58,12 +57,16 @@ pub fn end(run: &mut Run, setup: &Setup<'_>, results: Results) -> Option<Error> 
     let Results { mut performed, environment, commit } = results;
     let mut failures = Vec::new();
     failures.extend(commit.err());
-    let failed: Vec<usize> = setup.selected.iter().copied().filter(|step| is_failed(performed.get(step))).collect();
+    let blockers = blockers(setup, &performed);
     for index in setup.selected.iter().copied() {
-        let reason = || skip_reason(&setup.graph, &failed, index);
-        let step = performed.remove(&index).unwrap_or_else(|| {
-            Performed::nothing(&setup.graph.steps[index], &setup.step_params[index], Outcome::Skipped, &reason())
-        });
+        let skipped = || {
+            let reason = match blockers.get(&index) {
+                Some(blocker) => format!("it needs `{}`", setup.graph.steps[*blocker].name),
+                None => "the run ended before its turn".into(),
+            };
+            Performed::nothing(&setup.graph.steps[index], &setup.step_params[index], Outcome::Skipped, &reason)
+        };
+        let step = performed.remove(&index).unwrap_or_else(skipped);
         let Performed { step, history, error } = step;
         run.metrics.extend(step.metrics.clone());
         run.history.extend(history);
@@ -84,29 +87,17 @@ pub fn end(run: &mut Run, setup: &Setup<'_>, results: Results) -> Option<Error> 
     failure
 }
 
-fn is_failed(performed: Option<&Performed>) -> bool {
-    performed.is_some_and(|performed| performed.error.is_some())
-}
-
-/// Why a step did not run.
-fn skip_reason(graph: &Graph<'_>, failed: &[usize], index: usize) -> String {
-    let needed = |failed: usize| {
-        let mut open = vec![index];
-        let mut seen = std::collections::HashSet::new();
-        while let Some(step) = open.pop() {
-            if step == failed {
-                return true;
-            }
-            if seen.insert(step) {
-                open.extend(&graph.needs[step]);
-            }
+/// The step whose failure keeps each step from running, by the index of the latter.
+fn blockers(setup: &Setup<'_>, performed: &HashMap<usize, Performed>) -> HashMap<usize, usize> {
+    let mut blockers = HashMap::new();
+    for index in setup.selected.iter().copied() {
+        let failed = performed.get(&index).is_some_and(|performed| performed.error.is_some()).then_some(index);
+        let inherited = || setup.graph.needs[index].iter().find_map(|needed| blockers.get(needed).copied());
+        if let Some(blocker) = failed.or_else(inherited) {
+            blockers.insert(index, blocker);
         }
-        false
-    };
-    match failed.iter().copied().find(|failed| needed(*failed)) {
-        Some(failed) => format!("it needs `{}`", graph.steps[failed].name),
-        None => "the run ended before its turn".into(),
     }
+    blockers
 }
 
 /// One error for all: an interrupt decides, else the first; more failures are told beside it.

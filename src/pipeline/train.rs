@@ -20,7 +20,7 @@ use super::{Options, unfinished};
 use crate::event::Watch;
 use crate::fs::{FileLock, Holder, create_dir_all, quote};
 use crate::project::{Project, gitignore};
-use crate::run::{Outcome, Run, Runs};
+use crate::run::{Outcome, Run, Runs, log_path};
 use crate::{Error, Kind, Result};
 
 /// A run that came to its end, good or not.
@@ -62,9 +62,7 @@ pub fn train(project: &Project, options: &Options, watch: Watch<'_>) -> Result<T
             &open,
         )?
     };
-    if setup.lock.steps.keys().any(|name| !project.manifest.steps.iter().any(|step| step.name == *name)) {
-        forget_gone_steps(project)?;
-    }
+    forget_gone_steps(project, &setup.lock)?;
     setup.workspace.save()?;
     let failure = record::end(&mut run, &setup, results);
     match (runs.finish(&run), &failure) {
@@ -197,9 +195,11 @@ fn execute(
         (prepared.map(|prepared| prepared.record.clone()), commit)
     });
     let _ = std::fs::remove_dir_all(&files);
-    // An interrupt before the first step leaves no step that could tell of it.
+    // An interrupt between steps leaves none that could tell of it.
+    let tells = |performed: &Performed| performed.error.as_ref().is_some_and(|error| error.kind() == Kind::Interrupted);
     let is_cut_short = watch.interrupt.is_requested() && open.iter().any(|step| !performed.contains_key(step));
-    let commit = if is_cut_short { commit.and(Err(Error::interrupted())) } else { commit };
+    let commit =
+        if is_cut_short && !performed.values().any(tells) { commit.and(Err(Error::interrupted())) } else { commit };
     Ok(Results { performed, environment, commit })
 }
 
@@ -226,7 +226,11 @@ fn fresh_directory(path: &Path) -> Result<std::path::PathBuf> {
     Ok(path.to_path_buf())
 }
 
-/// The logs are objects of the store by now.
+/// Logs that are objects of the store by now go as files.
 fn remove_logs(project: &Project, run: &Run) {
-    let _ = std::fs::remove_dir_all(project.state("logs").join(run.id.as_str()));
+    for step in run.steps.iter().filter(|step| step.log.is_some()) {
+        let _ = std::fs::remove_file(log_path(project, &run.id, &step.name));
+    }
+    // Stays where a log does.
+    let _ = std::fs::remove_dir(project.state("logs").join(run.id.as_str()));
 }

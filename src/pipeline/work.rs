@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
@@ -17,18 +16,19 @@ use super::commit::{Commit, Made};
 use super::graph::Graph;
 use super::judge::{Decision, Judge, Known, Verdict};
 use super::metrics::Measured;
-use super::{failure, params, unfinished};
+use super::results::other_kind;
+use super::{params, unfinished};
 use crate::data::Workspace;
 use crate::env::{Declared, Prepared};
 use crate::error::ErrorContext;
 use crate::event::{Event, Watch};
-use crate::executor::{self, End, Job, Report};
+use crate::executor::{self, Job};
 use crate::fs::quote;
 use crate::project::lock::{JsonText, LockedPath, LockedStep};
 use crate::project::manifest::Step;
 use crate::project::{Project, ProjectPath};
 use crate::run::{MetricPoint, Outcome, RunId, RunStep, log_path};
-use crate::store::{Batch, StoreError};
+use crate::store::StoreError;
 use crate::{Error, Kind, Result};
 
 /// What the work on any step of a run needs.
@@ -300,103 +300,6 @@ impl Work<'_> {
             log: log_path(self.project, self.run, &step.name),
         }
     }
-
-    /// Checks how the program ended, and takes what it left: log, outputs, metrics.
-    fn take_results(
-        &self,
-        step: &Step,
-        performed: &mut Performed,
-        report: &Report,
-        files: &StepFiles,
-        log: &Path,
-    ) -> Result<Batch> {
-        let store = self.workspace.store();
-        performed.step.seconds = report.seconds;
-        performed.step.cpu_seconds = report.cpu_seconds;
-        performed.step.peak_memory_bytes = report.peak_memory_bytes;
-        if let End::Exited(code) = report.end {
-            performed.step.exit_code = Some(code);
-        }
-        let checked = failure::check(step, report, self.run)
-            .and_then(|()| self.check_outputs(step, report))
-            .and_then(|()| self.check_inputs(step, &performed.step.deps));
-        if let Err(error) = checked {
-            if report.has_log {
-                performed.step.log = Some(store.put_file(log)?.0);
-            }
-            return Err(error);
-        }
-        let batch = store.batch()?;
-        for path in step.products() {
-            let cannot = || format!("cannot store the output `{path}` of step `{}`", step.name);
-            // Whatever can't have a version was made by the program.
-            let object = self.workspace.add(path, &batch, self.watch).map_err(|error| match error.kind() {
-                Kind::Usage => Error::step(error),
-                _ => error,
-            });
-            let object = object.with_context(cannot)?;
-            let object = object.ok_or_else(|| Error::step("it went away while it was read").context(cannot()))?;
-            performed.step.outs.push(LockedPath { path: path.clone(), object });
-        }
-        self.keep_sources(&performed.step.deps, &batch)?;
-        if report.has_log {
-            performed.step.log = Some(batch.put_file(log)?.0);
-        }
-        let mut measured = Measured::of_files(self.project, step, self.watch.events)?;
-        measured.add_lines(&files.metrics, &step.name, self.watch.events)?;
-        performed.step.metrics = measured.last;
-        performed.history = measured.history;
-        Ok(batch)
-    }
-
-    /// Every declared output is there, and a file or a directory.
-    fn check_outputs(&self, step: &Step, report: &Report) -> Result<()> {
-        let mut missing = Vec::new();
-        for path in step.products() {
-            let target = self.project.resolve(path)?;
-            let Ok(metadata) = target.symlink_metadata() else {
-                missing.push(format!("`{path}`"));
-                continue;
-            };
-            if let Some(what) = other_kind(metadata.file_type()) {
-                return Err(Error::step(format!(
-                    "the output `{path}` of step `{}` is {what}; an output is a regular file or a directory",
-                    step.name
-                ))
-                .with_hint("let the program write the content itself there"));
-            }
-        }
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let message = format!("step `{}` ended well and did not make {}", step.name, missing.join(", "));
-        Err(Error::step(failure::with_last_lines(message, &step.name, report, self.run))
-            .with_hint(format!("let it write there, or correct its `outs` ({})", step.place)))
-    }
-
-    /// Stores the programs and other small files that no step made, as they are now: whoever packages the model wants
-    /// them, and the working tree goes on. Large ones are data, which the user tracks or does not.
-    fn keep_sources(&self, deps: &[LockedPath], batch: &Batch) -> Result<()> {
-        const LARGEST_SOURCE: u64 = 1 << 20;
-        for LockedPath { path, object } in deps {
-            let is_source = object.size <= LARGEST_SOURCE && self.graph.maker(path).is_none();
-            if is_source && !self.workspace.store().contains(&object.digest) {
-                self.workspace.add(path, batch, self.watch).with_context(|| format!("cannot store `{path}`"))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// No dependency is another one than before the step.
-    fn check_inputs(&self, step: &Step, deps: &[LockedPath]) -> Result<()> {
-        for LockedPath { path, object } in deps {
-            if self.workspace.object(path, self.watch)?.as_ref() != Some(object) {
-                return Err(Error::step(format!("step `{}` changed `{path}`, which is its input", step.name))
-                    .with_hint("let it write to another path and name that in `outs`"));
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The error of an output that can't be replaced; one that would be lost gets the remedy that helps here.
@@ -410,21 +313,10 @@ fn not_replaced(error: Error, step: &Step, path: &ProjectPath) -> Error {
     }
 }
 
-/// What an output can't be.
-fn other_kind(kind: fs::FileType) -> Option<&'static str> {
-    match kind {
-        kind if kind.is_file() || kind.is_dir() => None,
-        kind if kind.is_symlink() => Some("a symbolic link"),
-        kind if kind.is_fifo() => Some("a pipe"),
-        kind if kind.is_socket() => Some("a socket"),
-        _ => Some("a device"),
-    }
-}
-
 /// The files by which a running step gets its parameters and tells its metrics.
-struct StepFiles {
+pub(super) struct StepFiles {
     params: PathBuf,
-    metrics: PathBuf,
+    pub(super) metrics: PathBuf,
 }
 
 impl StepFiles {

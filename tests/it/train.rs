@@ -584,7 +584,7 @@ fn a_kill_at_any_step_leaves_a_sound_project() {
     let project = Project::with_manifest(&manifest).write("raw", "raw\n");
 
     for index in 0..STEPS {
-        let mut child = start(&project, &["train", "--force"]);
+        let mut child = start(&project, &["train"]);
         read_until(&mut child, &format!("s{index}: "));
         send(&child, Signal::KILL);
         child.wait().unwrap();
