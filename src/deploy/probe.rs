@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::{Answer, Check};
 use crate::Result;
 use crate::bundle::Description;
-use crate::event::{Interrupt, Watch};
+use crate::event::{Event, Interrupt, Watch};
 use crate::fs::{escape, quote};
 use crate::predictor::matches;
 use crate::project::manifest::Health;
@@ -40,6 +40,8 @@ pub fn serve_and_ask(
 ) -> Result<Answer> {
     let deadline = Instant::now() + check.health.timeout;
     let mut server = Server::start(check.program, directory)?;
+    let message = format!("asking `{}` {} whether it answers", description.model.name, description.model.version);
+    watch.events.emit(Event::Detail { message });
     let why = match server.ask(description, check.health, deadline, watch.interrupt)? {
         Ok(()) => return Ok(Answer::Yes),
         Err(why) => why,

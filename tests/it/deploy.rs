@@ -173,6 +173,30 @@ fn a_deploy_that_is_killed_before_the_switch_leaves_the_old_release_and_is_done_
 }
 
 #[test]
+fn a_full_disk_leaves_the_old_release_and_what_was_brought() {
+    let project = with_weights();
+    project.mlx(&["deploy", "production"]).success();
+    let before = live(&project);
+    register(&project, &[("a.bin", b"second"), ("big.bin", &[7; 1 << 20])]);
+    project.mlx(&["package", "m"]).success();
+    // No file may become larger than 64 KiB.
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 128; exec {} deploy production --bundle dist/m-2.tar",
+        env!("CARGO_BIN_EXE_mlx")
+    );
+
+    project.outcome(&mut project.other("sh", &["-c", &script])).exits_with(1).says("File too large");
+
+    assert_eq!(live(&project), before);
+    assert_eq!(fs::read_dir(project.path("deploy/production/tmp")).unwrap().count(), 0);
+    project.mlx(&["releases", "production", "--history"]).success().prints("failed");
+    let planned = project.mlx(&["deploy", "production", "-n", "--json"]).success().json();
+    assert_eq!(planned["upload"].as_array().unwrap().len(), 1);
+    project.mlx(&["deploy", "production"]).success();
+    assert_ne!(live(&project), before);
+}
+
+#[test]
 fn targets_that_cannot_be_used_are_named() {
     let project = Project::with_manifest(
         "[model.m]\npath = \"model\"\n[target]\nfile.url = \"file\"\ncloud.url = \"s3://bucket\"\n\

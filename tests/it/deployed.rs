@@ -8,6 +8,7 @@ use std::process::{Child, Stdio};
 use mlx::bundle::{Assembly, Bundle, Content, Description, File, PlannedLayer};
 use mlx::event::{Interrupt, Silent, Watch};
 use mlx::store::Store;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::bundles::register;
@@ -140,4 +141,24 @@ fn the_whole_of_a_bundle_file_is_deployed() {
     let server = Server::of(&elsewhere, "here", "0");
     elsewhere.set("rows.csv", "a,b,c\n0,0,0\n");
     assert_eq!(outputs(&server.predict(&elsewhere).json()), &json!([0.5]));
+}
+
+#[test]
+fn ctrl_c_while_a_release_is_asked_leaves_the_old_one() {
+    let project = with_onnx();
+    project.mlx(&["deploy", "production"]).success();
+    let before = live(&project);
+    register(&project, &[("linear.onnx", &linear_with_bias(1.5))]);
+    let manifest = project.read("mlx.toml").replace("timeout = ", "path = \"/never\", timeout = ");
+    project.set("mlx.toml", manifest);
+
+    let mut child = project.command(&["deploy", "production", "--verbose"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    lines.find(|line| line.contains("whether it answers")).unwrap();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let said: Vec<String> = lines.collect();
+
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said:?}");
+    assert_eq!(live(&project), before);
+    project.mlx(&["releases", "production", "--history"]).success().prints("failed: interrupted");
 }

@@ -276,3 +276,49 @@ fn a_damaged_record_is_named() {
         .exits_with(1)
         .says("the record `models/churn/versions/1` of the registry is damaged");
 }
+
+#[test]
+fn a_version_is_traced_back_through_the_steps_to_what_none_of_them_made() {
+    let project = Project::with_manifest(
+        r#"
+        [params]
+        train = { trees = 3 }
+        [step.prepare]
+        cmd = "cp raw.csv train.csv"
+        deps = ["raw.csv"]
+        outs = ["train.csv"]
+        [step.train]
+        cmd = "mkdir -p model && echo $MLX_PARAM_TRAIN_TREES > model/m && echo '{\"accuracy\": 0.9}' > metrics.json"
+        deps = ["train.csv", "train.py"]
+        params = ["train"]
+        outs = ["model"]
+        metrics = ["metrics.json"]
+        [step.evaluate]
+        cmd = "echo '{\"auc\": 0.8}' > evaluation.json"
+        deps = ["model"]
+        metrics = ["evaluation.json"]
+        [model.churn]
+        path = "model"
+        "#,
+    )
+    .write("raw.csv", "1,2\n")
+    .write("train.py", "fit()\n");
+    let register = |project: &Project| project.mlx(&["model", "register", "churn", "--json"]).success().json();
+    project.mlx(&["train"]).success();
+    let first = register(&project);
+    project.mlx(&["train"]).success();
+    let up_to_date = register(&project);
+    project.mlx(&["train", "--set", "train.trees=5"]).success();
+    let second = register(&project);
+    project.mlx(&["train"]).success();
+    let restored = register(&project);
+
+    let data: Vec<_> = first["data"].as_array().unwrap().iter().map(|item| item["path"].as_str().unwrap()).collect();
+    assert_eq!(data, ["raw.csv", "train.py"]);
+    assert_eq!(first["metrics"], serde_json::json!({ "accuracy": 0.9, "auc": 0.8 }));
+    assert_eq!((&second["version"], &second["params"]["train.trees"]), (&2.into(), &5.into()));
+    for again in [up_to_date, restored] {
+        assert_eq!((&again["version"], &again["is_new"], &again["run"]), (&1.into(), &false.into(), &first["run"]));
+    }
+    project.mlx(&["runs", "show", first["run"].as_str().unwrap()]).success().prints("raw.csv");
+}
