@@ -34,8 +34,10 @@ impl Render for Verified {
             let subject = digest.map_or_else(String::new, |digest| format!("object {digest} "));
             let line = out.styled(Style::Bad, format!("{subject}{what}"));
             writeln!(out, "{line}")?;
-            if digest.is_some() {
-                writeln!(out, "  breaks {}", breaks.join(", "))?;
+            match (digest, breaks.as_slice()) {
+                (None, _) => {}
+                (Some(_), []) => writeln!(out, "  nothing names it now")?,
+                (Some(_), breaks) => writeln!(out, "  breaks {}", breaks.join(", "))?,
             }
             quarantined.iter().try_for_each(|path| writeln!(out, "  put aside as {path}"))?;
         }

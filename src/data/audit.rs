@@ -13,8 +13,8 @@ use crate::event::{Event, Unit, Watch};
 use crate::fs::FileLock;
 use crate::project::git::Git;
 use crate::project::{LOCK, Lock, Project};
-use crate::store::StoreError;
 use crate::store::verify::State;
+use crate::store::{BrokenPack, StoreError};
 use crate::{Digest, Error, Result};
 
 /// What a check of every object found.
@@ -87,13 +87,27 @@ struct Root {
     is_needed: bool,
 }
 
-/// Reads every object that the lock, other commits' locks or a record reaches, and sets damaged ones aside.
+/// Reads every object of the store and looks for all that the lock, other commits' locks and the records reach; sets
+/// damaged ones aside.
 ///
 /// Commands that write to the project do not disturb it: what they have not finished is named by nothing yet.
 pub fn verify(project: &Project, workspace: &Workspace, watch: Watch<'_>) -> Result<Verified> {
     let mut problems = Vec::new();
+    // First of all, so that what could be saved of a damaged pack is found in its new place.
+    for BrokenPack { name, what, saved, quarantined } in workspace.store.mend_packs()? {
+        problems.push(Problem {
+            digest: None,
+            what: format!("the pack `{name}` is damaged: {what}; {saved} objects of it were saved"),
+            breaks: Vec::new(),
+            quarantined: Some(crate::fs::quote(quarantined)),
+        });
+    }
     let roots = roots(project, workspace, &mut problems)?;
-    let reached = reach(workspace, roots)?;
+    let mut reached = reach(workspace, roots)?;
+    // What nothing names may be named tomorrow: storing the same content again would find it there.
+    for digest in workspace.store.objects()? {
+        reached.entry(digest).or_default();
+    }
     let total = reached.len() as u64;
     let id = "verify".to_owned();
     watch.events.emit(Event::Started {
@@ -124,6 +138,8 @@ pub fn verify(project: &Project, workspace: &Workspace, watch: Watch<'_>) -> Res
                 breaks: breaks(),
                 quarantined: None,
             }),
+            // `mlx gc` of another process may have taken it meanwhile.
+            State::Missing if roots.is_empty() => {}
             State::Missing => elsewhere += 1,
             State::Damaged(what) => {
                 let quarantined = workspace.store.quarantine(&digest)?;

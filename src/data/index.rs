@@ -22,6 +22,8 @@ const HEADER_BYTES: usize = 16;
 const RECORD_BYTES: usize = 88;
 /// File systems stamp changes with a clock that ticks this coarsely, at most.
 const TICK_NS: i64 = 20_000_000;
+/// But for those whose time stamps are whole seconds, or two.
+const COARSE_TICK_NS: i64 = 2_000_000_000;
 
 /// What `stat` tells of a file, as far as a change of content shows in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,13 @@ impl Stat {
             ctime_ns: ns(metadata.ctime(), metadata.ctime_nsec()),
             inode: metadata.ino(),
         }
+    }
+
+    /// How far apart two changes must be for the second one to show. The time of change is what counts: each write sets
+    /// it, and nobody can set it back.
+    fn tick_ns(&self) -> i64 {
+        let is_whole = |ns: i64| ns % 1_000_000_000 == 0;
+        if is_whole(self.ctime_ns) && is_whole(self.mtime_ns) { COARSE_TICK_NS } else { TICK_NS }
     }
 }
 
@@ -84,7 +93,7 @@ impl Index {
             Some(entry) => *entry,
             None => self.find(path),
         }?;
-        let is_settled = entry.stat.mtime_ns.max(entry.stat.ctime_ns) < entry.read_at_ns - TICK_NS;
+        let is_settled = entry.stat.ctime_ns < entry.read_at_ns.saturating_sub(entry.stat.tick_ns());
         (entry.stat == *stat && is_settled).then_some(entry.digest)
     }
 
@@ -231,7 +240,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn stat(number: i64) -> Stat {
-        Stat { size: 7, mtime_ns: number, ctime_ns: number, inode: 3 }
+        Stat { size: 7, mtime_ns: number + 1, ctime_ns: number, inode: 3 }
     }
 
     #[test]

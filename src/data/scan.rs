@@ -47,6 +47,7 @@ impl<'a> Scan<'a> {
 
     pub fn object(mut self, path: &ProjectPath) -> Result<Option<Object>> {
         let full = path.below(&self.workspace.root);
+        self.check_link(path, &full)?;
         let metadata = match full.metadata() {
             Ok(metadata) => metadata,
             Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
@@ -68,6 +69,22 @@ impl<'a> Scan<'a> {
         // Whatever this pass did not meet is gone.
         self.workspace.index.forget_below(path.as_bytes());
         Ok(Some(object))
+    }
+
+    /// Refuses a path that is itself a link out of the project.
+    fn check_link(&self, path: &ProjectPath, full: &Path) -> Result<()> {
+        if !full.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) {
+            return Ok(());
+        }
+        match full.canonicalize() {
+            Ok(real) if !real.starts_with(&self.workspace.root) => Err(Error::usage(format!(
+                "`{path}` is a symbolic link that leads out of the project, to `{}`",
+                quote(&real)
+            ))
+            .with_hint("copy what it leads to into the project")),
+            // One that leads nowhere is as good as nothing.
+            _ => Ok(()),
+        }
     }
 
     /// Every file below `path` with its object.

@@ -1,8 +1,8 @@
 //! A batch: many new objects made durable together.
 //!
-//! The order is what a power cut asks for: every object is written under a temporary name and synced, then renamed, then
-//! each touched directory is synced once; blobs first, then the trees that name them. Only then may a lock or a record
-//! name what is in the batch.
+//! The order is what a power cut asks for: large objects are written under temporary names and synced, then renamed, then
+//! each touched directory is synced once; then the same for the pack of small objects, or for a few loose ones, and for
+//! the trees that name them. Only then may a lock or a record name what is in the batch.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
@@ -12,40 +12,49 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::TempPath;
 
-use super::Store;
+use super::pack::{self, Item, Written};
 use super::tree::Tree;
+use super::{Store, cannot_write};
 use crate::digest::{Hasher, Object};
-use crate::fs::{self, FileLock, quote};
+use crate::fs::{self, quote};
 use crate::{Digest, Result};
 
-/// How much of a file is held in memory at once.
+/// How much of a large file is held in memory at once.
 const BUFFER_BYTES: usize = 256 * 1024;
+/// Objects up to this size are small: they wait in memory, and go into packs.
+const SMALL_BYTES: usize = 1 << 20;
+/// So much small content makes a pack of its own.
+pub(super) const PACK_BYTES: usize = 32 << 20;
+/// Up to so many small objects in a batch stay loose.
+const FEW: usize = 8;
 /// Syncing waits for the disk, not for a processor: this many at once.
 const SYNC_THREADS: usize = 8;
 
 /// New objects on their way into the store. Readers see none of them before [`Batch::commit`]; dropped, they are gone.
 ///
 /// May be filled from many threads.
+#[derive(Debug)]
 pub struct Batch {
     store: Store,
     pending: Mutex<Pending>,
-    /// Keeps `mlx gc` away until the batch is over.
-    _no_gc: FileLock,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Pending {
-    blobs: Vec<(Digest, TempPath)>,
-    trees: Vec<(Digest, TempPath)>,
     known: HashSet<Digest>,
+    small: Vec<Item>,
+    small_bytes: usize,
+    trees: Vec<Item>,
+    large: Vec<(Digest, TempPath)>,
+    packs: Vec<Written>,
 }
 
 impl Batch {
     pub(super) fn new(store: &Store) -> Result<Self> {
-        let no_gc = FileLock::shared(&store.gc_lock())?;
-        Ok(Self { store: store.clone(), pending: Mutex::default(), _no_gc: no_gc })
+        store.keep_from_gc()?;
+        Ok(Self { store: store.clone(), pending: Mutex::default() })
     }
 
     /// Adds these bytes; returns their digest.
@@ -55,7 +64,7 @@ impl Batch {
 
     /// Adds the content of a file, reading it once; returns its digest and size.
     pub fn put_file(&self, path: &Path) -> Result<(Digest, u64)> {
-        let cannot = || format!("cannot read `{}`", quote(path));
+        let cannot = || format!("cannot store `{}`", quote(path));
         let file = File::open(path).with_context(cannot)?;
         let expected = file.metadata().with_context(cannot)?.len();
         self.put_reader(file, expected).map_err(|error| error.context(cannot()))
@@ -66,70 +75,100 @@ impl Batch {
         let bytes = tree.encode();
         let digest = Digest::of(&bytes);
         if self.is_new(&digest, bytes.len() as u64) {
-            let temporary = self.write(&bytes)?;
-            self.pending().trees.push((digest, temporary.into_temp_path()));
+            self.pending().trees.push((digest, bytes));
         }
         Ok(tree.object(digest))
     }
 
-    /// Adds what the reader gives, about `expected` bytes; returns digest and size. Memory is one buffer.
+    /// Adds what the reader gives, about `expected` bytes; returns digest and size. Memory is bounded.
     pub fn put_reader(&self, mut reader: impl Read, expected: u64) -> Result<(Digest, u64)> {
-        let capacity = usize::try_from(expected).unwrap_or(BUFFER_BYTES).saturating_add(1).clamp(1, BUFFER_BYTES);
-        let mut buffer = vec![0; capacity];
-        let mut filled = fill(&mut reader, &mut buffer)?;
-        if filled < buffer.len() {
-            // All of it is here: nothing need be written when the store has it.
-            let digest = Digest::of(&buffer[..filled]);
-            if self.is_new(&digest, filled as u64) {
-                let temporary = self.write(&buffer[..filled])?;
-                self.pending().blobs.push((digest, temporary.into_temp_path()));
+        let expected = usize::try_from(expected).unwrap_or(BUFFER_BYTES);
+        if expected <= SMALL_BYTES {
+            let mut content = vec![0; expected + 1];
+            let filled = fill(&mut reader, &mut content)?;
+            if filled <= expected {
+                content.truncate(filled);
+                let digest = Digest::of(&content);
+                self.put_small(digest, content)?;
+                return Ok((digest, filled as u64));
             }
-            return Ok((digest, filled as u64));
+            // It is longer than was said.
+            return self.put_large(content.as_slice().chain(reader));
         }
-        let mut temporary = fs::temporary_file(&self.store.scratch())?;
-        let mut hasher = Hasher::new();
-        buffer.resize(BUFFER_BYTES, 0);
-        while filled > 0 {
-            hasher.update(&buffer[..filled]);
-            temporary.write_all(&buffer[..filled]).context("cannot write to the store")?;
-            filled = fill(&mut reader, &mut buffer)?;
-        }
-        let (digest, size) = hasher.finish();
-        if self.is_new(&digest, size) {
-            seal(&temporary)?;
-            self.pending().blobs.push((digest, temporary.into_temp_path()));
-        }
-        Ok((digest, size))
+        self.put_large(reader)
     }
 
     /// Takes over what another batch of the same store holds, so that both are made durable together.
     pub fn absorb(&self, other: Self) {
-        let Pending { blobs, trees, .. } = other.pending.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let other = other.pending.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut pending = self.pending();
-        for (digest, temporary) in blobs {
-            if pending.known.insert(digest) {
-                pending.blobs.push((digest, temporary));
-            }
-        }
-        for (digest, temporary) in trees {
-            if pending.known.insert(digest) {
-                pending.trees.push((digest, temporary));
-            }
-        }
+        let Pending { known, small, small_bytes, trees, large, packs } = &mut *pending;
+        let small_before = small.len();
+        small.extend(other.small.into_iter().filter(|(digest, _)| !known.contains(digest)));
+        *small_bytes += small[small_before..].iter().map(|(_, content)| content.len()).sum::<usize>();
+        trees.extend(other.trees.into_iter().filter(|(digest, _)| !known.contains(digest)));
+        large.extend(other.large.into_iter().filter(|(digest, _)| !known.contains(digest)));
+        packs.extend(other.packs);
+        known.extend(other.known);
     }
 
     /// Makes everything durable and visible.
     pub fn commit(self) -> Result<()> {
-        let Pending { blobs, trees, .. } = self.pending.into_inner().unwrap_or_else(PoisonError::into_inner);
-        publish(&self.store, blobs)?;
-        publish(&self.store, trees)
+        let Self { store, pending } = self;
+        let Pending { mut small, mut trees, large, packs, .. } =
+            pending.into_inner().unwrap_or_else(PoisonError::into_inner);
+        publish(&store, large, packs)?;
+        if small.len() + trees.len() <= FEW {
+            for items in [small, trees] {
+                let write = |(digest, content): Item| Ok((digest, write(&store, &content)?));
+                publish(&store, items.into_iter().map(write).collect::<Result<_>>()?, Vec::new())?;
+            }
+            return Ok(());
+        }
+        // A pack is there as a whole or not at all, and no tree in it without what it names.
+        small.append(&mut trees);
+        publish(&store, Vec::new(), vec![pack::write(small, &store.scratch())?])?;
+        store.fold_packs_if_many()
     }
 
-    fn write(&self, bytes: &[u8]) -> Result<NamedTempFile> {
+    fn put_small(&self, digest: Digest, content: Vec<u8>) -> Result<()> {
+        if !self.is_new(&digest, content.len() as u64) {
+            return Ok(());
+        }
+        let full = {
+            let mut pending = self.pending();
+            pending.small_bytes += content.len();
+            pending.small.push((digest, content));
+            if pending.small_bytes < PACK_BYTES {
+                return Ok(());
+            }
+            pending.small_bytes = 0;
+            std::mem::take(&mut pending.small)
+        };
+        let written = pack::write(full, &self.store.scratch())?;
+        self.pending().packs.push(written);
+        Ok(())
+    }
+
+    fn put_large(&self, mut reader: impl Read) -> Result<(Digest, u64)> {
         let mut temporary = fs::temporary_file(&self.store.scratch())?;
-        temporary.write_all(bytes).context("cannot write to the store")?;
-        seal(&temporary)?;
-        Ok(temporary)
+        let mut hasher = Hasher::new();
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            let filled = fill(&mut reader, &mut buffer)?;
+            if filled == 0 {
+                break;
+            }
+            hasher.update(&buffer[..filled]);
+            temporary.write_all(&buffer[..filled]).map_err(cannot_write)?;
+        }
+        let (digest, size) = hasher.finish();
+        if self.is_new(&digest, size) {
+            let file = temporary.as_file();
+            file.set_permissions(PermissionsExt::from_mode(0o444)).map_err(cannot_write)?;
+            self.pending().large.push((digest, temporary.into_temp_path()));
+        }
+        Ok((digest, size))
     }
 
     /// Whether the object is neither in the store nor in this batch. One that lies there with another size is damaged,
@@ -143,9 +182,11 @@ impl Batch {
     }
 }
 
-fn seal(temporary: &NamedTempFile) -> Result<()> {
-    temporary.as_file().set_permissions(PermissionsExt::from_mode(0o444)).context("cannot write to the store")?;
-    Ok(())
+fn write(store: &Store, content: &[u8]) -> Result<TempPath> {
+    let mut temporary = fs::temporary_file(&store.scratch())?;
+    temporary.write_all(content).map_err(cannot_write)?;
+    temporary.as_file().set_permissions(PermissionsExt::from_mode(0o444)).map_err(cannot_write)?;
+    Ok(temporary.into_temp_path())
 }
 
 /// Reads until the buffer is full or the reader is at its end; returns how much that was.
@@ -162,25 +203,30 @@ fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
     Ok(filled)
 }
 
-fn publish(store: &Store, objects: Vec<(Digest, TempPath)>) -> Result<()> {
+/// Syncs loose objects, and gives them and the packs their names. Packs are durable already.
+fn publish(store: &Store, objects: Vec<(Digest, TempPath)>, packs: Vec<Written>) -> Result<()> {
     // After a failed sync the kernel may have dropped the pages, so that the temporary files go with the error.
     in_parallel(&objects, |(_, temporary)| {
         let file = File::open(temporary).context("cannot reopen a temporary file of the store")?;
-        file.sync_data().context("cannot sync to the store")?;
-        Ok(())
+        file.sync_data().map_err(cannot_write)
     })?;
     let mut touched = BTreeSet::new();
+    let mut touch = |directory: &Path| -> Result<()> {
+        if !touched.contains(directory) {
+            // A directory that a killed process made may not be durable itself: all on the way are synced.
+            fs::create_dir_all(directory)?;
+            touched.extend(directory.ancestors().take_while(|place| place.starts_with(&store.root)).map(PathBuf::from));
+        }
+        Ok(())
+    };
     for (digest, temporary) in objects {
         let path = store.path_of(&digest);
-        let directory = path.parent().expect("an object lies in a directory of the store").to_path_buf();
-        if !touched.contains(&directory) {
-            if !directory.is_dir() {
-                fs::create_dir_all(&directory)?;
-                touched.extend(directory.parent().map(PathBuf::from));
-            }
-            touched.insert(directory);
-        }
-        temporary.persist(&path).map_err(|error| error.error).context("cannot write to the store")?;
+        touch(path.parent().expect("an object lies in a directory of the store"))?;
+        temporary.persist(&path).map_err(|error| cannot_write(error.error))?;
+    }
+    for pack in packs {
+        touch(store.packs.directory())?;
+        pack.place(store.packs.directory())?;
     }
     let touched: Vec<PathBuf> = touched.into_iter().collect();
     in_parallel(&touched, |directory| fs::sync_dir(directory))

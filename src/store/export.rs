@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::{Store, damaged};
+use super::{Content, Store, damaged};
 use crate::digest;
 use crate::fs::{self, quote};
 use crate::{Digest, Result};
@@ -37,7 +37,7 @@ impl Store {
 
     /// Shares the blocks where the file system can, else copies; the content is checked either way.
     fn clone_or_copy(&self, digest: &Digest, to: &mut File) -> Result<u64> {
-        let object = self.open_object(digest)?;
+        let Content::Loose(object) = self.open_object(digest)? else { return self.copy_to(digest, to) };
         if rustix::fs::ioctl_ficlone(&*to, &object).is_err() {
             return self.copy_to(digest, to);
         }

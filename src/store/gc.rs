@@ -64,14 +64,12 @@ impl Store {
                 garbage.kept += 1;
                 continue;
             }
-            let path = self.path_of(&digest);
-            let metadata = path.symlink_metadata().with_context(|| format!("cannot read `{}`", quote(&path)))?;
-            let changed = metadata.modified().unwrap_or(now);
+            let Some((changed, size)) = self.age_and_size(&digest)? else { continue };
             if now.duration_since(changed).unwrap_or_default() < grace {
                 garbage.young += 1;
                 continue;
             }
-            garbage.bytes += metadata.len();
+            garbage.bytes += size;
             garbage.objects.push(digest);
         }
         Ok(garbage)
@@ -84,19 +82,38 @@ impl Store {
         })
     }
 
-    /// Removes the garbage: first all of it into the trash, then the trash. Returns how many objects went.
+    /// When an object was written, and its size; `None` where it went meanwhile.
+    fn age_and_size(&self, digest: &Digest) -> Result<Option<(SystemTime, u64)>> {
+        let path = self.path_of(digest);
+        match path.symlink_metadata() {
+            Ok(metadata) => Ok(Some((metadata.modified().unwrap_or_else(|_| SystemTime::now()), metadata.len()))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let slice = self.packs.find(digest)?;
+                Ok(slice.map(|slice| (slice.pack().modified(), slice.length())))
+            }
+            Err(error) => Err(error).with_context(|| format!("cannot read `{}`", quote(&path))).map_err(Into::into),
+        }
+    }
+
+    /// Removes the garbage: first all of it into the trash, then the trash. Packs that held some of it are written anew
+    /// before, and small ones folded together. Returns how many objects went.
     pub fn remove(&self, garbage: &Garbage, watch: Watch<'_>) -> Result<u64> {
+        // What an earlier collection was killed over.
+        fs::sweep(&self.root.join("trash"), Duration::ZERO)?;
         let trash = fs::temporary_dir(&self.root.join("trash"))?;
-        let mut removed = 0;
+        let gone: HashSet<Digest> = garbage.objects.iter().copied().collect();
         for digest in &garbage.objects {
             watch.interrupt.check()?;
             let path = self.path_of(digest);
-            std::fs::rename(&path, trash.path().join(digest.hex()))
-                .with_context(|| format!("cannot move `{}` to the trash", quote(&path)))?;
-            removed += 1;
+            match std::fs::rename(&path, trash.path().join(digest.hex())) {
+                // It lies in a pack.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                result => result.with_context(|| format!("cannot move `{}` to the trash", quote(&path)))?,
+            }
         }
+        self.rewrite_packs(&gone, watch)?;
         trash.close().context("cannot empty the trash")?;
-        Ok(removed)
+        Ok(gone.len() as u64)
     }
 
     /// Drops the step-cache records whose objects are no longer all here. Returns how many.

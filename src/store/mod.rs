@@ -1,32 +1,46 @@
 //! The local store: objects by digest, written once, checked whenever they are read.
 //!
 //! A blob's digest is the SHA-256 of its bytes. A directory is a **tree**: the canonical listing of its entries, itself
-//! an object; directories nest, so that an unchanged one costs nothing to compare.
+//! an object; directories nest, so that an unchanged one costs nothing to compare. Large objects lie loose, a file each;
+//! small ones that come together lie in packs.
 
 mod batch;
 mod export;
 pub mod gc;
+mod pack;
+mod packs;
 mod record;
+mod repack;
+#[cfg(test)]
+mod tests;
 pub mod tree;
 pub mod verify;
 
 pub use batch::Batch;
+pub use repack::BrokenPack;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 
+use self::pack::Slice;
+use self::packs::Packs;
 use self::tree::Tree;
 use crate::digest::Hasher;
-use crate::fs::{self, quote};
+use crate::fs::{self, FileLock, quote};
 use crate::{Digest, Error, Kind, Result};
 
 /// A store in a directory. Cheap to open; all methods may be called from many threads and processes at once.
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
+    packs: Arc<Packs>,
+    /// Keeps `mlx gc` away from the first write until the last clone goes, so that what was stored is named by a lock or a
+    /// record before somebody looks for garbage.
+    no_gc: Arc<Mutex<Option<FileLock>>>,
 }
 
 /// What is wrong with one object.
@@ -48,7 +62,8 @@ impl Store {
     /// The store in this directory, which is created where it is missing.
     pub fn open(root: &Path) -> Result<Self> {
         fs::create_dir_all(&root.join("tmp"))?;
-        Ok(Self { root: root.to_path_buf() })
+        let packs = Arc::new(Packs::new(root.join("packs")));
+        Ok(Self { root: root.to_path_buf(), packs, no_gc: Arc::default() })
     }
 
     /// A batch of new objects.
@@ -83,10 +98,12 @@ impl Store {
         self.size(digest).is_some()
     }
 
-    /// The size of the object's file in bytes; `None` where no regular file lies there.
+    /// The size of the object in bytes as it lies there; `None` where it is not here.
     pub fn size(&self, digest: &Digest) -> Option<u64> {
-        let metadata = self.path_of(digest).symlink_metadata().ok()?;
-        metadata.is_file().then_some(metadata.len())
+        match self.path_of(digest).symlink_metadata() {
+            Ok(metadata) => metadata.is_file().then_some(metadata.len()),
+            Err(_) => self.packs.find(digest).ok()?.map(|slice| slice.length()),
+        }
     }
 
     /// The whole content of an object, checked against its digest.
@@ -104,11 +121,11 @@ impl Store {
     /// Writes the content of an object to `writer`, checking it on the way: an error means that what was written must be
     /// thrown away. Memory stays bounded whatever the size. Returns the number of bytes.
     pub fn copy_to(&self, digest: &Digest, writer: &mut dyn Write) -> Result<u64> {
-        let mut file = self.open_object(digest)?;
+        let mut content = self.open_object(digest)?;
         let mut hasher = Hasher::new();
-        let mut buffer = vec![0; 256 * 1024];
+        let mut buffer = vec![0; content.length().clamp(1, 256 * 1024) as usize];
         loop {
-            match file.read(&mut buffer).with_context(|| format!("cannot read object {digest}"))? {
+            match content.read(&mut buffer).with_context(|| format!("cannot read object {digest}"))? {
                 0 => break,
                 count => {
                     hasher.update(&buffer[..count]);
@@ -122,23 +139,36 @@ impl Store {
         }
     }
 
-    /// Opens the file of an object, without waiting where something else lies in its place.
-    fn open_object(&self, digest: &Digest) -> Result<File> {
+    /// Opens an object, without waiting where something else lies in the place of its file.
+    fn open_object(&self, digest: &Digest) -> Result<Content> {
         use std::os::unix::fs::OpenOptionsExt;
         let path = self.path_of(digest);
         match std::fs::symlink_metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(StoreError::Missing { digest: *digest }.into());
+            Ok(metadata) if metadata.is_file() => {}
+            Ok(_) => return Err(damaged(digest, "it is no regular file".into())),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                let slice = self.packs.find(digest)?;
+                return Ok(Content::Packed(slice.ok_or(StoreError::Missing { digest: *digest })?));
             }
-            Ok(metadata) if !metadata.is_file() => return Err(damaged(digest, "it is no regular file".into())),
-            _ => {}
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read `{}`", quote(&path))).map_err(Into::into);
+            }
         }
         let file = File::options()
             .read(true)
             .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
             .open(&path)
             .with_context(|| format!("cannot read `{}`", quote(&path)))?;
-        Ok(file)
+        Ok(Content::Loose(file))
+    }
+
+    /// Keeps `mlx gc` away until the last clone of this goes.
+    fn keep_from_gc(&self) -> Result<()> {
+        let mut no_gc = self.no_gc.lock().unwrap_or_else(PoisonError::into_inner);
+        if no_gc.is_none() {
+            *no_gc = Some(FileLock::shared(&self.gc_lock())?);
+        }
+        Ok(())
     }
 
     /// The file that keeps `mlx gc` and writers apart.
@@ -154,6 +184,43 @@ impl Store {
     fn path_of(&self, digest: &Digest) -> PathBuf {
         let hex = digest.hex();
         self.root.join("objects").join(&hex[..2]).join(&hex[2..])
+    }
+}
+
+/// An opened object, unchecked; reads like a file.
+#[derive(Debug)]
+enum Content {
+    Loose(File),
+    Packed(Slice),
+}
+
+impl Content {
+    /// How many bytes it seems to have.
+    fn length(&self) -> u64 {
+        match self {
+            Self::Loose(file) => file.metadata().map_or(u64::MAX, |metadata| metadata.len()),
+            Self::Packed(slice) => slice.length(),
+        }
+    }
+}
+
+impl Read for Content {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Loose(file) => file.read(buffer),
+            Self::Packed(slice) => slice.read(buffer),
+        }
+    }
+}
+
+/// A failed write to the store, and what to do where the disk is full.
+fn cannot_write(error: io::Error) -> Error {
+    let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    let error = Error::from(anyhow::Error::new(error).context("cannot write to the store"));
+    if is_full {
+        error.with_hint("free some space; nothing was changed, and the same command completes then")
+    } else {
+        error
     }
 }
 

@@ -20,8 +20,8 @@ pub enum State {
 impl Store {
     /// Reads an object and says what it is. An object that can't be read for want of rights is an error.
     pub fn check(&self, digest: &Digest) -> Result<State> {
-        let mut file = match self.open_object(digest) {
-            Ok(file) => file,
+        let mut content = match self.open_object(digest) {
+            Ok(content) => content,
             Err(error) => {
                 return match error.downcast_ref::<StoreError>() {
                     Some(StoreError::Missing { .. }) => Ok(State::Missing),
@@ -30,7 +30,7 @@ impl Store {
                 };
             }
         };
-        Ok(match digest::of_reader(&mut file) {
+        Ok(match digest::of_reader(&mut content) {
             Ok((found, _)) if found == *digest => State::Sound,
             Ok((found, size)) => State::Damaged(format!("its {size} bytes hash to {found}")),
             Err(error) => State::Damaged(format!("it cannot be read: {error}")),
@@ -40,15 +40,27 @@ impl Store {
     /// Moves a damaged object out of the way, so that it is missing from then on; nothing is deleted. Returns where it
     /// went.
     pub fn quarantine(&self, digest: &Digest) -> Result<PathBuf> {
+        let object = self.path_of(digest);
+        let aside = self.place_in_quarantine(&digest.hex())?;
+        match std::fs::rename(&object, &aside) {
+            Ok(()) => Ok(aside),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                self.quarantine_packed(digest, &aside)?;
+                Ok(aside)
+            }
+            Err(error) => Err(error)
+                .with_context(|| format!("cannot move the damaged object {digest} to `{}`", quote(&aside)))
+                .map_err(Into::into),
+        }
+    }
+
+    /// A free place for something damaged.
+    pub(super) fn place_in_quarantine(&self, name: &str) -> Result<PathBuf> {
         let directory = self.root.join("quarantine");
         fs::create_dir_all(&directory)?;
         let free = |path: &PathBuf| path.symlink_metadata().is_err();
-        let name = digest.hex();
         let path = (0..).map(|number| directory.join(format!("{name}.{number}"))).find(free);
-        let path = path.expect("numbers do not run out");
-        std::fs::rename(self.path_of(digest), &path)
-            .with_context(|| format!("cannot move the damaged object {digest} to `{}`", quote(&path)))?;
-        Ok(path)
+        Ok(path.expect("numbers do not run out"))
     }
 
     /// The digests of all objects that lie in the store, sorted; what does not bear a digest's name is passed over.
@@ -65,7 +77,11 @@ impl Store {
             let (name, directory) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
             objects.extend(Digest::from_hex(&format!("{directory}{name}")));
         }
+        for pack in self.packs.all()? {
+            objects.extend(pack.digests());
+        }
         objects.sort_unstable();
+        objects.dedup();
         Ok(objects)
     }
 

@@ -1,0 +1,165 @@
+//! Writing packs anew: without garbage, without what is damaged, and small ones together.
+//!
+//! A new pack is durable and has its name before an old one goes, so that a kill at any moment loses nothing; readers
+//! that have the old one open go on reading it.
+
+use std::collections::HashSet;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::Context;
+
+use super::batch::PACK_BYTES;
+use super::pack::{self, Item, Pack};
+use super::{Store, cannot_write};
+use crate::event::Watch;
+use crate::fs::{self, quote};
+use crate::{Digest, Result};
+
+/// A pack below this size is small.
+const SMALL_PACK_BYTES: u64 = 4 << 20;
+/// So many small packs are folded into one, because each makes looking for an object a little slower.
+const MANY: usize = 32;
+
+/// A pack that could not be read as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenPack {
+    pub name: String,
+    /// What is wrong, in words.
+    pub what: String,
+    /// How many of its objects were whole, and are in a new pack.
+    pub saved: u64,
+    /// Where the file was put aside.
+    pub quarantined: PathBuf,
+}
+
+impl Store {
+    /// Folds the small packs together if there are many.
+    pub(super) fn fold_packs_if_many(&self) -> Result<()> {
+        let small = self.small_packs()?;
+        if small.len() < MANY { Ok(()) } else { self.replace_packs(&small, &HashSet::new()) }
+    }
+
+    /// Writes the packs anew that hold some of this garbage, and folds small ones together.
+    pub(super) fn rewrite_packs(&self, garbage: &HashSet<Digest>, watch: Watch<'_>) -> Result<()> {
+        for pack in self.packs.all()? {
+            watch.interrupt.check()?;
+            if pack.digests().any(|digest| garbage.contains(&digest)) {
+                self.replace_packs(&[pack], garbage)?;
+            }
+        }
+        let small = self.small_packs()?;
+        if small.len() > 1 { self.replace_packs(&small, &HashSet::new()) } else { Ok(()) }
+    }
+
+    fn small_packs(&self) -> Result<Vec<Arc<Pack>>> {
+        let mut packs = self.packs.all()?;
+        packs.retain(|pack| pack.length() < SMALL_PACK_BYTES);
+        Ok(packs)
+    }
+
+    /// Replaces packs by as few as hold the same objects, as they are there, without these.
+    fn replace_packs(&self, packs: &[Arc<Pack>], without: &HashSet<Digest>) -> Result<()> {
+        let age = packs.iter().map(|pack| pack.modified()).max();
+        let mut seen = without.clone();
+        let mut items: Vec<Item> = Vec::new();
+        let (mut bytes, mut placed) = (0, Vec::new());
+        for pack in packs {
+            for digest in pack.digests() {
+                if !seen.insert(digest) {
+                    continue;
+                }
+                let content = read(pack, &digest)?;
+                bytes += content.len();
+                items.push((digest, content));
+                if bytes >= PACK_BYTES {
+                    placed.push(self.write_pack(std::mem::take(&mut items), age)?);
+                    bytes = 0;
+                }
+            }
+        }
+        if !items.is_empty() {
+            placed.push(self.write_pack(items, age)?);
+        }
+        let old = packs.iter().map(|pack| pack.path()).filter(|path| !placed.iter().any(|new| new == path));
+        old.into_iter().try_for_each(remove)
+    }
+
+    /// Writes a pack and makes it and its name durable; returns where it lies.
+    fn write_pack(&self, items: Vec<Item>, age: Option<SystemTime>) -> Result<PathBuf> {
+        let written = pack::write(items, &self.scratch())?;
+        age.map_or(Ok(()), |age| written.set_modified(age))?;
+        let path = written.place(self.packs.directory())?;
+        fs::sync_dir(self.packs.directory())?;
+        Ok(path)
+    }
+
+    /// Puts the damaged content of a packed object aside, and writes its pack anew without it.
+    pub(super) fn quarantine_packed(&self, digest: &Digest, aside: &Path) -> Result<()> {
+        self.keep_from_gc()?;
+        for pack in self.packs.all()?.iter().filter(|pack| pack.find(digest).is_some()) {
+            let content = read(pack, digest)?;
+            if Digest::of(&content) != *digest {
+                fs::write_atomic(aside, &content, &self.scratch())?;
+                self.replace_packs(std::slice::from_ref(pack), &HashSet::from([*digest]))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts packs aside that can't be read as packs, and saves what is whole in them. The objects that were lost are missing
+    /// from then on.
+    pub fn mend_packs(&self) -> Result<Vec<BrokenPack>> {
+        let mut broken = self.packs.damaged()?;
+        for pack in self.packs.all()? {
+            if !pack.is_index_sound() {
+                broken.push((pack.path().to_path_buf(), "its index is not what was written".into()));
+            }
+        }
+        if broken.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.keep_from_gc()?;
+        let mended = broken.into_iter().map(|(path, what)| self.mend_pack(&path, what)).collect();
+        self.packs.forget();
+        mended
+    }
+
+    fn mend_pack(&self, path: &Path, what: String) -> Result<BrokenPack> {
+        let name = path.file_name().map_or_else(String::new, |name| quote(Path::new(name)));
+        let quarantined = self.place_in_quarantine(&name)?;
+        let cannot = || format!("cannot move the damaged pack `{}` to `{}`", quote(path), quote(&quarantined));
+        let mut items = if path.is_file() { Pack::salvage(path)? } else { Vec::new() };
+        items.retain(|(digest, content)| Digest::of(content) == *digest);
+        let saved = items.len() as u64;
+        if items.is_empty() {
+            std::fs::rename(path, &quarantined).with_context(cannot)?;
+        } else {
+            // The new pack may have the name of the old one.
+            std::fs::hard_link(path, &quarantined).with_context(cannot)?;
+            if self.write_pack(items, None)? != path {
+                remove(path)?;
+            }
+        }
+        Ok(BrokenPack { name, what, saved, quarantined })
+    }
+}
+
+/// The content of an object as it is there, whether that is right or not.
+fn read(pack: &Arc<Pack>, digest: &Digest) -> Result<Vec<u8>> {
+    let mut content = Vec::new();
+    if let Some(mut slice) = pack.find(digest) {
+        slice.read_to_end(&mut content).with_context(|| format!("cannot read `{}`", quote(pack.path())))?;
+    }
+    Ok(content)
+}
+
+/// Another process may have been quicker.
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(cannot_write(error)),
+        _ => Ok(()),
+    }
+}
