@@ -17,8 +17,9 @@ use super::schedule::{Ending, Schedule};
 use super::setup::Setup;
 use super::work::{Performed, Work};
 use super::{Options, unfinished};
-use crate::event::Watch;
+use crate::event::{Event, Watch};
 use crate::fs::{FileLock, Holder, create_dir_all, quote};
+use crate::project::git::Git;
 use crate::project::{Project, gitignore};
 use crate::run::{Outcome, Run, Runs, log_path};
 use crate::{Error, Kind, Result};
@@ -53,7 +54,7 @@ pub fn train(project: &Project, options: &Options, watch: Watch<'_>) -> Result<T
     let results = if open.is_empty() {
         Results { performed: done, environment: None, commit: Ok(()) }
     } else {
-        ignore_outputs(project, &setup)?;
+        ignore_outputs(project, &setup, watch)?;
         runs.start(&run)?;
         execute(
             &Execution { project, options, setup: &setup, judge: &judge, unfinished: &unfinished, watch },
@@ -135,10 +136,19 @@ fn split(
 }
 
 /// Keeps the outputs out of Git; those in the lock are known to be.
-fn ignore_outputs(project: &Project, setup: &Setup<'_>) -> Result<()> {
+fn ignore_outputs(project: &Project, setup: &Setup<'_>, watch: Watch<'_>) -> Result<()> {
     let known: HashSet<_> = setup.lock.outputs().map(|output| &output.path).collect();
     let steps = setup.selected.iter().map(|index| &setup.graph.steps[*index]);
-    let new = steps.flat_map(|step| step.products()).filter(|path| !known.contains(path));
+    let new: Vec<_> = steps.flat_map(|step| step.products()).filter(|path| !known.contains(path)).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    if let Some(git) = Git::of(project)? {
+        for path in new.iter().filter(|path| git.is_tracked(path)) {
+            let message = format!("Git keeps `{path}`, which a step makes; mlx keeps it too");
+            watch.events.emit(Event::Warning { message, hint: Some(format!("`git rm -r --cached {path}`")) });
+        }
+    }
     gitignore::ignore(project, new).map(drop)
 }
 

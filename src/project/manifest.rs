@@ -294,10 +294,10 @@ fn step(name: String, item: Item<'_>) -> Result<Step> {
     let mut table = item.table(format!("step `{name}`"))?;
     let place = table.place();
     let cmd = table.require("cmd")?;
-    let cmd_error = cmd.error("the command is empty");
+    let cmd_place = cmd.place();
     let cmd = cmd.string()?;
     if cmd.trim().is_empty() {
-        return Err(cmd_error);
+        return Err(Error::usage(format!("`cmd` in step `{name}`: the command is empty ({cmd_place})")));
     }
     let mut paths = |key| table.take(key).map_or(Ok(Vec::new()), Item::paths);
     let (deps, outs, metrics) = (paths("deps")?, paths("outs")?, paths("metrics")?);

@@ -193,8 +193,8 @@ impl<'t> Table<'t> {
 
     /// Takes the value of a key that must be there.
     pub fn require(&mut self, key: &'static str) -> Result<Item<'t>> {
-        let missing = Error::usage(format!("{} has no `{key}` ({})", self.name, self.source.place(&self.span)));
-        self.take(key).ok_or(missing)
+        let item = self.take(key);
+        item.ok_or_else(|| Error::usage(format!("{} has no `{key}` ({})", self.name, self.source.place(&self.span))))
     }
 
     /// An error about the whole table.

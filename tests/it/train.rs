@@ -254,11 +254,22 @@ fn outputs_are_kept_out_of_git_and_the_run_knows_the_code() {
     let patch = run["patch"].as_str().unwrap().strip_prefix("sha256:").unwrap();
     let patch = fs::read(project.path(format!(".mlx/store/objects/{}/{}", &patch[..2], &patch[2..]))).unwrap();
     assert!(patch.starts_with(b"mlx: left out large.csv (1200000 bytes)\n"));
+    assert!(!String::from_utf8_lossy(&patch).contains(".mlx/"), "mlx's own files are no code");
     project.set("patch", patch);
     project.git(&["stash", "--quiet", "--include-untracked", "--", "raw.txt", "new.py", "image.bin"]);
     project.git(&["apply", "patch"]);
     assert_eq!(project.read("raw.txt"), "changed\n");
     assert_eq!(fs::read(project.path("image.bin")).unwrap(), [0, 1, 2, 255]);
+}
+
+#[test]
+fn an_output_that_git_keeps_is_told() {
+    let project = pipeline().write("report.txt", "by hand");
+    project.commit("with a report");
+
+    let outcome = project.mlx(&["train", "--force"]).success();
+
+    outcome.says("Git keeps `report.txt`").says("hint: `git rm -r --cached report.txt`");
 }
 
 /// A step that fails in some way.
@@ -409,6 +420,38 @@ fn outputs_changed_by_hand_are_not_lost() {
     assert_eq!(project.read("model/m"), "by hand");
     project.mlx(&["train", "--force", "train"]).success();
     assert!(project.read("model/m").ends_with("200\n"));
+}
+
+#[test]
+fn what_the_store_can_not_give_back_is_made_again() {
+    let project = pipeline();
+    project.mlx(&["train"]).success();
+    let lock = project.read("mlx.lock");
+    let report = project.mlx(&["runs", "show", "latest", "--json"]).json()["steps"][2]["outs"][0]["digest"].clone();
+    let hex = report.as_str().unwrap().strip_prefix("sha256:").unwrap().to_owned();
+    let object = project.path(format!(".mlx/store/objects/{}/{}", &hex[..2], &hex[2..]));
+    fs::remove_file(&object).unwrap();
+    fs::write(&object, "cut").unwrap();
+    fs::remove_file(project.path("report.txt")).unwrap();
+
+    let outcomes = train(&project, &[]);
+
+    assert_eq!(outcomes, pairs([("prepare", "up_to_date"), ("train", "up_to_date"), ("report", "ran")]));
+    assert_eq!(project.read("report.txt"), "of data\n");
+    assert_eq!(project.read("mlx.lock"), lock);
+    project.mlx(&["verify"]).success();
+}
+
+#[test]
+fn a_step_that_is_gone_leaves_the_lock() {
+    let project = pipeline();
+    project.mlx(&["train"]).success();
+    project.set("mlx.toml", PIPELINE.replace("[step.report]", "[step.summary]"));
+
+    assert_eq!(train(&project, &[])[2], ("summary".to_owned(), "restored".to_owned()));
+
+    let lock = project.read("mlx.lock");
+    assert!(lock.contains("\"summary\"") && !lock.contains("\"report\""), "{lock}");
 }
 
 #[test]
