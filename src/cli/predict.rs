@@ -1,6 +1,6 @@
 //! `mlx predict`: rows in, answers out.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -115,13 +115,14 @@ impl Format {
 /// An answer; its JSON is the body that came, with whatever the server put there.
 struct Prediction {
     body: Value,
-    response: InferResponse,
+    /// `None` for one with tensors that mlx does not know, which is shown as it came.
+    response: Option<InferResponse>,
 }
 
 impl Prediction {
     fn read(body: &[u8]) -> Result<Self> {
         let body: Value = serde_json::from_slice(body).context("the answer is no JSON")?;
-        let response = serde_json::from_value(body.clone()).context("the answer can't be read")?;
+        let response = serde_json::from_value(body.clone()).ok();
         Ok(Self { body, response })
     }
 
@@ -138,7 +139,7 @@ impl Serialize for Prediction {
 
 impl Render for Prediction {
     fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
-        let outputs = &self.response.outputs;
+        let Some(InferResponse { outputs }) = &self.response else { return writeln!(out, "{:#}", self.body) };
         let rows = outputs.iter().map(|output| output.shape.first().copied().unwrap_or(1)).max().unwrap_or(0);
         let columns: Vec<Column<'_>> = outputs.iter().flat_map(|output| Column::of(output, rows)).collect();
         let heading = columns.iter().map(|column| column.heading.clone()).collect();

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Router;
-use axum::body::Bytes;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
 
+use super::body::{NotReceived, Received, Room};
 use super::metrics::Metrics;
 use super::pool::{NoResult, Pool};
 use super::protocol::{Answer, ModelMetadata, Origin, Refusal, ServerMetadata};
@@ -22,11 +22,8 @@ use crate::Result;
 use crate::event::{Event, EventSink};
 use crate::predictor::{BadRequest, InferRequest};
 
-/// A client that sends its body more slowly than this is turned away.
-const BODY_TIME: Duration = Duration::from_secs(30);
 /// So many requests may wait for each worker.
 const WAITING_PER_WORKER: usize = 64;
-
 /// What all requests share.
 pub struct App {
     pub origin: Origin,
@@ -36,7 +33,7 @@ pub struct App {
     metrics: Metrics,
     is_stopping: AtomicBool,
     lineage_headers: Vec<(HeaderName, HeaderValue)>,
-    max_body_bytes: usize,
+    room: Room,
 }
 
 /// What the workers need.
@@ -57,7 +54,7 @@ impl App {
             pool: Pool::new(workers, workers * WAITING_PER_WORKER)?,
             metrics: Metrics::default(),
             is_stopping: AtomicBool::new(false),
-            max_body_bytes: options.max_body_bytes,
+            room: Room::new(options.max_body_bytes),
         })
     }
 
@@ -126,7 +123,6 @@ pub fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(async || {
             HttpError::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
         })
-        .layer(DefaultBodyLimit::max(app.max_body_bytes))
         .layer(from_fn_with_state(app.clone(), observe))
         .with_state(app)
 }
@@ -196,21 +192,10 @@ async fn metrics(State(app): Shared) -> Response {
 async fn infer(State(app): Shared, path: InPath, request: Request) -> Result<Response, HttpError> {
     app.find(path)?;
     refuse_encodings(request.headers())?;
-    let body = tokio::time::timeout(BODY_TIME, Bytes::from_request(request, &()))
-        .await
-        .map_err(|_| HttpError::new(StatusCode::REQUEST_TIMEOUT, "the request's body came too slowly"))?
-        .map_err(|error| match error.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                let limit = app.max_body_bytes;
-                HttpError::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    format!("the request's body is larger than {limit} bytes"),
-                )
-            }
-            _ => HttpError::new(StatusCode::BAD_REQUEST, "the request's body can't be read"),
-        })?;
+    // Its room is held until the answer is there.
+    let Received { bytes, room: _room } = app.room.receive(request.into_body()).await?;
     let model = app.model.clone();
-    match app.pool.run(move || model.answer(&body)).await {
+    match app.pool.run(move || model.answer(&bytes)).await {
         Ok(Ok(body)) => {
             let mut response = ([(header::CONTENT_TYPE, "application/json")], body).into_response();
             response
@@ -224,9 +209,7 @@ async fn infer(State(app): Shared, path: InPath, request: Request) -> Result<Res
             app.events.warn(format!("a request failed: {error}"));
             Err(HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, "the model failed on this request"))
         }
-        Err(NoResult::Overloaded) => {
-            Err(HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests are waiting; try again later"))
-        }
+        Err(NoResult::Overloaded) => Err(HttpError::overloaded()),
         Err(NoResult::Panicked) => {
             app.events.warn("a request made the server fail; this is a bug in mlx".into());
             Err(HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed on this request"))
@@ -283,6 +266,24 @@ struct HttpError {
 impl HttpError {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self { status, message: message.into() }
+    }
+
+    fn overloaded() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests are waiting; try again later")
+    }
+}
+
+impl From<NotReceived> for HttpError {
+    fn from(problem: NotReceived) -> Self {
+        match problem {
+            NotReceived::TooLarge(limit) => {
+                let message = format!("the request's body is larger than {limit} bytes");
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+            }
+            NotReceived::TooSlow => Self::new(StatusCode::REQUEST_TIMEOUT, "the request's body came too slowly"),
+            NotReceived::NoRoom => Self::overloaded(),
+            NotReceived::Broken => Self::new(StatusCode::BAD_REQUEST, "the request's body can't be read"),
+        }
     }
 }
 

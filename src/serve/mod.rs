@@ -3,6 +3,7 @@
 //! Connections are looked after by an asynchronous runtime; the model works on threads of its own behind a bounded
 //! queue, so that no request, however large or slow, keeps others from being heard.
 
+mod body;
 pub mod client;
 mod http;
 mod metrics;
