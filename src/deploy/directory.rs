@@ -55,14 +55,14 @@ impl Directory {
         self.root.join("tmp")
     }
 
-    /// Brings one content, checked on the way; returns whether it was there already, whole.
-    fn bring(&self, bundle: &Bundle, index: usize, watch: Watch<'_>) -> Result<bool> {
+    /// Brings one content, checked on the way, unless it is there already, whole.
+    fn bring(&self, bundle: &Bundle, index: usize, watch: Watch<'_>) -> Result<()> {
         let file = &bundle.description().files[index];
         let path = self.blob(&file.digest);
         let cannot = || format!("cannot write `{}`", quote(&path));
         if path.symlink_metadata().is_ok() {
             if is_whole(&path, file)? {
-                return Ok(true);
+                return Ok(());
             }
             watch.events.warn(format!("`{}` on the target was damaged and is brought again", quote(&path)));
         }
@@ -72,7 +72,7 @@ impl Directory {
         temporary.as_file().set_permissions(Permissions::from_mode(mode)).with_context(cannot)?;
         temporary.as_file().sync_data().with_context(cannot)?;
         temporary.persist(&path).map_err(|error| error.error).with_context(cannot)?;
-        Ok(false)
+        Ok(())
     }
 
     /// Whether the release lies there with every file as its description says.

@@ -4,6 +4,8 @@
 //! live one stays a complete release that passed its probe, and the one before it is one switch away.
 
 mod directory;
+#[cfg(test)]
+mod fake;
 mod history;
 mod plan;
 mod probe;

@@ -1,14 +1,12 @@
 //! What every target does, and what deploying does with one: on a directory, and on a fake whose answers are set.
 
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
 
+use super::fake::Fake;
 use super::*;
 use crate::Kind;
 use crate::bundle::{Assembly, Content, Lineage, ModelName, PlannedLayer, Source};
@@ -68,107 +66,6 @@ impl Workshop {
 
     fn root(&self) -> PathBuf {
         self.dir.path().join("target")
-    }
-}
-
-/// A working target in memory, whose answers are set by the test.
-#[derive(Default)]
-struct Fake {
-    locked: Arc<AtomicBool>,
-    live: Cell<Option<Digest>>,
-    releases: RefCell<BTreeMap<Digest, Description>>,
-    contents: RefCell<Vec<Digest>>,
-    history: RefCell<Vec<Entry>>,
-    /// Releases that do not pass the probe.
-    bad: RefCell<Vec<Digest>>,
-    /// Releases for which the target's server does not answer.
-    silent: RefCell<Vec<Digest>>,
-    is_full: Cell<bool>,
-}
-
-struct Unlock(Arc<AtomicBool>);
-
-impl Drop for Unlock {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::SeqCst);
-    }
-}
-
-impl Target for Fake {
-    fn place(&self) -> String {
-        "memory".into()
-    }
-
-    fn lock(&self, _: &str) -> Result<Box<dyn Send>> {
-        match self.locked.swap(true, Ordering::SeqCst) {
-            true => Err(Error::failed("the target is being changed")),
-            false => Ok(Box::new(Unlock(self.locked.clone()))),
-        }
-    }
-
-    fn live(&self) -> Result<Option<Digest>> {
-        Ok(self.live.get())
-    }
-
-    fn releases(&self) -> Result<Vec<Digest>> {
-        Ok(self.releases.borrow().keys().copied().collect())
-    }
-
-    fn description(&self, release: &Digest) -> Result<Option<Description>> {
-        Ok(self.releases.borrow().get(release).cloned())
-    }
-
-    fn missing(&self, files: &[File]) -> Result<Vec<File>> {
-        let mut missing: Vec<File> = Vec::new();
-        for file in files {
-            if !self.contents.borrow().contains(&file.digest) && missing.iter().all(|other| other.digest != file.digest)
-            {
-                missing.push(file.clone());
-            }
-        }
-        Ok(missing)
-    }
-
-    fn upload(&self, bundle: &Bundle, _: Watch<'_>) -> Result<()> {
-        if self.is_full.get() {
-            return Err(Error::failed("no space left"));
-        }
-        self.contents.borrow_mut().extend(bundle.description().files.iter().map(|file| file.digest));
-        self.releases.borrow_mut().insert(bundle.digest(), bundle.description().clone());
-        Ok(())
-    }
-
-    fn probe(&self, release: &Digest, _: &Check<'_>, _: Watch<'_>) -> Result<Answer> {
-        match self.bad.borrow().contains(release) {
-            true => Ok(Answer::No { why: "it crashed".into(), last_lines: vec!["panic at line 7".into()] }),
-            false => Ok(Answer::Yes),
-        }
-    }
-
-    fn activate(&self, release: &Digest) -> Result<()> {
-        assert!(self.releases.borrow().contains_key(release), "only what lies there becomes live");
-        self.live.set(Some(*release));
-        Ok(())
-    }
-
-    fn ask(&self, _: &str, _: &Health, _: Watch<'_>) -> Result<Answer> {
-        let is_silent = self.live.get().is_some_and(|live| self.silent.borrow().contains(&live));
-        Ok(if is_silent { Answer::no("connection refused") } else { Answer::Yes })
-    }
-
-    fn remove(&self, release: &Digest) -> Result<()> {
-        assert_ne!(self.live.get(), Some(*release), "what is live stays");
-        self.releases.borrow_mut().remove(release);
-        Ok(())
-    }
-
-    fn history(&self, _: &dyn EventSink) -> Result<Vec<Entry>> {
-        Ok(self.history.borrow().clone())
-    }
-
-    fn append(&self, entry: &Entry) -> Result<()> {
-        self.history.borrow_mut().push(entry.clone());
-        Ok(())
     }
 }
 
@@ -335,6 +232,21 @@ fn a_silent_server_brings_the_old_release_back() {
     assert!(error.to_string().contains("is live again"), "{error}");
     assert_eq!(target.live.get(), Some(good.digest()));
     assert_eq!(outcomes(&target)[1], (Action::Deploy, Outcome::Returned));
+}
+
+#[test]
+fn the_first_release_stays_where_no_server_answers_for_it_yet() {
+    let (target, workshop) = (Fake::default(), Workshop::new());
+    let first = workshop.bundle(1, "first");
+    target.silent.borrow_mut().push(first.digest());
+    let health = Health { url: Some("http://127.0.0.1:1".into()), ..Health::default() };
+
+    let error = watched(|watch| deploy(&target, &first, &order(&health), watch)).unwrap_err();
+
+    assert_eq!(error.kind(), Kind::Check);
+    assert!(error.to_string().contains("it stays live: there is no release to return to"), "{error}");
+    assert_eq!(target.live.get(), Some(first.digest()));
+    assert_eq!(outcomes(&target), [(Action::Deploy, Outcome::Unanswered)]);
 }
 
 #[test]
