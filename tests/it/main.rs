@@ -9,6 +9,7 @@ mod deploy;
 mod deployed;
 mod doctor;
 mod environments;
+mod examples;
 mod faults;
 mod generated;
 mod harness;
