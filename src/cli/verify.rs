@@ -46,7 +46,7 @@ impl Render for Verified {
             writeln!(out, "{line}")?;
         }
         if self.elsewhere > 0 {
-            writeln!(out, "{} that only other commits name are not here", count(self.elsewhere, "object"))?;
+            writeln!(out, "Not here, and named by other commits only: {}", count(self.elsewhere, "object"))?;
         }
         Ok(())
     }

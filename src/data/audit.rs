@@ -84,7 +84,18 @@ pub enum History {
 #[derive(Debug, Clone)]
 struct Root {
     name: String,
-    is_needed: bool,
+    claim: Claim,
+}
+
+/// Why a digest is named; the stronger claim is the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Claim {
+    /// A run or a version says that it was made from this; it may have been a file of Git.
+    MadeFrom,
+    /// Another commit has it, and it may never have been brought here.
+    OtherCommit,
+    /// This store was given it.
+    Needed,
 }
 
 /// Reads every object of the store and looks for all that the lock, other commits' locks and the records reach; sets
@@ -132,7 +143,7 @@ pub fn verify(project: &Project, workspace: &Workspace, watch: Watch<'_>) -> Res
         let breaks = || roots.iter().map(|root| root.name.clone()).collect();
         match state {
             State::Sound => objects += 1,
-            State::Missing if roots.iter().any(|root| root.is_needed) => problems.push(Problem {
+            State::Missing if claim(roots) == Some(Claim::Needed) => problems.push(Problem {
                 digest: Some(digest),
                 what: "is missing".into(),
                 breaks: breaks(),
@@ -140,7 +151,7 @@ pub fn verify(project: &Project, workspace: &Workspace, watch: Watch<'_>) -> Res
             }),
             // `mlx gc` of another process may have taken it meanwhile.
             State::Missing if roots.is_empty() => {}
-            State::Missing => elsewhere += 1,
+            State::Missing => elsewhere += u64::from(claim(roots) == Some(Claim::OtherCommit)),
             State::Damaged(what) => {
                 let quarantined = workspace.store.quarantine(&digest)?;
                 problems.push(Problem {
@@ -214,7 +225,8 @@ fn roots(project: &Project, workspace: &Workspace, problems: &mut Vec<Problem>) 
     for (index, (name, lock)) in locks(project, History::Tips)?.into_iter().enumerate() {
         for (path, object) in lock.entries() {
             let name = if index == 0 { path.to_string() } else { format!("{path} in {name}") };
-            roots.push((object.digest, Root { name, is_needed: index == 0 }));
+            let claim = if index == 0 { Claim::Needed } else { Claim::OtherCommit };
+            roots.push((object.digest, Root { name, claim }));
         }
     }
     for name in workspace.store.records("")? {
@@ -232,11 +244,10 @@ fn roots(project: &Project, workspace: &Workspace, problems: &mut Vec<Problem>) 
         let mut objects = HashSet::new();
         objects_of(&value, &mut objects);
         // Inputs of a run are named, but only outputs are kept by it.
-        roots.extend(
-            objects
-                .into_iter()
-                .map(|(digest, is_kept)| (digest, Root { name: name.clone(), is_needed: is_kept && !is_cache })),
-        );
+        for (digest, is_kept) in objects {
+            let claim = if is_kept && !is_cache { Claim::Needed } else { Claim::MadeFrom };
+            roots.push((digest, Root { name: name.clone(), claim }));
+        }
     }
     Ok(roots)
 }
@@ -264,6 +275,11 @@ fn objects_of(value: &Value, found: &mut HashSet<(Digest, bool)>) {
     }
 }
 
+/// The strongest claim of those that name a digest; `None` where nobody does.
+fn claim(roots: &[Root]) -> Option<Claim> {
+    roots.iter().map(|root| root.claim).max()
+}
+
 /// All objects that the roots reach, each with up to a few of those that name it.
 fn reach(workspace: &Workspace, roots: Vec<(Digest, Root)>) -> Result<BTreeMap<Digest, Vec<Root>>> {
     const NAMED: usize = 3;
@@ -272,7 +288,7 @@ fn reach(workspace: &Workspace, roots: Vec<(Digest, Root)>) -> Result<BTreeMap<D
     let mut waiting = roots;
     while let Some((digest, root)) = waiting.pop() {
         let names = reached.entry(digest).or_default();
-        let is_news = names.is_empty() || (root.is_needed && !names.iter().any(|known| known.is_needed));
+        let is_news = Some(root.claim) > claim(names);
         if names.len() < NAMED && !names.iter().any(|known| known.name == root.name) {
             names.push(root.clone());
         } else if is_news {
@@ -287,7 +303,7 @@ fn reach(workspace: &Workspace, roots: Vec<(Digest, Root)>) -> Result<BTreeMap<D
         };
         let below = |(name, digest): &(Vec<u8>, Digest)| {
             let name = format!("{}/{}", root.name, crate::fs::escape(name));
-            (*digest, Root { name, is_needed: root.is_needed })
+            (*digest, Root { name, claim: root.claim })
         };
         waiting.extend(entries.iter().map(below));
     }
