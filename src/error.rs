@@ -108,8 +108,15 @@ impl Error {
 }
 
 impl From<anyhow::Error> for Error {
+    /// A full disk gets its hint here, wherever it shows.
     fn from(cause: anyhow::Error) -> Self {
-        Self::new(Kind::Failed, cause)
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        let is_full = |cause: &(dyn std::error::Error + 'static)| {
+            cause.downcast_ref::<std::io::Error>().is_some_and(|e| matches!(e.kind(), StorageFull | QuotaExceeded))
+        };
+        let is_full = cause.chain().any(is_full);
+        let error = Self::new(Kind::Failed, cause);
+        if is_full { error.with_hint("free some space; the same command completes then") } else { error }
     }
 }
 

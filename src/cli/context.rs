@@ -12,8 +12,9 @@ use super::output::Output;
 use crate::env::Interpreters;
 use crate::event::{EventSink, Interrupt, Watch};
 use crate::fs::quote;
+use crate::pipeline::RUN_VARIABLE;
 use crate::project::{Project, ProjectPath};
-use crate::run::Runs;
+use crate::run::{RunId, Runs};
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -125,6 +126,11 @@ impl Context {
     pub fn arguments(&self) -> Vec<String> {
         use std::os::unix::ffi::OsStrExt;
         std::env::args_os().skip(1).map(|argument| crate::fs::escape(argument.as_bytes())).collect()
+    }
+
+    /// The run one of whose steps started this program.
+    pub fn run_around(&self) -> Option<RunId> {
+        std::env::var(RUN_VARIABLE).ok()?.parse().ok()
     }
 
     /// Who uses the program, for records: the login name, or the number of the user.

@@ -82,6 +82,7 @@ impl Train {
             jobs: self.jobs.unwrap_or_else(processors),
             keep_going: self.keep_going,
             locked: self.locked,
+            within: cx.run_around(),
             command: cx.arguments(),
             user: cx.user(),
             cache: cx.cache_directory()?,

@@ -49,7 +49,7 @@ pub fn add(project: &Project, workspace: &Workspace, paths: &[ProjectPath], watc
         };
         Ok(objects.into_iter().map(add).collect())
     })?;
-    workspace.save()?;
+    workspace.save();
     Ok(added)
 }
 
@@ -64,6 +64,9 @@ fn check(
     paths: &BTreeSet<&ProjectPath>,
     path: &ProjectPath,
 ) -> Result<()> {
+    if path.is_of_mlx() {
+        return Err(Error::usage(format!("`{path}` is kept by Git, not by mlx")).with_hint(format!("`git add {path}`")));
+    }
     let full = project.resolve(path)?;
     let metadata = full.symlink_metadata().map_err(|_| missing(path))?;
     if metadata.is_symlink() {

@@ -181,6 +181,11 @@ pub fn collect_garbage(
     watch: Watch<'_>,
 ) -> Result<Collected> {
     let store = &workspace.store;
+    if let Some(broken) = Git::unreadable(project)? {
+        let message = format!("`{}` can't be read as a Git repository", crate::fs::quote(&broken));
+        return Err(Error::failed(message)
+            .with_hint("mend it or move it away: what its commits name would be taken for garbage"));
+    }
     let _alone: Option<FileLock> = remove.then(|| store.lock_for_gc("mlx gc", watch)).transpose()?;
     let mut digests = store.digests_in_records()?;
     digests.extend(locks(project, history)?.iter().flat_map(|(_, lock)| digests_of(lock)));
@@ -197,6 +202,7 @@ pub fn collect_garbage(
         store.remove(&garbage, watch)?;
         collected.step_records = store.prune_step_records()?;
         store.sweep_temporaries()?;
+        workspace.sweep_temporaries()?;
     }
     Ok(collected)
 }
@@ -285,7 +291,9 @@ fn reach(workspace: &Workspace, roots: Vec<(Digest, Root)>) -> Result<BTreeMap<D
     const NAMED: usize = 3;
     let mut reached: BTreeMap<Digest, Vec<Root>> = BTreeMap::new();
     let mut trees: HashMap<Digest, Vec<(Vec<u8>, Digest)>> = HashMap::new();
+    // Taken from the end, so that what people know by name, the paths of the lock, comes first.
     let mut waiting = roots;
+    waiting.reverse();
     while let Some((digest, root)) = waiting.pop() {
         let names = reached.entry(digest).or_default();
         let is_news = Some(root.claim) > claim(names);

@@ -6,6 +6,7 @@ use super::{Restored, Workspace};
 use crate::digest::Object;
 use crate::error::did_you_mean;
 use crate::event::Watch;
+use crate::fs::{FileLock, Holder};
 use crate::project::git::Git;
 use crate::project::{LOCK, Lock, Project, ProjectPath};
 use crate::{Error, Result};
@@ -24,7 +25,8 @@ pub struct CheckedOut {
 /// a directory that holds tracked paths.
 ///
 /// # Errors
-/// As [`Workspace::restore_all`], before anything is changed; a `Usage` error for a path that the lock does not name.
+/// As [`Workspace::restore_all`], before anything is changed; a `Usage` error for a path that the lock does not name; a
+/// failure while `mlx train` is at work, since a step would take what is put there for its own output.
 pub fn checkout(
     project: &Project,
     workspace: &Workspace,
@@ -33,6 +35,9 @@ pub fn checkout(
     force: bool,
     watch: Watch<'_>,
 ) -> Result<CheckedOut> {
+    let _alone = FileLock::try_exclusive(&project.outputs_lock(), "mlx checkout")?.map_err(|Holder(holder)| {
+        Error::failed(format!("{holder} is at work in this project")).with_hint("run this again when that is done")
+    })?;
     let (commit, lock) = match revision {
         None => (None, project.read_lock()?),
         Some(revision) => {
@@ -53,7 +58,7 @@ pub fn checkout(
         project.resolve(path)?;
     }
     let restored = workspace.restore_all(&wanted, force, watch)?;
-    workspace.save()?;
+    workspace.save();
     Ok(CheckedOut { commit, paths: wanted.into_iter().map(|(path, _)| path).collect(), restored })
 }
 

@@ -70,7 +70,7 @@ pub fn diff(project: &Project, workspace: &Workspace, revisions: &[String], watc
             "working tree".to_owned()
         }
     };
-    workspace.save()?;
+    workspace.save();
     Ok(summary(from, to, files))
 }
 

@@ -78,9 +78,15 @@ impl Workspace {
         scan::Scan::new(self, None, watch).files(path)
     }
 
-    /// Writes down what was learned about files. It can be learned again, so that losing it is no failure.
-    pub fn save(&self) -> Result<()> {
-        self.index.save(&self.scratch)
+    /// Removes what killed commands left of files they were writing, once that is older than a day. Returns how many.
+    pub fn sweep_temporaries(&self) -> Result<u64> {
+        crate::fs::sweep(&self.scratch, std::time::Duration::from_secs(24 * 3600))
+    }
+
+    /// Writes down what was learned about files. It can be learned again, so that a full disk or a directory that is not
+    /// ours to write is no failure.
+    pub fn save(&self) {
+        let _ = self.index.save(&self.scratch);
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -20,7 +21,7 @@ use crate::fs::{self, quote};
 use crate::project::ProjectPath;
 use crate::store::StoreError;
 use crate::store::tree::{Entry, Tree};
-use crate::{Digest, Error, Result};
+use crate::{Digest, Error, Kind, Result};
 
 /// What a restore did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -63,7 +64,7 @@ impl Workspace {
     pub fn restore_all(&self, wanted: &[(ProjectPath, Object)], force: bool, watch: Watch<'_>) -> Result<Restored> {
         let mut plans = Vec::new();
         for (path, object) in wanted {
-            if self.object(path, watch)?.as_ref() == Some(object) {
+            if self.object_unless(force, path, watch)?.as_ref() == Some(object) {
                 continue;
             }
             let mut plan = Plan::default();
@@ -83,13 +84,22 @@ impl Workspace {
     /// # Errors
     /// As [`Workspace::restore`]: content that is in no store stays unless `force` is set.
     pub fn remove(&self, path: &ProjectPath, force: bool, watch: Watch<'_>) -> Result<Restored> {
-        if self.object(path, watch)?.is_none() && path.below(&self.root).symlink_metadata().is_err() {
+        if self.object_unless(force, path, watch)?.is_none() && path.below(&self.root).symlink_metadata().is_err() {
             return Ok(Restored::default());
         }
         let mut plan = Plan::default();
         self.plan(path.as_bytes(), None, &mut plan, force)?;
         self.check(path, &plan)?;
         self.carry_out(path, plan, watch)
+    }
+
+    /// The content of a path, read so that the index knows every file of it; what can't have a version (a pipe, a
+    /// repository) stops only who may not give it up.
+    fn object_unless(&self, force: bool, path: &ProjectPath, watch: Watch<'_>) -> Result<Option<Object>> {
+        match self.object(path, watch) {
+            Err(error) if force && error.kind() == Kind::Usage => Ok(None),
+            result => result,
+        }
     }
 
     /// Compares what lies at `path` with what should; the index knows every file from the scan just before.
@@ -235,6 +245,15 @@ impl Workspace {
     }
 
     fn carry_out(&self, path: &ProjectPath, plan: Plan, watch: Watch<'_>) -> Result<Restored> {
+        // A directory that goes must let go of what it holds.
+        for (full, _) in plan.removed.iter().filter(|(_, is_directory)| *is_directory) {
+            let cannot = || format!("cannot remove `{}`", quote(full));
+            let mut permissions = full.symlink_metadata().with_context(cannot)?.permissions();
+            if permissions.mode() & 0o200 == 0 {
+                permissions.set_mode(permissions.mode() | 0o700);
+                std::fs::set_permissions(full, permissions).with_context(cannot)?;
+            }
+        }
         for (full, is_directory) in &plan.removed {
             let removed = if *is_directory { std::fs::remove_dir(full) } else { std::fs::remove_file(full) };
             removed.with_context(|| format!("cannot remove `{}`", quote(full)))?;

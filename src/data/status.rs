@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::Workspace;
-use crate::Result;
 use crate::digest::Object;
 use crate::event::Watch;
 use crate::project::{Project, ProjectPath};
+use crate::{Kind, Result};
 
 /// The status of every path that the lock or the manifest names.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -71,10 +71,16 @@ pub fn status(project: &Project, workspace: &Workspace, watch: Watch<'_>) -> Res
     known.retain(|(path, step, locked)| step.is_some() || locked.is_some() || !made.contains(path));
     known.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
     let status = |(path, step, locked): (ProjectPath, Option<String>, Option<Object>)| {
-        let present = workspace.object(&path, watch)?;
+        let (present, is_odd) = match workspace.object(&path, watch) {
+            Ok(present) => (present, false),
+            // A pipe, say, where a step should have made a file: nothing that has a version, and no reason to stop.
+            Err(error) if error.kind() == Kind::Usage => (None, true),
+            Err(error) => return Err(error),
+        };
         let state = match (&locked, &present) {
             (Some(locked), Some(present)) if locked == present => PathState::Unchanged,
             (Some(_), Some(_)) => PathState::Modified,
+            (Some(_), None) if is_odd => PathState::Modified,
             (Some(_), None) => PathState::Missing,
             (None, _) if step.is_some() => PathState::NotMade,
             (None, _) => PathState::NotAdded,
@@ -83,6 +89,6 @@ pub fn status(project: &Project, workspace: &Workspace, watch: Watch<'_>) -> Res
         Ok(PathStatus { path, state, step, locked, present, stored })
     };
     let paths = known.into_iter().map(status).collect::<Result<_>>()?;
-    workspace.save()?;
+    workspace.save();
     Ok(Status { paths })
 }

@@ -14,7 +14,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::output::Output;
 use super::{End, Job, Report};
-use crate::event::{EventSink, Watch};
+use crate::event::Watch;
 use crate::{Error, Result};
 
 /// From the signal that asks a program to end to the one that ends it.
@@ -266,9 +266,9 @@ fn drain(pipe: &mut io::PipeReader, output: &mut Output<'_>, buffer: &mut [u8]) 
     Ok(false)
 }
 
-/// Ends the processes that an earlier mlx, killed before it could do so, left behind: those of this user whose
-/// environment holds `variable=value`.
-pub fn end_leftovers(variable: &str, value: &str, events: &dyn EventSink) -> Result<()> {
+/// Ends the processes that were left behind by an earlier mlx, killed before it could do so, or that left their process
+/// group: those of this user whose environment holds `variable=value`. Returns how many.
+pub fn end_leftovers(variable: &str, value: &str) -> Result<u64> {
     let wanted = format!("{variable}={value}");
     let mut ended = 0;
     for entry in fs::read_dir("/proc").context("cannot list the processes")?.flatten() {
@@ -286,10 +286,7 @@ pub fn end_leftovers(variable: &str, value: &str, events: &dyn EventSink) -> Res
             ended += 1;
         }
     }
-    if ended > 0 {
-        events.warn(format!("ended {ended} programs that a killed `mlx train` had left running"));
-    }
-    Ok(())
+    Ok(ended)
 }
 
 #[cfg(test)]

@@ -103,6 +103,10 @@ fn makers(steps: &[Step]) -> Result<HashMap<&ProjectPath, usize>> {
     let mut makers = HashMap::new();
     for (index, step) in steps.iter().enumerate() {
         for path in step.products() {
+            if path.is_of_mlx() {
+                let message = format!("step `{}` can't make `{path}`, which says what mlx does", step.name);
+                return Err(Error::usage(format!("{message} ({})", step.place)).with_hint("give it another output"));
+            }
             let Some(other) = makers.insert(path, index) else { continue };
             let other: &Step = &steps[other];
             return Err(if other.name == step.name {

@@ -25,11 +25,13 @@ use std::path::PathBuf;
 
 pub use plan::{Action, Plan, PlannedStep};
 pub use train::{Trained, train};
+pub use unfinished::RUN_VARIABLE;
 
 use crate::Result;
 use crate::env::Interpreters;
 use crate::event::Watch;
 use crate::project::Project;
+use crate::run::RunId;
 use setup::Setup;
 
 /// What is asked for, and by whom.
@@ -47,6 +49,8 @@ pub struct Options {
     pub keep_going: bool,
     /// Fail if anything is out of date, and run nothing.
     pub locked: bool,
+    /// The run one of whose steps this is called by.
+    pub within: Option<RunId>,
     /// The command line, for the record.
     pub command: Vec<String>,
     /// Who runs it, for the record.
@@ -60,6 +64,6 @@ pub struct Options {
 pub fn plan(project: &Project, options: &Options, watch: Watch<'_>) -> Result<Plan> {
     let setup = Setup::new(project, options)?;
     let judged = plan::judge_all(&setup.judge(options)?, &setup.graph, &setup.selected, watch)?;
-    setup.workspace.save()?;
+    setup.workspace.save();
     Ok(Plan { steps: judged.iter().map(|judged| judged.planned(&setup.graph)).collect() })
 }

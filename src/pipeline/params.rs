@@ -71,7 +71,10 @@ impl Params {
                 )),
             });
         }
-        let value = match (self.0.get(name), parse_value(text)) {
+        let parsed = parse_value(text).map_err(|what| {
+            Error::usage(format!("`--set {shown}`: {what}")).with_hint("for text, quote it: `'nan'`")
+        })?;
+        let value = match (self.0.get(name), parsed) {
             (Some(Value::String(_)), Some(Value::String(text))) => Value::String(text),
             (Some(Value::String(_)), _) | (_, None) => Value::from(text),
             (_, Some(value)) => value,
@@ -249,26 +252,33 @@ fn flatten(prefix: &str, values: &Map<String, Value>, flat: &mut Vec<(String, Va
 }
 
 /// A value of the command line: JSON, or a TOML value such as `'text'`, `1_000` or `true`; `None` where it is neither.
-fn parse_value(text: &str) -> Option<Value> {
-    let json = || serde_json::from_str(text).ok();
-    let toml = || {
-        let table: toml::Table = format!("value = {text}").parse().ok()?;
-        (table.len() == 1).then(|| table.into_iter().next().map(|(_, value)| from_toml(value)))?
-    };
-    json().or_else(toml)
+fn parse_value(text: &str) -> Result<Option<Value>, &'static str> {
+    if let Ok(value) = serde_json::from_str(text) {
+        return Ok(Some(value));
+    }
+    let Ok(table) = format!("value = {text}").parse::<toml::Table>() else { return Ok(None) };
+    let mut values = table.into_iter();
+    match (values.next(), values.next()) {
+        (Some((_, value)), None) => from_toml(value).map(Some),
+        _ => Ok(None),
+    }
 }
 
-/// The value as JSON has it: dates become text, and what is not finite becomes null.
-fn from_toml(value: toml::Value) -> Value {
-    match value {
+/// The value as JSON has it: dates become text. What is not finite is refused: null would be another value.
+fn from_toml(value: toml::Value) -> Result<Value, &'static str> {
+    Ok(match value {
         toml::Value::String(text) => text.into(),
         toml::Value::Integer(number) => number.into(),
+        toml::Value::Float(number) if !number.is_finite() => return Err("numbers must be finite"),
         toml::Value::Float(number) => number.into(),
         toml::Value::Boolean(truth) => truth.into(),
         toml::Value::Datetime(time) => time.to_string().into(),
-        toml::Value::Array(items) => items.into_iter().map(from_toml).collect(),
-        toml::Value::Table(table) => table.into_iter().map(|(key, value)| (key, from_toml(value))).collect(),
-    }
+        toml::Value::Array(items) => Value::Array(items.into_iter().map(from_toml).collect::<Result<_, _>>()?),
+        toml::Value::Table(table) => {
+            let entry = |(key, value)| Ok((key, from_toml(value)?));
+            Value::Object(table.into_iter().map(entry).collect::<Result<_, &'static str>>()?)
+        }
+    })
 }
 
 fn read_file(project: &Project, path: &ProjectPath) -> Result<Map<String, Value>> {
@@ -283,7 +293,10 @@ fn read_file(project: &Project, path: &ProjectPath) -> Result<Map<String, Value>
     let value: Value = match ending.to_ascii_lowercase().as_str() {
         "json" => serde_json::from_str(text).map_err(|error| bad(error.to_string()))?,
         "yaml" | "yml" => serde_saphyr::from_str(text).map_err(|error| bad(error.to_string()))?,
-        "toml" => from_toml(text.parse::<toml::Table>().map_err(|error| bad(error.to_string()))?.into()),
+        "toml" => {
+            let table = text.parse::<toml::Table>().map_err(|error| bad(error.to_string()))?;
+            from_toml(table.into()).map_err(|what| bad(what.into()))?
+        }
         _ => {
             return Err(Error::usage(format!("the parameter file `{path}` is neither YAML nor JSON nor TOML"))
                 .with_hint("its name must end with `.yaml`, `.yml`, `.json` or `.toml`"));

@@ -18,10 +18,11 @@ use super::setup::Setup;
 use super::work::{Performed, Work};
 use super::{Options, unfinished};
 use crate::event::{Event, Watch};
+use crate::executor;
 use crate::fs::{FileLock, Holder, create_dir_all, quote};
 use crate::project::git::Git;
 use crate::project::{Project, gitignore};
-use crate::run::{Outcome, Run, Runs, log_path};
+use crate::run::{Outcome, Run, RunId, Runs, log_path};
 use crate::{Error, Kind, Result};
 
 /// A run that came to its end, good or not.
@@ -35,7 +36,7 @@ pub struct Trained {
 pub fn train(project: &Project, options: &Options, watch: Watch<'_>) -> Result<Trained> {
     // Checked before anything is written, and again when it is this process's turn.
     let mut setup = Setup::new(project, options)?;
-    let (_alone, waited) = take_turn(project, watch)?;
+    let (_alone, waited) = take_turn(project, options.within.as_ref(), watch)?;
     project.hide_state()?;
     if waited {
         setup = Setup::new(project, options)?;
@@ -64,7 +65,7 @@ pub fn train(project: &Project, options: &Options, watch: Watch<'_>) -> Result<T
         )?
     };
     forget_gone_steps(project, &setup.lock)?;
-    setup.workspace.save()?;
+    setup.workspace.save();
     let failure = record::end(&mut run, &setup, results);
     match (runs.finish(&run), &failure) {
         (Ok(()), _) => remove_logs(project, &run),
@@ -75,11 +76,17 @@ pub fn train(project: &Project, options: &Options, watch: Watch<'_>) -> Result<T
 }
 
 /// Waits until no other process trains in this project. Says whether it had to.
-fn take_turn(project: &Project, watch: Watch<'_>) -> Result<(FileLock, bool)> {
-    let path = project.state("locks/train");
+fn take_turn(project: &Project, within: Option<&RunId>, watch: Watch<'_>) -> Result<(FileLock, bool)> {
+    let path = project.outputs_lock();
     let owner = "mlx train";
     if let Ok(lock) = FileLock::try_exclusive(&path, owner)? {
         return Ok((lock, false));
+    }
+    if let Some(run) = within
+        && unfinished::is_running(project, run)?
+    {
+        return Err(Error::usage("a step of this project runs `mlx train` in it, which would wait for itself")
+            .with_hint("let the step depend on what it needs, so that `mlx train` makes that first"));
     }
     // Waiting for the lock can't be interrupted and waiting for the bell can, so that a thread of its own waits for the
     // lock. After an interrupt it is left behind; it ends with the process.
@@ -94,7 +101,7 @@ fn take_turn(project: &Project, watch: Watch<'_>) -> Result<(FileLock, bool)> {
         let _ = rustix::io::write(&teller, &1_u64.to_ne_bytes());
     });
     if let Ok(Holder(holder)) = holder_receiver.recv() {
-        watch.events.note(format!("waiting for {holder}, which trains in this project"));
+        watch.events.note(format!("waiting for {holder}, which is at work in this project"));
     }
     loop {
         match poll(&mut [PollFd::new(&bell, PollFlags::IN), PollFd::new(&told, PollFlags::IN)], None) {
@@ -198,6 +205,12 @@ fn execute(
                 ending
             },
         );
+        if watch.interrupt.is_requested() {
+            // Who left its process group, as a daemon does, has not heard of it.
+            if let Err(error) = executor::end_leftovers(unfinished::RUN_VARIABLE, run.id.as_str()) {
+                watch.events.warn(format!("programs of the steps may go on: {error}"));
+            }
+        }
         let Work { prepared, commits, .. } = work;
         drop(commits);
         let prepared = prepared.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -35,6 +35,18 @@ pub fn unmark(project: &Project, step: &str) -> Result<()> {
     }
 }
 
+/// Whether steps of this run are begun here and not committed.
+pub fn is_running(project: &Project, run: &RunId) -> Result<bool> {
+    let Ok(entries) = std::fs::read_dir(project.state("running")) else { return Ok(false) };
+    for entry in entries.flatten() {
+        let mark = read_optional(&entry.path())?.unwrap_or_default();
+        if String::from_utf8_lossy(&mark).split_whitespace().next() == Some(run.as_str()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The steps that were begun and not committed. Ends what is still running of them. Called once a run has begun, alone.
 pub fn take_up(project: &Project, lock: &Lock, events: &dyn EventSink) -> Result<HashSet<String>> {
     let directory = project.state("running");
@@ -57,8 +69,12 @@ pub fn take_up(project: &Project, lock: &Lock, events: &dyn EventSink) -> Result
             false => drop(unfinished.insert(step)),
         }
     }
+    let mut ended = 0;
     for run in runs {
-        executor::end_leftovers(RUN_VARIABLE, run.as_str(), events)?;
+        ended += executor::end_leftovers(RUN_VARIABLE, run.as_str())?;
+    }
+    if ended > 0 {
+        events.warn(format!("ended {ended} programs that a killed `mlx train` had left running"));
     }
     Ok(unfinished)
 }

@@ -41,6 +41,15 @@ impl Git {
         Ok(Some(Self { repository, prefix }))
     }
 
+    /// The `.git` around a project in which Git finds no repository: damaged, or a link to one that is not here.
+    pub fn unreadable(project: &Project) -> Result<Option<std::path::PathBuf>> {
+        if Self::of(project)?.is_some() || Repository::discover(project.root()).is_ok() {
+            return Ok(None);
+        }
+        let mut places = project.root().ancestors().map(|directory| directory.join(".git"));
+        Ok(places.find(|place| place.symlink_metadata().is_ok()))
+    }
+
     /// The full id of the commit that is checked out; `None` before the first one.
     pub fn head(&self) -> Option<String> {
         self.repository.head().ok()?.peel_to_commit().ok().map(|commit| commit.id().to_string())

@@ -80,6 +80,11 @@ impl Project {
         if path.exists() { Ok(()) } else { fs::write_atomic(&path, b"*\n", &self.scratch()) }
     }
 
+    /// The lock of whoever writes outputs: no other may do so meanwhile.
+    pub fn outputs_lock(&self) -> PathBuf {
+        self.state("locks/train")
+    }
+
     /// Where temporary files lie until they are renamed: on the project's file system.
     pub fn scratch(&self) -> PathBuf {
         self.state("tmp")

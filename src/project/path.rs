@@ -60,6 +60,11 @@ impl ProjectPath {
         Ok(Self(parts.join(&b'/')))
     }
 
+    /// Whether this is the manifest or the lock: Git keeps these, and no version of them can be data or an output.
+    pub fn is_of_mlx(&self) -> bool {
+        [super::MANIFEST, super::LOCK].iter().any(|name| self.0 == name.as_bytes())
+    }
+
     /// The path that [`fmt::Display`] made this text from.
     pub fn from_text(text: &str) -> Result<Self, PathError> {
         Self::new(unescape(text).ok_or_else(|| PathError::Malformed(text.into()))?)

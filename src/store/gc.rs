@@ -7,7 +7,7 @@ use anyhow::Context;
 
 use super::{Store, StoreError};
 use crate::event::Watch;
-use crate::fs::{self, FileLock, quote};
+use crate::fs::{self, FileLock, Holder, quote};
 use crate::{Digest, Error, Result};
 
 /// Objects that nothing names.
@@ -77,9 +77,10 @@ impl Store {
 
     /// Keeps writers out while garbage is found and removed; waits for those at work.
     pub fn lock_for_gc(&self, owner: &str, watch: Watch<'_>) -> Result<FileLock> {
-        FileLock::exclusive(&self.gc_lock(), owner, |holder| {
+        let waiting = |holder: &Holder| {
             watch.events.note(format!("waiting for {} to finish writing to the store", holder.0));
-        })
+        };
+        FileLock::exclusive_while(&self.gc_lock(), owner, waiting, || watch.interrupt.check())
     }
 
     /// When an object was written, and its size; `None` where it went meanwhile.

@@ -215,13 +215,7 @@ impl Read for Content {
 
 /// A failed write to the store, and what to do where the disk is full.
 fn cannot_write(error: io::Error) -> Error {
-    let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-    let error = Error::from(anyhow::Error::new(error).context("cannot write to the store"));
-    if is_full {
-        error.with_hint("free some space; nothing was changed, and the same command completes then")
-    } else {
-        error
-    }
+    anyhow::Error::new(error).context("cannot write to the store").into()
 }
 
 fn damaged(digest: &Digest, found: String) -> Error {

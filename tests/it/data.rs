@@ -182,6 +182,7 @@ fn what_cannot_be_added_says_why_and_changes_nothing() {
         ("model", "overlaps with `model`, which step `fit` makes"),
         ("model/weights", "overlaps with `model`"),
         ("code.py", "Git keeps `code.py` already"),
+        ("mlx.toml", "`mlx.toml` is kept by Git, not by mlx"),
         ("..", "lies outside the project"),
         (".", "the whole project can't be tracked as one path"),
         (".mlx/store", "lies in `.mlx`"),
@@ -311,6 +312,48 @@ fn gc_refuses_when_a_root_cannot_be_read() {
 
     project.mlx(&["gc", "--yes"]).exits_with(1).says("the record `runs/[id]` cannot be read");
     project.mlx(&["verify"]).exits_with(4).prints("is damaged: it is not JSON");
+}
+
+#[test]
+fn gc_refuses_where_git_can_not_be_read() {
+    let project = with_images();
+    project.mlx(&["add", "data/images"]).success();
+    project.commit("first");
+    project.set("data/images/cat.png", "second cat");
+    project.mlx(&["add", "data/images"]).success();
+    let first = object(&project, "cat");
+
+    fs::rename(project.path(".git"), project.path("moved")).unwrap();
+    project.set(".git", "gitdir: /nowhere\n");
+
+    let refused = project.mlx(&["gc", "--grace", "0s", "--yes"]).exits_with(1);
+    refused.says("`[root]/project/.git` can't be read as a Git repository").says("hint: mend it");
+    assert!(first.exists());
+    project.mlx(&["status"]).success();
+}
+
+#[test]
+fn the_lock_s_path_comes_first_among_what_a_damaged_object_breaks() {
+    let step = |name: usize| format!("[step.s{name}]\ncmd = 'cat data'\ndeps = ['data']\n");
+    let project = Project::with_manifest(&(0..5).map(step).collect::<String>()).write("data", "cat");
+    project.mlx(&["add", "data"]).success();
+    (0..5).for_each(|_| drop(project.mlx(&["train", "--force"]).success()));
+
+    fs::remove_file(object(&project, "cat")).unwrap();
+
+    let verified = project.mlx(&["verify", "--json"]).exits_with(4).json();
+    assert_eq!(verified["problems"][0]["breaks"][0], "data");
+}
+
+#[test]
+fn an_index_that_can_not_be_written_stops_nothing() {
+    let project = with_images().write(".mlx/index/in the way", "");
+
+    project.mlx(&["add", "data/images"]).success();
+
+    project.mlx(&["status"]).success().prints("Everything is as mlx.lock says");
+    project.mlx(&["diff"]).success();
+    project.mlx(&["checkout"]).success();
 }
 
 #[test]

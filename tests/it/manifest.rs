@@ -124,6 +124,14 @@ fn an_output_can_not_be_declared_data() {
 }
 
 #[test]
+fn the_manifest_and_the_lock_are_no_outputs() {
+    for path in ["mlx.toml", "mlx.lock"] {
+        let manifest = format!("[step.a]\ncmd = 'x'\nouts = ['./{path}']");
+        manifest_is_refused(&manifest, &format!("step `a` can't make `{path}`"), "give it another output");
+    }
+}
+
+#[test]
 fn an_output_can_not_be_tracked_data() {
     let project = Project::with_manifest("").write("data/x.csv", "1");
     project.mlx(&["add", "data/x.csv"]).success();

@@ -590,6 +590,87 @@ fn programs_left_in_the_background_are_ended() {
 }
 
 #[test]
+fn what_can_not_have_a_version_is_shown_and_replaced() {
+    let project = Project::with_manifest("[step.a]\ncmd = 'mkdir o; mkfifo o/pipe'\nouts = ['o']");
+    project.mlx(&["train"]).exits_with(3).says("is a named pipe");
+
+    project.mlx(&["status"]).success().prints("not made  o");
+    project.set("mlx.toml", "[step.a]\ncmd = 'mkdir o; echo 1 > o/file'\nouts = ['o']");
+    project.mlx(&["train"]).success();
+
+    fs::remove_file(project.path("o/file")).unwrap();
+    assert!(project.other("mkfifo", &["o/file"]).status().unwrap().success());
+    project.mlx(&["status"]).success().prints("modified  o");
+    project.mlx(&["checkout"]).exits_with(2).says("is a named pipe");
+    project.mlx(&["checkout", "--force"]).success();
+    assert_eq!(project.read("o/file"), "1\n");
+}
+
+#[test]
+fn outputs_that_nobody_may_write_are_replaced() {
+    let cmd = "mkdir -p o/in; cp raw o/in/file; chmod 400 o/in/file; chmod 555 o/in o";
+    let project = Project::with_manifest(&format!("[step.a]\ncmd = '{cmd}'\ndeps = ['raw']\nouts = ['o']"));
+    project.set("raw", "1");
+    project.mlx(&["train"]).success();
+
+    project.set("raw", "2");
+
+    assert_eq!(train(&project, &[]), pairs([("a", "ran")]));
+    assert_eq!(project.read("o/in/file"), "2");
+}
+
+/// What the program says when a step of the project calls it with these arguments, and its exit code.
+fn called_by_a_step(arguments: &str) -> String {
+    let program = env!("CARGO_BIN_EXE_mlx");
+    let cmd = format!("{program} {arguments} 2> said; echo $? >> said");
+    let project = Project::with_manifest(&format!("[step.a]\ncmd = '{cmd}'\nouts = ['said']"));
+    project.mlx(&["train"]).success();
+    project.read("said")
+}
+
+#[test]
+fn a_checkout_does_not_meddle_with_a_step_at_work() {
+    let said = called_by_a_step("checkout");
+
+    assert!(said.contains("is at work in this project") && said.ends_with("\n1\n"), "{said}");
+}
+
+#[test]
+fn a_step_that_trains_its_own_project_does_not_wait_for_itself() {
+    let said = called_by_a_step("train");
+
+    assert!(said.contains("which would wait for itself") && said.ends_with("\n2\n"), "{said}");
+}
+
+#[test]
+fn an_interrupt_ends_programs_that_left_their_group() {
+    let project = Project::with_manifest("[step.a]\ncmd = 'setsid ./daemon > log 2>&1 & wait'");
+    project.program(&project.path("daemon"), "echo $$ > pid; echo begun > begun; exec sleep 1000");
+    make_pipe(&project, "begun");
+    let child = start(&project, &["train"]);
+    wait_for_begin(&project);
+
+    send(&child, Signal::INT);
+
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    assert!(!is_alive(&project.read("pid")));
+}
+
+#[test]
+fn numbers_that_json_does_not_have_are_refused() {
+    let project = pipeline();
+    for value in ["nan", "-inf", "[1, inf]"] {
+        let set = format!("train.trees={value}");
+        project.mlx(&["train", "--set", &set]).exits_with(2).says(&format!("`--set {set}`: numbers must be finite"));
+    }
+
+    project.set("params.toml", "rate = inf");
+    project.set("mlx.toml", "params = ['params.toml']\n[step.a]\ncmd = 'true'");
+
+    project.mlx(&["train"]).exits_with(2).says("`params.toml`: numbers must be finite");
+}
+
+#[test]
 fn a_second_train_waits_for_the_first() {
     let project = endless("");
     let first = start(&project, &["train"]);
