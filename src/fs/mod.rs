@@ -13,7 +13,7 @@ use std::path::Path;
 use anyhow::Context;
 use tempfile::{NamedTempFile, TempDir};
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// Replaces or creates `path` with these bytes: all of them or, after a kill or a power cut, none.
 ///
@@ -40,6 +40,12 @@ pub fn write_atomic_checked(
     write: impl FnOnce(&mut dyn Write) -> Result<()>,
 ) -> Result<()> {
     let cannot = || format!("cannot write `{}`", quote(path));
+    // A rename would put a file in the place of `/dev/null` as well.
+    if fs::metadata(path).is_ok_and(|existing| !existing.is_file()) {
+        return Err(Error::failed(format!("`{}` is there and is no regular file", quote(path)))
+            .context(cannot())
+            .with_hint("name another place, or move away what lies there"));
+    }
     let mut temporary = temporary_file(scratch)?;
     let mut buffered = io::BufWriter::with_capacity(1 << 16, temporary.as_file_mut());
     write(&mut buffered)?;

@@ -135,6 +135,22 @@ fn a_dry_run_writes_nothing() {
 }
 
 #[test]
+fn what_is_no_file_is_not_written_over() {
+    use std::os::unix::fs::FileTypeExt;
+    let project = with_weights();
+    let pipe = project.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    std::os::unix::fs::symlink(&pipe, project.path("link")).unwrap();
+
+    project.mlx(&["package", "m", "-o", "pipe"]).exits_with(1).says("is there and is no regular file");
+    project.mlx(&["package", "m", "-o", "link"]).exits_with(1).says("is there and is no regular file");
+    project.mlx(&["package", "m", "-o", "."]).exits_with(1).says("is there and is no regular file");
+
+    assert!(pipe.symlink_metadata().unwrap().file_type().is_fifo());
+    assert!(project.path("link").is_symlink());
+}
+
+#[test]
 fn the_same_version_gives_the_same_bytes_anywhere() {
     let project = with_onnx("examples = \"rows.csv\"\n");
     project.set("rows.csv", "a,b,c\n1,2,3\n0.5,0,0\n");
