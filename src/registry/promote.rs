@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Promotion, Registry, Version, alias_name, decode, encode};
+use crate::Result;
 use crate::project::condition::Condition;
-use crate::{Error, Result};
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -165,11 +165,11 @@ impl Registry {
         if holder == version.version {
             return Ok(verdict(true, Some(value), Some(format!("it holds @{alias} itself"))));
         }
-        let reference = self.version(&version.model, holder)?.ok_or_else(|| {
-            Error::failed(format!("`{}` {holder}, which holds the alias `{alias}`, has no record", version.model))
-                .with_hint("put the record back, or move the alias with --force")
-        });
-        let Some(reference) = reference?.metrics.get(metric).copied() else {
+        let Some(reference) = self.version(&version.model, holder)? else {
+            let note = format!("version {holder}, which holds @{alias}, has no record any more");
+            return Ok(verdict(false, None, Some(note)));
+        };
+        let Some(reference) = reference.metrics.get(metric).copied() else {
             let note = format!("version {holder}, which holds @{alias}, has no metric `{metric}`");
             return Ok(verdict(false, None, Some(note)));
         };

@@ -151,6 +151,23 @@ fn an_alias_moves_only_through_its_gates() {
 }
 
 #[test]
+fn an_alias_whose_version_is_lost_moves_by_force() {
+    let (_dir, registry) = registry();
+    let gates = gates(&[("accuracy", "not worse than @production")]);
+    let [lost, next] = [0.9, 0.95].map(|accuracy| scored(&registry, accuracy));
+    registry.promote(&request(&lost, &gates)).unwrap();
+    registry.store.delete_record("models/churn/versions/1").unwrap();
+
+    let refused = registry.promote(&request(&next, &gates)).unwrap();
+    let forced = registry.promote(&Request { force: true, ..request(&next, &gates) }).unwrap();
+
+    assert_eq!(refused.outcome, Outcome::Refused);
+    let note = "version 1, which holds @production, has no record any more";
+    assert_eq!(refused.gates[0].note.as_deref(), Some(note));
+    assert_eq!((forced.outcome, find(&registry, "churn@production").unwrap()), (Outcome::Promoted, 2));
+}
+
+#[test]
 fn gates_say_what_they_compared() {
     let (_dir, registry) = registry();
     let [first, second] = [0.9, 0.8].map(|accuracy| scored(&registry, accuracy));
