@@ -121,7 +121,9 @@ impl Elements {
     /// Appends a number, or says why it can't be an element.
     pub fn push_float(&mut self, value: f64) -> Result<(), String> {
         match self {
-            Self::Fp32(_) if value.is_finite() && (value as f32).is_infinite() => Err(refusal(Datatype::Fp32, value)),
+            // A request is JSON on its way, which has no infinities: there it would turn into a missing value.
+            _ if value.is_infinite() => Err("is infinite or too large, which a request can't carry".into()),
+            Self::Fp32(_) if (value as f32).is_infinite() => Err(refusal(Datatype::Fp32, value)),
             Self::Fp32(list) => {
                 list.push(value as f32);
                 Ok(())

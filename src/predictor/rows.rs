@@ -14,6 +14,14 @@ pub fn from_csv(signature: &Signature, bytes: &[u8]) -> Result<InferRequest, Bad
     let unreadable = |error: csv::Error| BadRequest::new(format!("the CSV can't be read: {error}"));
     let header = reader.headers().map_err(unreadable)?.clone();
     let header: Vec<&str> = header.iter().map(|name| name.trim_start_matches('\u{feff}')).collect();
+    if let [only] = header.as_slice()
+        && only.contains([';', '\t'])
+    {
+        return Err(BadRequest::new("the columns of the CSV must be separated by commas"));
+    }
+    if header.is_empty() {
+        return Err(BadRequest::new("the CSV is empty; its first line must name the columns"));
+    }
     if header.iter().all(|name| name.parse::<f64>().is_ok()) {
         return Err(BadRequest::new("the first line of the CSV must name the columns, and has only numbers"));
     }

@@ -164,6 +164,15 @@ fn a_model_with_an_input_a_column_takes_them_by_name() {
 }
 
 #[test]
+fn an_infinity_is_refused_because_the_request_would_say_missing() {
+    let signature = Sum::new().0;
+    for number in ["inf", "-Infinity", "1e400", "-1e999"] {
+        let error = rows::from_csv(&signature, format!("a,b\n1,{number}\n").as_bytes()).unwrap_err().to_string();
+        assert_eq!(error, "line 2, column `b` is infinite or too large, which a request can't carry", "{number}");
+    }
+}
+
+#[test]
 fn bad_rows_say_where() {
     let signature = Sum::new().0;
     let mut unnamed = signature.clone();
@@ -176,6 +185,8 @@ fn bad_rows_say_where() {
     assert_eq!(csv(&signature, "a,a\n1,2\n"), "two columns have the name `a`");
     assert_eq!(csv(&signature, "1,2\n3,4\n"), "the first line of the CSV must name the columns, and has only numbers");
     assert_eq!(csv(&signature, "a,b\n"), "there are no rows");
+    assert_eq!(csv(&signature, ""), "the CSV is empty; its first line must name the columns");
+    assert_eq!(csv(&signature, "a;b\n1;2\n"), "the columns of the CSV must be separated by commas");
     assert!(csv(&signature, "a,b\n1\n").contains("line: 2"), "{}", csv(&signature, "a,b\n1\n"));
     assert_eq!(csv(&unnamed, "p,q,r\n1,2,3\n"), "input `x` takes 2 columns a row, and there are 3");
     assert_eq!(json(&signature, "[[1,2],[3]]"), "row 1 has 1 values, and the first has 2");
