@@ -149,7 +149,11 @@ impl Render for Deployed {
         if !changed {
             return writeln!(out, "{what} is live on `{target}` already; nothing changed");
         }
-        let before = live.as_ref().map_or(String::new(), |live| format!(", before: `{}` {}", live.model, live.version));
+        let before = match live {
+            _ if plan.repair => ", whole again".into(),
+            Some(live) => format!(", before: `{}` {}", live.model, live.version),
+            None => String::new(),
+        };
         let uploaded = format!("{}, {} uploaded", count(upload.len() as u64, "file"), size(*upload_bytes));
         writeln!(out, "{what} is live on `{target}`{before}; {uploaded}")
     }
@@ -162,6 +166,9 @@ impl Render for Plan {
         match live {
             Some(live) if self.is_live() => {
                 return writeln!(out, "{new} is live in {place} already; `{}` stays", live.model);
+            }
+            Some(_) if self.repair => {
+                writeln!(out, "Would repair {new}, which is live in {place}: files of it are missing or damaged")?;
             }
             Some(live) => {
                 let (model, version, release) = (&live.model, live.version, live.release.short());

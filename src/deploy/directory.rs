@@ -167,6 +167,19 @@ impl Target for Directory {
         Ok(Some(description))
     }
 
+    fn is_whole(&self, release: &Digest, description: &Description) -> Result<bool> {
+        if self.description(release)?.as_ref() != Some(description) {
+            return Ok(false);
+        }
+        let root = self.release(release);
+        for file in &description.files {
+            if !is_whole(&root.join(&file.path), file)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     fn missing(&self, files: &[File]) -> Result<Vec<File>> {
         let mut missing: Vec<File> = Vec::new();
         for file in files {

@@ -45,6 +45,9 @@ pub trait Target {
     /// What a release says about itself; `None` for one that is not there.
     fn description(&self, release: &Digest) -> Result<Option<Description>>;
 
+    /// Whether the release lies there with every file as this description says.
+    fn is_whole(&self, release: &Digest, description: &Description) -> Result<bool>;
+
     /// Those of the files whose content is not there yet, each content once.
     fn missing(&self, files: &[File]) -> Result<Vec<File>>;
 

@@ -23,6 +23,8 @@ pub struct Plan {
     pub run: Option<RunId>,
     /// What is live now; `None` where nothing is.
     pub live: Option<LiveRelease>,
+    /// Whether the release is live already and files of it are missing or damaged.
+    pub repair: bool,
     /// Contents that the target does not have yet, each once.
     pub upload: Vec<File>,
     pub upload_bytes: u64,
@@ -65,9 +67,9 @@ pub struct FileChange {
 }
 
 impl Plan {
-    /// Whether there is nothing to do: the release is live already.
+    /// Whether there is nothing to do: the release is live already, and whole.
     pub fn is_live(&self) -> bool {
-        self.live.as_ref().is_some_and(|live| live.release == self.release)
+        !self.repair && self.live.as_ref().is_some_and(|live| live.release == self.release)
     }
 }
 
@@ -88,6 +90,7 @@ pub fn plan(target: &dyn Target, release: Digest, new: &Description) -> Result<P
     };
     let (lineage, files) = live.as_ref().map_or((&nothing, &[][..]), |(_, live)| (&live.lineage, &live.files));
     let upload = target.missing(&new.files)?;
+    let is_same = live.as_ref().is_some_and(|(live, _)| *live == release);
     Ok(Plan {
         place: target.place(),
         release,
@@ -98,6 +101,7 @@ pub fn plan(target: &dyn Target, release: Digest, new: &Description) -> Result<P
         upload,
         total_files: new.files.len() as u64,
         total_bytes: new.files.iter().map(|file| file.size).sum(),
+        repair: is_same && !target.is_whole(&release, new)?,
         files: file_changes(files, &new.files),
         params: changes(&lineage.params, &new.lineage.params),
         metrics: changes(&lineage.metrics, &new.lineage.metrics),

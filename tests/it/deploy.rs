@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -53,6 +54,28 @@ fn a_deploy_makes_a_version_live() {
     ");
     assert_snapshot!(again.text(), @"`m` 1 ([id]) is live on `production` already; nothing changed");
     assert_eq!(fs::read_to_string(live(&project).join("model/a.bin")).unwrap(), "first");
+}
+
+#[test]
+fn a_live_release_that_lost_files_or_was_edited_is_made_whole_by_the_same_command() {
+    let project = with_weights();
+    project.mlx(&["deploy", "production"]).success();
+    let lost = live(&project).join("model/a.bin");
+    let edited = live(&project).join("model/shared.bin");
+    fs::remove_file(&lost).unwrap();
+    fs::set_permissions(&edited, fs::Permissions::from_mode(0o644)).unwrap();
+    // As long as before, and through the link into the blob.
+    fs::write(&edited, "IN EVERY VERSION").unwrap();
+
+    let plan = project.mlx(&["deploy", "production", "--plan"]).success();
+    let repaired = project.mlx(&["deploy", "production"]).success();
+    let again = project.mlx(&["deploy", "production"]).success();
+
+    plan.prints("Would repair `m` 1");
+    repaired.prints("is live on `production`, whole again;");
+    again.prints("nothing changed");
+    assert_eq!(fs::read_to_string(&lost).unwrap(), "first");
+    assert_eq!(fs::read_to_string(&edited).unwrap(), "in every version");
 }
 
 #[test]
