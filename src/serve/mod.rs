@@ -5,6 +5,7 @@
 
 mod body;
 pub mod client;
+mod connections;
 mod http;
 mod metrics;
 mod pool;
@@ -18,7 +19,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 
 pub use protocol::{Answer, Origin};
@@ -32,6 +32,9 @@ use http::App;
 const PAUSE: Duration = Duration::from_millis(50);
 /// Requests that run when the server is asked to stop have this long to end.
 const DRAIN: Duration = Duration::from_secs(20);
+
+/// A client that does not say what it wants within this time, first or next, is turned away.
+const HEADER_TIME: Duration = Duration::from_secs(30);
 
 /// Where and how the server listens.
 #[derive(Debug, Clone)]
@@ -55,6 +58,7 @@ impl Default for Options {
 ///
 /// An event says `serving NAME VERSION on http://ADDRESS` once the server answers.
 pub fn run(options: &Options, release: Release, interrupt: &Interrupt, events: &Arc<dyn EventSink>) -> Result<()> {
+    connections::allow_many();
     let app = Arc::new(App::new(options, release, events.clone())?);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -85,17 +89,13 @@ async fn listen(options: &Options, app: Arc<App>, interrupt: &Interrupt) -> Resu
             app.stop_taking();
         }
     };
-    // An answer is one small packet that nothing follows.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let server = axum::serve(listener, http::router(app.clone())).with_graceful_shutdown(stopped).into_future();
-    let mut server = std::pin::pin!(server);
+    let server = connections::serve(listener, http::router(app.clone()), HEADER_TIME, stopped);
     announce(&app, address);
-    let result = tokio::select! {
-        result = &mut server => result,
-        () = out_of_patience(interrupt) => Ok(()),
-    };
+    tokio::select! {
+        () = server => {}
+        () = out_of_patience(interrupt) => {}
+    }
     app.announce_end();
-    result.context("the server broke down")?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 
@@ -28,7 +28,12 @@ impl Server {
     /// Starts it on a free port and waits until it says that it serves.
     fn start(project: &Project, arguments: &[&str]) -> Self {
         let arguments = [&["serve", "--port", "0"], arguments].concat();
-        let mut child = project.command(&arguments).stderr(Stdio::piped()).spawn().unwrap();
+        Self::of(project.command(&arguments))
+    }
+
+    /// Starts what becomes a server, and waits until it says that it serves.
+    fn of(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
@@ -292,6 +297,21 @@ fn clients_that_send_garbage_or_nothing_keep_nobody_waiting() {
     server.assert_answers();
     drop(waiting);
     server.assert_answers();
+}
+
+#[test]
+fn more_idle_connections_than_the_usual_limit_of_files_keep_nobody_out() {
+    let project = unpacked();
+    let program = env!("CARGO_BIN_EXE_mlx");
+    let mut limited = project.other("sh", &["-c", &format!("ulimit -Sn 64; exec '{program}' serve --port 0 release")]);
+    let environment = project.command(&[]);
+    limited.envs(environment.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let server = Server::of(limited);
+
+    let idle: Vec<TcpStream> = (0..200).map(|_| server.connect()).collect();
+
+    server.assert_answers();
+    drop(idle);
 }
 
 #[test]
