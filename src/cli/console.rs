@@ -141,7 +141,9 @@ impl EventSink for Console {
     fn emit(&self, event: Event) {
         let mut state = self.state();
         if let Some(log) = &mut state.log {
-            let _ = serde_json::to_writer(&mut *log, &event).map_err(io::Error::from).and_then(|()| writeln!(log));
+            // Written at once, so that whoever follows the file sees the event when it happens.
+            let line = serde_json::to_writer(&mut *log, &event).map_err(io::Error::from);
+            let _ = line.and_then(|()| writeln!(log)).and_then(|()| log.flush());
         }
         match &event {
             Event::StepStarted { step, .. } => {

@@ -62,3 +62,14 @@ fn a_missing_directory_is_a_usage_error() {
     project.mlx(&["-C", "nowhere", "init"]).exits_with(2).says("cannot enter `nowhere`");
     assert_eq!(fs::read_dir(project.home()).unwrap().count(), 0);
 }
+
+#[test]
+fn events_are_written_as_they_happen() {
+    let step = "[step.look]\ncmd = 'cat events.jsonl > seen; true'\nouts = ['seen']\n";
+    let project = Project::with_manifest(step);
+
+    project.mlx(&["train", "--events", "events.jsonl"]).success();
+
+    assert!(project.read("seen").contains(r#"{"event":"step_started","step":"look""#), "{}", project.read("seen"));
+    assert!(project.read("events.jsonl").lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+}
