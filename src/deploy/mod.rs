@@ -14,7 +14,7 @@ mod switch;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 pub use directory::Directory;
 pub use history::{Action, Entry, Outcome};
@@ -127,5 +127,28 @@ pub fn directory_of(project: &Project, target: &manifest::Target) -> Result<Path
     if path.is_empty() || path.contains('\0') {
         return Err(Error::usage(format!("`{shown}` is no directory ({place})")));
     }
-    Ok(project.root().join(path))
+    let directory = project.root().join(path);
+    keep_apart(project, &directory, place)?;
+    Ok(directory)
+}
+
+/// A target fills its directory and clears away what was left in it: nothing else may live there.
+fn keep_apart(project: &Project, directory: &Path, place: &str) -> Result<()> {
+    let mut lexical = PathBuf::new();
+    for part in directory.components() {
+        match part {
+            Component::ParentDir => drop(lexical.pop()),
+            part => lexical.push(part),
+        }
+    }
+    let directory = directory.canonicalize().unwrap_or(lexical);
+    let what = if project.root().starts_with(&directory) {
+        "holds the project"
+    } else if directory.starts_with(project.state("")) || directory.starts_with(project.root().join(".git")) {
+        "lies where mlx and Git keep their own files"
+    } else {
+        return Ok(());
+    };
+    Err(Error::usage(format!("the target `{}` {what} ({place})", crate::fs::quote(&directory)))
+        .with_hint("give it a directory of its own, such as `deploy/production`"))
 }

@@ -340,7 +340,8 @@ fn a_current_that_is_not_ours_or_leads_nowhere_is_said() {
 fn only_directories_are_targets() {
     let project = tempfile::tempdir().unwrap();
     let manifest =
-        "[target]\na.url = 'dir'\nb.url = 'file:///srv/x'\nc.url = 's3://bucket'\nd.url = 'file://host/x'\ne.url = ''";
+        "[target]\na.url = 'dir'\nb.url = 'file:///srv/x'\nc.url = 's3://bucket'\nd.url = 'file://host/x'\ne.url = ''
+        f.url = '.'\ng.url = 'dir/..'\nh.url = '..'\ni.url = '.mlx/deploy'\nj.url = 'dir/../.git'";
     fs::write(project.path().join("mlx.toml"), manifest).unwrap();
     let project = Project::open(project.path()).unwrap();
     let place = |name: &str| directory_of(&project, project.manifest.target(name).unwrap());
@@ -349,6 +350,11 @@ fn only_directories_are_targets() {
     assert_eq!(place("b").unwrap(), Path::new("/srv/x"));
     for name in ["c", "d", "e"] {
         assert_eq!(place(name).unwrap_err().kind(), Kind::Usage, "{name}");
+    }
+    for name in ["f", "g", "h", "i", "j"] {
+        let error = place(name).unwrap_err();
+        assert!(error.to_string().contains("holds the project") == (name < "i"), "{name}: {error}");
+        assert_eq!(error.kind(), Kind::Usage, "{name}");
     }
     assert!(place("c").unwrap_err().to_string().contains("`s3://` are not supported (mlx.toml, line 4)"));
 }
