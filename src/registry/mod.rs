@@ -176,8 +176,14 @@ fn alias_name(model: &str, alias: &str) -> String {
 }
 
 fn damaged(name: &str, why: impl std::fmt::Display) -> Error {
-    Error::new(Kind::Failed, anyhow::anyhow!("the record `{name}` of the registry is damaged: {why}"))
-        .with_hint("put the record back as it was; records are written once and never edited")
+    let hint = if name.contains("/aliases/") {
+        "remove its file below `.mlx/store/records`, then promote the version again"
+    } else if name.contains("/events/") {
+        "remove its file below `.mlx/store/records`; only what it told of one promotion is lost"
+    } else {
+        "put the record back as it was; records are written once and never edited"
+    };
+    Error::failed(format!("the record `{name}` of the registry is damaged: {why}")).with_hint(hint)
 }
 
 fn decode<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T> {

@@ -112,6 +112,25 @@ fn damaged_and_foreign_records_are_named() {
     }
 }
 
+#[test]
+fn a_damaged_alias_and_a_damaged_event_have_a_way_out() {
+    let (_dir, registry) = registry();
+    let version = scored(&registry, 0.9);
+    registry.promote(&request(&version, &BTreeMap::new())).unwrap();
+
+    for record in ["models/churn/aliases/production", "models/churn/events/1"] {
+        registry.store.delete_record(record).unwrap();
+        assert!(registry.store.create_record(record, b"{").unwrap());
+        let error = registry.history("churn").unwrap_err();
+        assert!(error.to_string().contains(record), "{error}");
+        assert!(error.hint().unwrap().starts_with("remove its file"), "{error:?}");
+        registry.store.delete_record(record).unwrap();
+    }
+
+    let promoted = registry.promote(&request(&version, &BTreeMap::new())).unwrap();
+    assert_eq!((promoted.outcome, registry.history("churn").unwrap().len()), (Outcome::Promoted, 1));
+}
+
 /// A version of `churn` with this number and accuracy.
 fn scored(registry: &Registry, accuracy: f64) -> Version {
     let metrics = BTreeMap::from([("accuracy".to_owned(), accuracy)]);
