@@ -149,6 +149,9 @@ impl<T> ErrorContext<T> for Result<T, Error> {
     }
 }
 
+/// A hint lists at most so many names.
+const MOST_NAMES: usize = 20;
+
 /// Ends a hint for a mistyped name: the closest of the known names, or all of them when none is close.
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
@@ -160,7 +163,11 @@ pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
     match closest {
         Some((_, candidate)) => format!("did you mean `{candidate}`?"),
         None if known.is_empty() => "there are none yet".into(),
-        None => format!("there are: {}", known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+        None => {
+            let more = if known.len() > MOST_NAMES { ", …" } else { "" };
+            let names: Vec<String> = known.iter().take(MOST_NAMES).map(|name| format!("`{name}`")).collect();
+            format!("there are: {}{more}", names.join(", "))
+        }
     }
 }
 
@@ -181,5 +188,6 @@ mod tests {
     fn a_typo_gets_the_closest_name() {
         assert_eq!(did_you_mean("dep", ["cmd", "deps", "outs"]), "did you mean `deps`?");
         assert_eq!(did_you_mean("zzz", ["cmd"]), "there are: `cmd`");
+        assert!(did_you_mean("zzz", ["cmd"; 5000]).len() < 300);
     }
 }

@@ -194,7 +194,7 @@ fn refusal(datatype: Datatype, value: impl Display) -> String {
 }
 
 /// The start of a text that may be long, for a message.
-fn shorten(text: &str) -> String {
+pub(super) fn shorten(text: &str) -> String {
     crate::fs::escape(text.chars().take(40).collect::<String>().as_bytes())
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::data::shorten;
 use super::{BadRequest, Elements, InferRequest, NamedTensor, Signature, Tensor};
 use crate::error::did_you_mean;
 
@@ -31,7 +32,7 @@ pub fn from_csv(signature: &Signature, bytes: &[u8]) -> Result<InferRequest, Bad
     while reader.read_record(&mut record).map_err(unreadable)? {
         let line = record.position().map_or(0, csv::Position::line);
         builder.row(|source, elements| {
-            let place = || format!("line {line}, column `{}`", header[source]);
+            let place = || format!("line {line}, column `{}`", shorten(header[source]));
             elements.push_text(&record[source]).map_err(|why| format!("{} {why}", place()))
         })?;
     }
@@ -126,11 +127,16 @@ impl Plan {
         if let Some(twice) =
             header.iter().enumerate().find_map(|(index, name)| header[..index].contains(name).then_some(name))
         {
-            return Err(BadRequest::new(format!("two columns have the name `{twice}`")));
+            return Err(BadRequest::new(format!("two columns have the name `{}`", shorten(twice))));
         }
         let find = |name: &str| {
             header.iter().position(|column| *column == name).ok_or_else(|| {
-                BadRequest::new(format!("column `{name}` is missing: {}", did_you_mean(name, header.iter().copied())))
+                // The header is whatever the file holds.
+                let shown: Vec<String> = header.iter().map(|name| shorten(name)).collect();
+                BadRequest::new(format!(
+                    "column `{name}` is missing: {}",
+                    did_you_mean(name, shown.iter().map(String::as_str))
+                ))
             })
         };
         let single = signature.inputs.len() == 1;

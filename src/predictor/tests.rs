@@ -182,6 +182,7 @@ fn bad_rows_say_where() {
 
     assert_eq!(csv(&signature, "a,b\n1,2\n3,x\n"), "line 3, column `b` is \"x\", which FP32 can't hold");
     assert_eq!(csv(&signature, "a,c\n1,2\n"), "column `b` is missing: there are: `a`, `c`");
+    assert_eq!(csv(&signature, "\u{1b}[2J,c\n1,2\n"), r"column `a` is missing: there are: `\x1b[2J`, `c`");
     assert_eq!(csv(&signature, "a,a\n1,2\n"), "two columns have the name `a`");
     assert_eq!(csv(&signature, "1,2\n3,4\n"), "the first line of the CSV must name the columns, and has only numbers");
     assert_eq!(csv(&signature, "a,b\n"), "there are no rows");

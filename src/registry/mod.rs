@@ -21,7 +21,7 @@ pub use reference::{NotAReference, Reference, Which};
 use crate::error::did_you_mean;
 use crate::fs::escape;
 use crate::store::Store;
-use crate::{Error, Kind, Result};
+use crate::{Error, Result};
 
 /// The models of a store.
 #[derive(Debug, Clone)]
