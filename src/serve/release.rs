@@ -75,8 +75,15 @@ impl Release {
                 opened => return opened,
             }
         }
-        set_aside(&directory, &bundles)?;
-        bundle::unpack(&bundle, &directory, &|_| None, watch)?;
+        // One whose unpacking was killed left its files here, and the lock says that nobody is at it any more.
+        let workshop = bundles.join(format!("{name}.tmp"));
+        clear(&workshop)?;
+        set_aside(&directory, &workshop)?;
+        bundle::unpack(&bundle, &workshop.join("bundle"), &|_| None, watch)?;
+        fs::rename(workshop.join("bundle"), &directory)
+            .with_context(|| format!("cannot create `{}`", quote(&directory)))?;
+        crate::fs::sync_dir(&bundles)?;
+        clear(&workshop)?;
         Self::open(&directory, wanted)
     }
 
@@ -190,6 +197,16 @@ fn library(directory: &Path, description: &Description) -> Result<PathBuf> {
 fn is_unpacked(directory: &Path, bundle: &Bundle) -> Result<bool> {
     let description = crate::fs::read_optional(&directory.join(DESCRIPTION_FILE))?;
     Ok(description.is_some_and(|description| description == bundle.description_bytes()))
+}
+
+/// Removes a directory of ours, if it is there.
+fn clear(directory: &Path) -> Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove `{}`", quote(directory))).map_err(Into::into)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Takes away what lies at `directory`; a server that runs from it keeps its open files.

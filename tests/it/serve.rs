@@ -390,6 +390,8 @@ fn rows_come_from_standard_input_in_either_format() {
 
     assert_eq!(ask(&[], "[[1, 2, 3]]"), "  y\n2.5\n");
     assert_eq!(ask(&[], "height,width,depth\n1,2,3\n"), "  y\n2.5\n");
+    assert_eq!(ask(&[], "\u{feff}[[1, 2, 3]]"), "  y\n2.5\n");
+    assert_eq!(ask(&[], "\u{feff}height,width,depth\r\n1,2,3\r\n"), "  y\n2.5\n");
     assert_snapshot!(ask(&["--format", "json"], "height,width,depth\n1,2,3\n"), @"error: cannot make a request of standard input: the JSON can't be read: expected value at line 1 column 1");
     assert_snapshot!(ask(&[], "height,width\n1,2\n"), @"error: cannot make a request of standard input: column `depth` is missing: there are: `height`, `width`");
     assert_snapshot!(ask(&[], "height,width,depth\n1,2,3\n4,tall,6\n"), @r#"error: cannot make a request of standard input: line 3, column `width` is "tall", which FP32 can't hold"#);
@@ -445,8 +447,14 @@ fn a_damaged_release_is_not_served_and_a_damaged_cache_is_mended() {
     assert_eq!(predict("dist/m-1.tar"), answers);
     let bundles = fs::read_dir(cache.join("bundles")).unwrap().map(|entry| entry.unwrap().path());
     let cached: Vec<_> = bundles.filter(|path| path.is_dir()).collect();
+    assert_eq!(cached.len(), 1);
     damaged(&cached[0].join("model/linear.onnx"));
+    // What is left of one that was killed while it unpacked this bundle.
+    let left = cached[0].with_extension("tmp").join("tmp-killed");
+    fs::create_dir_all(&left).unwrap();
+    fs::write(left.join("half"), "of a file").unwrap();
     assert_eq!(predict("dist/m-1.tar"), answers);
+    assert!(!left.exists());
 
     damaged(&project.path("release/model/linear.onnx"));
     let outcome = project.mlx(&["serve", "release", "--port", "0"]).exits_with(1);
