@@ -52,11 +52,13 @@ enum Format {
 impl Predict {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         let input = self.read(cx)?;
-        let format = self.format.unwrap_or_else(|| Format::of(&self.input, &input));
+        // Some editors mark UTF-8, in which there is nothing to mark.
+        let input = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&input);
+        let format = self.format.unwrap_or_else(|| Format::of(&self.input, input));
         let request = |signature: &Signature| -> Result<InferRequest> {
             let request = match format {
-                Format::Csv => rows::from_csv(signature, &input),
-                Format::Json => rows::from_json(signature, &input),
+                Format::Csv => rows::from_csv(signature, input),
+                Format::Json => rows::from_json(signature, input),
             };
             request.map_err(|error| {
                 let name = if self.is_stdin() { "standard input".into() } else { format!("`{}`", quote(&self.input)) };
