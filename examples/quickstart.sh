@@ -23,7 +23,14 @@ say() {
 
 # Shows a command as one would type it, then runs it.
 run() {
-    printf '\n$ %s\n' "$*"
+    printf '\n$'
+    for word in "$@"; do
+        case $word in
+            *[!A-Za-z0-9_./:=@+-]*) printf " '%s'" "$word" ;;
+            *) printf ' %s' "$word" ;;
+        esac
+    done
+    printf '\n'
     "$@"
 }
 
@@ -140,10 +147,10 @@ Done: $version took a model from data to answers, and back.
 What to try next:
 
   export PATH="$target/release:\$PATH"
-  cd $project
-  mlx train --set train.trees=300      # only the training runs again
-  mlx compare $run_id latest     # what it changed
-  mlx model show breast-cancer@production
-  rm -r data model && mlx checkout     # back, bit for bit
+  cd "$project"
+  mlx train --set train.trees=300           # only the training runs again
+  mlx compare $run_id latest          # what it changed
+  mlx model show breast-cancer@production   # where the live model comes from
+  rm -r data model && mlx checkout          # back, bit for bit
   mlx serve production --port 8080
 EOF

@@ -121,6 +121,7 @@ fn breast_cancer_goes_from_data_to_an_answer_that_leads_back_to_the_data() {
     let hashed = project.other("sha256sum", &["data/train.csv"]).output().unwrap();
     let (sha256, _) = std::str::from_utf8(&hashed.stdout).unwrap().split_once(' ').unwrap();
     assert_eq!(digest_in(&run, "data/train.csv"), format!("sha256:{sha256}"));
+    assert_eq!(project.git(&["status", "--porcelain"]).stdout, "", "delivering leaves nothing for Git");
     project.mlx(&["verify"]).success();
 }
 
