@@ -103,6 +103,8 @@ enum Claim {
 ///
 /// Commands that write to the project do not disturb it: what they have not finished is named by nothing yet.
 pub fn verify(project: &Project, workspace: &Workspace, watch: Watch<'_>) -> Result<Verified> {
+    // Held to the end: what is named now must not go before it is looked at.
+    let _no_gc = workspace.store.hold_off_gc();
     let mut problems = Vec::new();
     // First of all, so that what could be saved of a damaged pack is found in its new place.
     for BrokenPack { name, what, saved, quarantined } in workspace.store.mend_packs()? {

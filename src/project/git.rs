@@ -67,7 +67,8 @@ impl Git {
     }
 
     /// The uncommitted changes of the project as a patch that `git apply` takes; empty where there are none. Untracked
-    /// files that Git does not ignore are part of it, unless they are large: those are named in a line before the patch.
+    /// files that Git does not ignore are part of it, unless they are large: those are named in a line before the patch,
+    /// and so is what can't be read because it changes meanwhile.
     pub fn patch(&self) -> Result<Vec<u8>> {
         let head = self.repository.head().ok().and_then(|head| head.peel_to_tree().ok());
         let mut options = DiffOptions::new();
@@ -90,9 +91,22 @@ impl Git {
                 left_out.push(format!("mlx: left out {name} ({size} bytes)\n"));
                 continue;
             }
-            let cannot = "cannot write the uncommitted changes as a patch";
-            let Some(mut change) = Patch::from_diff(&diff, index).context(cannot)? else { continue };
-            patch.extend_from_slice(&change.to_buf().context(cannot)?);
+            let new = match (delta.status(), &file) {
+                (Delta::Untracked, Some(file)) if size > 0 && file.is_file() && !file.is_symlink() => {
+                    addition(&delta.new_file(), file)
+                }
+                _ => Patch::from_diff(&diff, index)
+                    .and_then(|change| change.map(|mut c| c.to_buf()).transpose())
+                    .map(|change| change.map_or(Vec::new(), |change| change.to_vec()))
+                    .map_err(Into::into),
+            };
+            match new {
+                Ok(new) => patch.extend_from_slice(&new),
+                Err(error) => {
+                    let name = crate::fs::escape(delta.new_file().path_bytes().unwrap_or_default());
+                    left_out.push(format!("mlx: left out {name} ({})\n", error.to_string().replace('\n', " ")));
+                }
+            }
         }
         // `git apply` passes over text before the first header.
         if !left_out.is_empty() {
@@ -178,4 +192,36 @@ impl Git {
         let blob = self.repository.find_blob(entry.id()).context("cannot read a file of the commit")?;
         Ok(Some(blob.content().to_vec()))
     }
+}
+
+/// The patch that makes a new file. libgit2 would map it into memory, and a program that cuts it then, such as one that
+/// begins a new log, would end this one with a bus error.
+fn addition(delta: &git2::DiffFile<'_>, file: &Path) -> anyhow::Result<Vec<u8>> {
+    use std::os::unix::fs::PermissionsExt;
+    let content = std::fs::read(file)?;
+    let mode = if file.metadata()?.permissions().mode() & 0o100 == 0 { "100644" } else { "100755" };
+    let name = delta.path().context("it has no name")?;
+    let mut options = DiffOptions::new();
+    options.show_binary(true);
+    let change = Patch::from_buffers(&[], Some(name), &content, Some(name), Some(&mut options))?.to_buf()?.to_vec();
+    // What is made of nothing and what is new differ in the lines before the content.
+    let mut patch = Vec::with_capacity(change.len() + 32);
+    let mut rest = change.as_slice();
+    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        let (line, after) = rest.split_at(end + 1);
+        if let Some(ids) = line.strip_prefix(b"index ") {
+            let ids = String::from_utf8_lossy(ids);
+            let new = ids.split([' ', '\n']).next().and_then(|ids| ids.split_once("..")).context("it has no id")?.1;
+            patch.extend_from_slice(format!("new file mode {mode}\nindex {:0>1$}..{new}\n", "", new.len()).as_bytes());
+        } else if line.starts_with(b"--- ") {
+            patch.extend_from_slice(b"--- /dev/null\n");
+        } else if line.starts_with(b"@@ ") || line.starts_with(b"GIT binary patch") {
+            break;
+        } else {
+            patch.extend_from_slice(line);
+        }
+        rest = after;
+    }
+    patch.extend_from_slice(rest);
+    Ok(patch)
 }

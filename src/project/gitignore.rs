@@ -5,17 +5,19 @@ use std::path::Path;
 
 use super::{Project, ProjectPath};
 use crate::Result;
-use crate::fs;
+use crate::fs::{self, FileLock};
 
 const FILE: &str = ".gitignore";
 
 /// Makes Git ignore these paths, unless a line does so already. Returns whether the file changed.
 pub fn ignore<'a>(project: &Project, paths: impl IntoIterator<Item = &'a ProjectPath>) -> Result<bool> {
+    let _alone = alone(project)?;
     add_lines(project.root(), &project.scratch(), paths.into_iter().map(pattern))
 }
 
 /// Takes the lines of these paths away again. Returns whether the file changed.
 pub fn unignore<'a>(project: &Project, paths: impl IntoIterator<Item = &'a ProjectPath>) -> Result<bool> {
+    let _alone = alone(project)?;
     let file = project.root().join(FILE);
     let Some(before) = fs::read_optional(&file)? else { return Ok(false) };
     let patterns: Vec<Vec<u8>> = paths.into_iter().map(pattern).collect();
@@ -25,6 +27,11 @@ pub fn unignore<'a>(project: &Project, paths: impl IntoIterator<Item = &'a Proje
         return Ok(false);
     }
     fs::write_atomic(&file, &after, &project.scratch()).map(|()| true)
+}
+
+/// Of several processes that change the file at once, none may lose what another adds.
+fn alone(project: &Project) -> Result<FileLock> {
+    FileLock::exclusive(&project.state("locks/gitignore"), "mlx", |_| {})
 }
 
 /// Appends the lines that the `.gitignore` in `root` does not have yet.

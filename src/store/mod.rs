@@ -171,6 +171,12 @@ impl Store {
         Ok(())
     }
 
+    /// Keeps `mlx gc` away while who only reads looks at objects; `None` in a store that is not ours to write, where it
+    /// can't be kept away.
+    pub fn hold_off_gc(&self) -> Option<FileLock> {
+        FileLock::shared(&self.gc_lock()).ok()
+    }
+
     /// The file that keeps `mlx gc` and writers apart.
     fn gc_lock(&self) -> PathBuf {
         self.root.join("locks/gc")

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use insta::assert_snapshot;
 
@@ -312,6 +313,24 @@ fn gc_refuses_when_a_root_cannot_be_read() {
 
     project.mlx(&["gc", "--yes"]).exits_with(1).says("the record `runs/[id]` cannot be read");
     project.mlx(&["verify"]).exits_with(4).prints("is damaged: it is not JSON");
+}
+
+#[test]
+fn adds_at_once_all_reach_gitignore_and_the_lock() {
+    let project = Project::with_manifest("");
+    let names: Vec<String> = (0..8).map(|number| format!("file{number}")).collect();
+    names.iter().for_each(|name| project.set(name, name));
+
+    let adds: Vec<_> = names
+        .iter()
+        .map(|name| project.command(&["add", "--quiet", name]).stdout(Stdio::null()).spawn().unwrap())
+        .collect();
+    adds.into_iter().for_each(|mut add| assert!(add.wait().unwrap().success()));
+
+    for name in names {
+        assert!(project.read(".gitignore").contains(&format!("/{name}\n")), "{name}");
+        assert!(project.read("mlx.lock").contains(&format!("[path.\"{name}\"]")), "{name}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -244,6 +245,9 @@ fn outputs_are_kept_out_of_git_and_the_run_knows_the_code() {
     project.set("raw.txt", "changed\n");
     project.set("new.py", "print()\n");
     project.set("image.bin", [0, 1, 2, 255]);
+    project.set("a \"dir\"/empty ü", "");
+    project.set("a \"dir\"/no end ü", "one\ntwo");
+    project.program(&project.path("tool.sh"), "echo tool");
     project.set("large.csv", "1,2\n".repeat(300_000));
 
     let run = project.mlx(&["train", "--json"]).success().json();
@@ -256,8 +260,12 @@ fn outputs_are_kept_out_of_git_and_the_run_knows_the_code() {
     assert!(patch.starts_with(b"mlx: left out large.csv (1200000 bytes)\n"));
     assert!(!String::from_utf8_lossy(&patch).contains(".mlx/"), "mlx's own files are no code");
     project.set("patch", patch);
-    project.git(&["stash", "--quiet", "--include-untracked", "--", "raw.txt", "new.py", "image.bin"]);
+    project.git(&["stash", "--quiet", "--include-untracked", "--", "raw.txt", "*.py", "*.bin", "*.sh", "a*"]);
+    assert!(!project.exists("tool.sh") && !project.exists("a \"dir\""));
     project.git(&["apply", "patch"]);
+    assert_eq!(project.read("a \"dir\"/empty ü"), "");
+    assert_eq!(project.read("a \"dir\"/no end ü"), "one\ntwo");
+    assert_eq!(project.path("tool.sh").metadata().unwrap().permissions().mode() & 0o111, 0o111);
     assert_eq!(project.read("raw.txt"), "changed\n");
     assert_eq!(fs::read(project.path("image.bin")).unwrap(), [0, 1, 2, 255]);
 }
