@@ -108,6 +108,11 @@ impl Context {
             })
     }
 
+    /// As [`Context::cache_directory`]; for who has no home, as in a container or a scheduled job, one in the project.
+    pub fn cache_directory_for(&self, project: &Project) -> PathBuf {
+        self.cache_directory().unwrap_or_else(|_| project.state("cache"))
+    }
+
     /// Where interpreters and other programs are looked for.
     pub fn interpreters(&self) -> Interpreters {
         Interpreters {

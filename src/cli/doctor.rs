@@ -23,7 +23,10 @@ impl Doctor {
         let project = Project::root_around(&cx.directory).map(|root| Project::open(&root));
         let report = doctor::examine(&Place {
             project: project.as_ref(),
-            cache: &cx.cache_directory()?,
+            cache: &match &project {
+                Some(Ok(project)) => cx.cache_directory_for(project),
+                _ => cx.cache_directory()?,
+            },
             interpreters: &cx.interpreters(),
             s3_endpoint: cx.s3_endpoint(),
             events: &*cx.events,

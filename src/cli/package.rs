@@ -82,7 +82,7 @@ pub(super) fn library(cx: &Context, project: &Project, store: &Store, model: &Mo
     if model.serve.is_none() {
         return Ok(None);
     }
-    let declared = Declared::of(project, &cx.cache_directory()?, &cx.interpreters())?;
+    let declared = Declared::of(project, &cx.cache_directory_for(project), &cx.interpreters())?;
     Ok(declared.prepare(store, cx.watch())?.onnxruntime())
 }
 

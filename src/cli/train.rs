@@ -57,7 +57,7 @@ impl Train {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         let project = cx.project()?;
         let dry_run = self.dry_run;
-        let options = self.options(cx)?;
+        let options = self.options(cx, &project)?;
         cx.catch_signals()?;
         if dry_run {
             return cx.out.show(&pipeline::plan(&project, &options, cx.watch())?);
@@ -73,7 +73,7 @@ impl Train {
         }
     }
 
-    fn options(self, cx: &Context) -> Result<Options> {
+    fn options(self, cx: &Context, project: &Project) -> Result<Options> {
         let processors = || std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
         Ok(Options {
             steps: self.steps,
@@ -85,7 +85,7 @@ impl Train {
             within: cx.run_around(),
             command: cx.arguments(),
             user: cx.user(),
-            cache: cx.cache_directory()?,
+            cache: cx.cache_directory_for(project),
             interpreters: cx.interpreters(),
         })
     }

@@ -665,6 +665,18 @@ fn an_interrupt_ends_programs_that_left_their_group() {
 }
 
 #[test]
+fn who_has_no_home_trains_all_the_same() {
+    let project = pipeline();
+    let mut command = project.command(&["train"]);
+
+    project.outcome(command.env_remove("HOME").env_remove("MLX_CACHE_DIR")).success();
+
+    assert!(project.exists(".mlx/cache"));
+    let mut command = project.command(&["doctor"]);
+    project.outcome(command.env_remove("HOME").env_remove("MLX_CACHE_DIR")).prints("ok       project");
+}
+
+#[test]
 fn numbers_that_json_does_not_have_are_refused() {
     let project = pipeline();
     for value in ["nan", "-inf", "[1, inf]"] {
