@@ -187,6 +187,27 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_while_a_directory_is_read_was_never_there() {
+        let fixture = Fixture::new();
+        let (come, is_over) = (fixture.file("come and go"), std::sync::atomic::AtomicBool::new(false));
+
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                    std::os::unix::fs::symlink("a", &come).unwrap();
+                    fs::remove_file(&come).unwrap();
+                }
+            });
+            let read = || fixture.workspace.object(&fixture.path, fixture.watch());
+            let results: Vec<_> = (0..2000).map(|_| read()).collect();
+            is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+            for object in results {
+                assert!(object.unwrap().is_some());
+            }
+        });
+    }
+
+    #[test]
     fn damaged_objects_are_never_put_back() {
         let fixture = Fixture::new();
         let object = fixture.add();

@@ -108,7 +108,7 @@ impl<'a> Scan<'a> {
         for entry in std::fs::read_dir(full).with_context(cannot)? {
             names.push(entry.with_context(cannot)?.file_name().into_vec());
         }
-        let entry = |name: Vec<u8>| -> Result<Entry> {
+        let entry = |name: Vec<u8>| -> Result<Option<Entry>> {
             self.watch.interrupt.check()?;
             let full = full.join(std::ffi::OsStr::from_bytes(&name));
             if name == b".git" || name == b".mlx" {
@@ -116,30 +116,45 @@ impl<'a> Scan<'a> {
                     .with_hint("move it elsewhere: Git and mlx keep their own files there"));
             }
             let path = [path, b"/", &name].concat();
-            let metadata = full.symlink_metadata().with_context(|| format!("cannot read `{}`", quote(&full)))?;
-            let object = match metadata.file_type() {
-                kind if kind.is_dir() => self.directory(&path, &full, depth + 1)?,
-                kind if kind.is_symlink() => self.link(&full)?,
-                _ => {
-                    let (object, is_known) = self.file(&path, &full, &metadata)?;
-                    self.count(is_known);
-                    object
-                }
+            let object = match self.entry(&path, &full, depth) {
+                Err(error) if self.is_gone(&error, &full) => return Ok(None),
+                object => object?,
             };
             if let Some(listed) = self.listed.as_ref().filter(|_| !object.is_directory()) {
                 listed.lock().unwrap_or_else(PoisonError::into_inner).push((path, object.clone()));
             }
-            Ok(Entry { name, object })
+            Ok(Some(Entry { name, object }))
         };
         let entries = match names.len() {
             // Handing a few names to other threads costs more than it brings.
-            0..4 => names.into_iter().map(entry).collect::<Result<Vec<_>>>()?,
-            _ => names.into_par_iter().map(entry).collect::<Result<Vec<_>>>()?,
+            0..4 => names.into_iter().filter_map(|name| entry(name).transpose()).collect::<Result<Vec<_>>>()?,
+            _ => names.into_par_iter().filter_map(|name| entry(name).transpose()).collect::<Result<Vec<_>>>()?,
         };
         let tree = Tree::new(entries);
         match self.batch {
             Some(batch) => batch.put_tree(&tree),
             None => Ok(tree.object(Digest::of(tree.encode()))),
+        }
+    }
+
+    /// Whether what was listed went before it was read, as a step at work may do. Something may lie there again by now;
+    /// who stores must not take a fault of the store for that.
+    fn is_gone(&self, error: &Error, full: &Path) -> bool {
+        let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        kind == Some(std::io::ErrorKind::NotFound) && (self.batch.is_none() || full.symlink_metadata().is_err())
+    }
+
+    /// The object of what a directory lists under a name.
+    fn entry(&self, path: &[u8], full: &Path, depth: usize) -> Result<Object> {
+        let metadata = full.symlink_metadata().with_context(|| format!("cannot read `{}`", quote(full)))?;
+        match metadata.file_type() {
+            kind if kind.is_dir() => self.directory(path, full, depth + 1),
+            kind if kind.is_symlink() => self.link(full),
+            _ => {
+                let (object, is_known) = self.file(path, full, &metadata)?;
+                self.count(is_known);
+                Ok(object)
+            }
         }
     }
 
