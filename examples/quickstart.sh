@@ -149,7 +149,7 @@ What to try next:
   export PATH="$target/release:\$PATH"
   cd "$project"
   mlx train --set train.trees=300           # only the training runs again
-  mlx compare $run_id latest          # what it changed
+  mlx compare $run_id latest           # what it changed
   mlx model show breast-cancer@production   # where the live model comes from
   rm -r data model && mlx checkout          # back, bit for bit
   mlx serve production --port 8080
