@@ -1,10 +1,12 @@
 //! A directory as a target.
 //!
-//!     blobs/sha256/HEX     contents, each once, read-only
-//!     releases/HEX/        unpacked bundles by the digest of their manifest; their files are links to the blobs
-//!     current              a symbolic link to the release that is live
-//!     history.jsonl        what was done here
-//!     lock, tmp/           who works here, and what is not finished
+//! ```text
+//! blobs/sha256/HEX     contents, each once, read-only
+//! releases/HEX/        unpacked bundles by the digest of their manifest; their files are links to the blobs
+//! current              a symbolic link to the release that is live
+//! history.jsonl        what was done here
+//! lock, tmp/           who works here, and what is not finished
+//! ```
 
 use std::fs::{self, File as StdFile, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
