@@ -11,12 +11,16 @@ use serde_json::Value;
 use super::content::PlannedLayer;
 use super::description::Smoke;
 use super::package::Inputs;
+use crate::digest::Object;
 use crate::error::ErrorContext;
 use crate::event::{Event, Watch};
 use crate::fs;
 use crate::predictor::onnx::{self, Capacity};
 use crate::predictor::{InferRequest, Signature, rows};
 use crate::project::ProjectPath;
+use crate::registry::Version;
+use crate::run::Run;
+use crate::store::Store;
 use crate::{Error, Result};
 
 /// So many rows of the examples are asked for.
@@ -91,20 +95,35 @@ fn examples(inputs: Inputs<'_>, path: &ProjectPath, scratch: &Path, signature: &
     Ok(request)
 }
 
-/// The examples as they lie in the project, else as the lock has them.
+/// The file at `path` that a step of the version's run made or read; `None` where the run or the file is not known.
+fn examples_of_run(store: &Store, version: &Version, path: &ProjectPath) -> Result<Option<Object>> {
+    let Some(run) = &version.run else { return Ok(None) };
+    let Some(bytes) = store.record(&format!("runs/{run}"))? else { return Ok(None) };
+    // A damaged record is for `mlx verify` to tell.
+    let Ok(run) = serde_json::from_slice::<Run>(&bytes) else { return Ok(None) };
+    let files = run.steps.into_iter().flat_map(|step| step.outs.into_iter().chain(step.deps));
+    Ok(files.map(|file| (file.path, file.object)).find(|(file, _)| file == path).map(|(_, object)| object))
+}
+
+/// The examples as the version's own run had them, so that a version gives the same bundle whatever came later; else as
+/// they lie in the project, else as the lock has them.
 fn open_examples(inputs: Inputs<'_>, path: &ProjectPath, scratch: &Path) -> Result<File> {
-    let Inputs { project, store, .. } = inputs;
+    let Inputs { project, store, version, .. } = inputs;
     let cannot = || format!("cannot read `{path}`");
+    let export = |object: &Object| -> Result<File> {
+        let copy = scratch.join("examples");
+        store.export(&object.digest, &copy, false, scratch)?;
+        Ok(File::open(&copy).with_context(cannot)?)
+    };
+    if let Some(object) = examples_of_run(store, version, path)?.filter(|object| store.contains(&object.digest)) {
+        return export(&object);
+    }
     let file = project.resolve(path)?;
     if file.is_file() {
         return Ok(File::open(&file).with_context(cannot)?);
     }
     match project.read_lock()?.object(path).filter(|object| !object.is_directory() && store.contains(&object.digest)) {
-        Some(object) => {
-            let copy = scratch.join("examples");
-            store.export(&object.digest, &copy, false, scratch)?;
-            Ok(File::open(&copy).with_context(cannot)?)
-        }
+        Some(object) => export(object),
         None => Err(Error::usage(format!("there is no file `{path}`"))
             .with_hint("name a CSV or JSON file with a few rows as `examples` of the model")),
     }

@@ -68,8 +68,13 @@ impl Deploy {
         cx.out.show(&deployed)?;
         if deployed.changed {
             let (name, rollback) = (&self.target, deployed.plan.live.is_some());
-            let rollback = if rollback { format!("; back: `mlx rollback {name}`") } else { String::new() };
-            cx.out.hint(format!("Serve it: `mlx serve {name}`{rollback}"));
+            cx.out.hint(match rollback {
+                true => format!(
+                    "Start it: `mlx serve {name}` (a server that runs already goes on with the release it started \
+                     with); back: `mlx rollback {name}`"
+                ),
+                false => format!("Serve it: `mlx serve {name}`"),
+            });
         }
         Ok(())
     }

@@ -55,7 +55,7 @@ impl Render for Collected {
         let (objects, bytes) = (count(self.objects, "object"), size(self.bytes));
         writeln!(out, "{verb} {objects} ({bytes}); {} in use", count(self.kept, "object"))?;
         if self.young > 0 {
-            writeln!(out, "{} named by nothing are younger than the grace period", count(self.young, "object"))?;
+            writeln!(out, "Kept for the grace period, though nothing names them: {}", count(self.young, "object"))?;
         }
         Ok(())
     }

@@ -54,7 +54,7 @@ impl Init {
         cx.out.show(&Initialized { existed, root: root.to_string_lossy().into_owned(), files })?;
         match &self.example {
             _ if existed => {}
-            Some(_) => cx.out.hint(format!("Read `{}/README.md`, then run `mlx train`", quote(&self.directory))),
+            Some(_) => cx.out.hint(format!("`{}/README.md` says what to run", quote(&self.directory))),
             None => cx.out.hint(format!("Describe your steps in {MANIFEST}, then run `mlx train`")),
         }
         Ok(())

@@ -17,6 +17,8 @@ use crate::{Error, Result};
 
 /// The text shows at most so many columns of one output; JSON has them all.
 const MOST_COLUMNS: usize = 16;
+/// A number of more characters is rounded.
+const LONGEST_NUMBER: usize = 12;
 
 /// Ask a model
 ///
@@ -180,6 +182,10 @@ impl<'a> Column<'a> {
 
     fn cell(&self, row: usize) -> String {
         let text = self.output.data.text(row * self.width + self.offset).unwrap_or_default();
-        crate::fs::escape(text.as_bytes())
+        // A probability near 0 has a long tail of digits; the JSON has them all.
+        match text.parse() {
+            Ok(value) if self.is_number() && text.len() > LONGEST_NUMBER => super::output::number(value),
+            _ => crate::fs::escape(text.as_bytes()),
+        }
     }
 }

@@ -31,10 +31,16 @@ impl ShowStatus {
         if let Some(path) = is(PathState::NotAdded) {
             cx.out.hint(format!("Version it with `mlx add {}`", path.path));
         } else if let Some(path) = is(PathState::Modified).filter(|path| path.step.is_none()) {
-            cx.out.hint(format!(
-                "Keep the change with `mlx add {0}`, or undo it with `mlx checkout --force {0}`",
-                path.path
-            ));
+            // Content that the store has is an older or newer version, as after `git checkout`; other content is work.
+            let is_saved = path.present.as_ref().is_some_and(|object| workspace.store().contains(&object.digest));
+            cx.out.hint(match is_saved {
+                true => {
+                    format!("`mlx checkout` brings the version of mlx.lock; `mlx add {}` keeps this one", path.path)
+                }
+                false => {
+                    format!("Keep the change with `mlx add {0}`, or undo it with `mlx checkout --force {0}`", path.path)
+                }
+            });
         } else if let Some(path) = is(PathState::Missing) {
             cx.out.hint(format!("Bring it back with `mlx checkout {}`", path.path));
         } else if !status.is_clean() {

@@ -398,3 +398,23 @@ fn skopeo_copies_a_bundle_to_a_registry_byte_for_byte() {
     project.mlx(&["bundle", "unpack", "back.tar", "out"]).success();
     assert_eq!(project.read("out/model/a.bin"), "weights");
 }
+
+#[test]
+fn a_version_gives_the_same_bundle_after_a_later_training() {
+    let project = with_onnx(
+        "examples = \"sample.csv\"\n[step.fit]\ncmd = \"mkdir -p model && cp linear.onnx model/ && cp rows.csv sample.csv\"\n\
+         deps = [\"linear.onnx\", \"rows.csv\"]\nouts = [\"model\", \"sample.csv\"]\n",
+    )
+    .write("linear.onnx", LINEAR)
+    .write("rows.csv", "a,b,c\n1,2,3\n");
+    project.mlx(&["train"]).success();
+    let version = project.mlx(&["model", "register", "m", "--json"]).success().json();
+    let reference = format!("m:{}", version["version"]);
+    let package = || project.mlx(&["package", &reference, "--json"]).success().json()["manifest"].clone();
+
+    let before = package();
+    project.set("rows.csv", "a,b,c\n7,8,9\n");
+    project.mlx(&["train"]).success();
+
+    assert_eq!(package(), before);
+}
