@@ -1,9 +1,10 @@
 //! Bundles: `mlx package` and `mlx bundle`.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use mlx::Digest;
 use mlx::digest::{Object, ObjectKind};
@@ -338,39 +339,48 @@ fn an_interrupted_package_leaves_the_old_bundle() {
 
 /// A registry on loopback of the test's own, as long as this lives.
 struct LoopbackRegistry {
-    script: PathBuf,
-    state: tempfile::TempDir,
+    process: Child,
     host: String,
+    _state: tempfile::TempDir,
 }
 
 impl LoopbackRegistry {
     /// `None`, said loudly, where skopeo or the registry are not installed; in CI they must be.
     #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
     fn start() -> Option<Self> {
-        let services = std::env::var_os("MLX_SERVICES").map(PathBuf::from);
-        let services = services.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/services"));
-        let (script, state) = (services.join("registry.sh"), tempfile::tempdir().unwrap());
-        let output = Self::call(&script, state.path(), "start");
+        let state = tempfile::tempdir().unwrap();
+        let config = state.path().join("config.yml");
+        let data = json!({ "filesystem": { "rootdirectory": state.path().join("data") } });
+        // JSON is YAML too; port 0 is one that is free.
+        let text = json!({ "version": "0.1", "storage": data, "http": { "addr": "127.0.0.1:0" } }).to_string();
+        fs::write(&config, text).unwrap();
         let has_skopeo = Command::new("skopeo").arg("--version").output().is_ok();
-        if !has_skopeo || !output.status.success() {
-            let why = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(std::env::var_os("CI").is_none(), "skopeo and docker-registry must be installed in CI: {why}");
-            eprintln!("SKIPPED: no skopeo or no registry here (apt-get install skopeo docker-registry): {why}");
+        let mut command = Command::new("docker-registry");
+        command.arg("serve").arg(&config).stdout(Stdio::null()).stderr(Stdio::piped());
+        let Some(mut process) = has_skopeo.then(|| command.spawn().ok()).flatten() else {
+            assert!(std::env::var_os("CI").is_none(), "skopeo and docker-registry must be installed in CI");
+            eprintln!("SKIPPED: no skopeo or no registry here (apt-get install skopeo docker-registry)");
             return None;
-        }
-        let text = String::from_utf8(output.stdout).unwrap();
-        let host = text.lines().find_map(|line| line.strip_prefix("export MLX_TEST_REGISTRY=")).unwrap().to_owned();
-        Some(Self { script, state, host })
-    }
-
-    fn call(script: &Path, state: &Path, verb: &str) -> std::process::Output {
-        Command::new("bash").arg(script).arg(verb).env("MLX_SERVICES_DIR", state).output().unwrap()
+        };
+        let mut lines = BufReader::new(process.stderr.take().unwrap());
+        let mut said = String::new();
+        let host = loop {
+            let start = said.len();
+            assert!(lines.read_line(&mut said).unwrap() > 0, "the registry did not start:\n{said}");
+            if let Some((_, rest)) = said[start..].split_once("listening on ") {
+                break rest.split(['"', ' ']).next().unwrap().to_owned();
+            }
+        };
+        // Whatever it says later goes where nobody waits for it.
+        std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+        Some(Self { process, host, _state: state })
     }
 }
 
 impl Drop for LoopbackRegistry {
     fn drop(&mut self) {
-        Self::call(&self.script, self.state.path(), "stop");
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
