@@ -19,6 +19,7 @@ pub mod pipeline;
 pub mod run;
 
 pub mod data;
+pub mod remote;
 
 pub mod project;
 pub mod store;

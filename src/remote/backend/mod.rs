@@ -1,0 +1,1 @@
+//! The places that can hold a remote: each says what it can do with files, in single attempts.

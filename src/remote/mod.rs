@@ -1,0 +1,110 @@
+//! Remotes: other places that hold objects and records, spoken to as they are. Nothing of ours runs there.
+//!
+//! A back-end is what a place can do with files: list, find, read, write, create, delete. What the files mean stands
+//! above: packs of objects and records, laid out as in the local store.
+
+pub mod backend;
+
+use std::io::{self, Read, Write};
+use std::ops::Range;
+use std::path::Path;
+
+use crate::{Error, Kind, Result};
+
+/// A place that holds files by name; names are relative, their parts joined by `/`.
+///
+/// A method is one attempt; trying again stands above all back-ends, in one place. May be used from many threads.
+pub trait Remote: std::fmt::Debug + Send + Sync {
+    /// Where it is, for people: without credentials.
+    fn url(&self) -> &str;
+
+    /// The files directly in a directory, in any order; none where there is no such directory. Files that are still being
+    /// written are not among them.
+    ///
+    /// # Errors
+    /// [`RemoteError::Unsupported`] where the place can't tell, such as a plain HTTP server.
+    fn list(&self, directory: &str) -> Result<Vec<Entry>>;
+
+    /// What can be told of one file without reading it; `None` where there is none.
+    fn find(&self, name: &str) -> Result<Option<Entry>>;
+
+    /// Writes the content of a file, or this range of its bytes, to `sink` as it comes; memory is bounded. Returns how many
+    /// bytes were written.
+    ///
+    /// # Errors
+    /// [`RemoteError::Missing`] where there is no such file. A body that is shorter or longer than what was asked for or
+    /// announced is an error. A failing sink gives its own error, untouched and not worth another attempt.
+    fn read(&self, name: &str, range: Option<Range<u64>>, sink: &mut dyn Write) -> Result<u64>;
+
+    /// Writes a file whole or not at all, in place of what was there; directories on the way come by themselves.
+    fn write(&self, name: &str, body: &Body<'_>) -> Result<()>;
+
+    /// Writes a file unless the name is taken; returns whether it did. Of several writers at once, exactly one gets `true`.
+    fn create(&self, name: &str, bytes: &[u8]) -> Result<bool>;
+
+    /// Deletes a file; one that is not there is fine.
+    fn delete(&self, name: &str) -> Result<()>;
+}
+
+/// A file of a remote, as a listing tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The full name, from the root of the remote.
+    pub name: String,
+    /// In bytes.
+    pub size: u64,
+    /// What is another whenever the file was written again, as well as the place can tell: an ETag, or times and inode.
+    pub version: String,
+}
+
+/// What is written: bytes, or a file from its beginning to its end.
+pub struct Body<'a> {
+    pub content: Content<'a>,
+    /// Told how many bytes were sent since it was called last; an error of its ends the attempt.
+    pub sent: &'a (dyn Fn(u64) -> io::Result<()> + Sync),
+}
+
+/// Can be opened as often as attempts are made.
+#[derive(Debug, Clone, Copy)]
+pub enum Content<'a> {
+    Bytes(&'a [u8]),
+    File(&'a Path),
+}
+
+impl Content<'_> {
+    /// Its size in bytes.
+    pub fn size(&self) -> io::Result<u64> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes.len() as u64),
+            Self::File(path) => Ok(path.metadata()?.len()),
+        }
+    }
+
+    /// A new reader of it, from the beginning.
+    pub fn open(&self) -> io::Result<Box<dyn Read + Send + '_>> {
+        match self {
+            Self::Bytes(bytes) => Ok(Box::new(*bytes)),
+            Self::File(path) => Ok(Box::new(std::fs::File::open(path)?)),
+        }
+    }
+}
+
+/// What callers and the retry choose by; everything else that goes wrong is for people only.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RemoteError {
+    #[error("`{name}` is not on the remote")]
+    Missing { name: String },
+    #[error("access denied: {0}")]
+    Denied(String),
+    /// Worth another attempt: a cut connection, an overloaded server, a body that was cut off.
+    #[error("{0}")]
+    Transient(String),
+    #[error("this remote can't {0}")]
+    Unsupported(&'static str),
+}
+
+impl From<RemoteError> for Error {
+    fn from(error: RemoteError) -> Self {
+        Error::new(Kind::Failed, error)
+    }
+}
