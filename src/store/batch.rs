@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::Context;
 use tempfile::TempPath;
 
-use super::pack::{self, Item, Written};
+use super::pack::{self, Compression, Item, Written};
 use super::tree::Tree;
 use super::{Store, cannot_write};
 use crate::digest::{Hasher, Object};
@@ -38,6 +38,7 @@ const SYNC_THREADS: usize = 8;
 #[derive(Debug)]
 pub struct Batch {
     store: Store,
+    compression: Compression,
     pending: Mutex<Pending>,
 }
 
@@ -54,7 +55,7 @@ struct Pending {
 impl Batch {
     pub(super) fn new(store: &Store) -> Result<Self> {
         store.keep_from_gc()?;
-        Ok(Self { store: store.clone(), pending: Mutex::default() })
+        Ok(Self { store: store.clone(), compression: Compression::default(), pending: Mutex::default() })
     }
 
     /// Adds these bytes; returns their digest.
@@ -75,7 +76,8 @@ impl Batch {
         let bytes = tree.encode();
         let digest = Digest::of(&bytes);
         if self.is_new(&digest, bytes.len() as u64) {
-            self.pending().trees.push((digest, bytes));
+            let item = self.compression.item(digest, bytes);
+            self.pending().trees.push(item);
         }
         Ok(tree.object(digest))
     }
@@ -104,23 +106,31 @@ impl Batch {
         let mut pending = self.pending();
         let Pending { known, small, small_bytes, trees, large, packs } = &mut *pending;
         let small_before = small.len();
-        small.extend(other.small.into_iter().filter(|(digest, _)| !known.contains(digest)));
-        *small_bytes += small[small_before..].iter().map(|(_, content)| content.len()).sum::<usize>();
-        trees.extend(other.trees.into_iter().filter(|(digest, _)| !known.contains(digest)));
+        small.extend(other.small.into_iter().filter(|item| !known.contains(&item.digest)));
+        *small_bytes += small[small_before..].iter().map(|item| item.stored.len()).sum::<usize>();
+        trees.extend(other.trees.into_iter().filter(|item| !known.contains(&item.digest)));
         large.extend(other.large.into_iter().filter(|(digest, _)| !known.contains(digest)));
         packs.extend(other.packs);
         known.extend(other.known);
     }
 
+    /// Adds a whole pack that was received and checked, of which only this batch knows.
+    pub fn put_pack(&self, pack: Written) {
+        self.pending().packs.push(pack);
+    }
+
     /// Makes everything durable and visible.
     pub fn commit(self) -> Result<()> {
-        let Self { store, pending } = self;
+        let Self { store, pending, .. } = self;
         let Pending { mut small, mut trees, large, packs, .. } =
             pending.into_inner().unwrap_or_else(PoisonError::into_inner);
         publish(&store, large, packs)?;
         if small.len() + trees.len() <= FEW {
             for items in [small, trees] {
-                let write = |(digest, content): Item| Ok((digest, write(&store, &content)?));
+                let write = |item: Item| {
+                    let digest = item.digest;
+                    Ok((digest, write(&store, &item.content().map_err(cannot_write)?)?))
+                };
                 publish(&store, items.into_iter().map(write).collect::<Result<_>>()?, Vec::new())?;
             }
             return Ok(());
@@ -135,10 +145,11 @@ impl Batch {
         if !self.is_new(&digest, content.len() as u64) {
             return Ok(());
         }
+        let item = self.compression.item(digest, content);
         let full = {
             let mut pending = self.pending();
-            pending.small_bytes += content.len();
-            pending.small.push((digest, content));
+            pending.small_bytes += item.stored.len();
+            pending.small.push(item);
             if pending.small_bytes < PACK_BYTES {
                 return Ok(());
             }

@@ -89,8 +89,8 @@ impl Store {
         match path.symlink_metadata() {
             Ok(metadata) => Ok(Some((metadata.modified().unwrap_or_else(|_| SystemTime::now()), metadata.len()))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let slice = self.packs.find(digest)?;
-                Ok(slice.map(|slice| (slice.pack().modified(), slice.length())))
+                let packed = self.packs.find(digest)?;
+                Ok(packed.map(|packed| (packed.pack.modified(), packed.entry.stored)))
             }
             Err(error) => Err(error).with_context(|| format!("cannot read `{}`", quote(&path))).map_err(Into::into),
         }

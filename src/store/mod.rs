@@ -7,7 +7,7 @@
 mod batch;
 mod export;
 pub mod gc;
-mod pack;
+pub mod pack;
 mod packs;
 mod record;
 mod repack;
@@ -26,7 +26,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 
-use self::pack::Slice;
 use self::packs::Packs;
 use self::tree::Tree;
 use crate::digest::Hasher;
@@ -102,7 +101,7 @@ impl Store {
     pub fn size(&self, digest: &Digest) -> Option<u64> {
         match self.path_of(digest).symlink_metadata() {
             Ok(metadata) => metadata.is_file().then_some(metadata.len()),
-            Err(_) => self.packs.find(digest).ok()?.map(|slice| slice.length()),
+            Err(_) => self.packs.find(digest).ok()?.map(|packed| packed.entry.size),
         }
     }
 
@@ -147,8 +146,9 @@ impl Store {
             Ok(metadata) if metadata.is_file() => {}
             Ok(_) => return Err(damaged(digest, "it is no regular file".into())),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                let slice = self.packs.find(digest)?;
-                return Ok(Content::Packed(slice.ok_or(StoreError::Missing { digest: *digest })?));
+                let packed = self.packs.find(digest)?.ok_or(StoreError::Missing { digest: *digest })?;
+                let content = packed.pack.content(&packed.entry);
+                return content.map(Content::Packed).map_err(|error| damaged(digest, error.to_string()));
             }
             Err(error) => {
                 return Err(error).with_context(|| format!("cannot read `{}`", quote(&path))).map_err(Into::into);
@@ -197,7 +197,7 @@ impl Store {
 #[derive(Debug)]
 enum Content {
     Loose(File),
-    Packed(Slice),
+    Packed(pack::Content),
 }
 
 impl Content {
@@ -205,7 +205,7 @@ impl Content {
     fn length(&self) -> u64 {
         match self {
             Self::Loose(file) => file.metadata().map_or(u64::MAX, |metadata| metadata.len()),
-            Self::Packed(slice) => slice.length(),
+            Self::Packed(content) => content.length(),
         }
     }
 }
@@ -214,7 +214,7 @@ impl Read for Content {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Loose(file) => file.read(buffer),
-            Self::Packed(slice) => slice.read(buffer),
+            Self::Packed(content) => content.read(buffer),
         }
     }
 }

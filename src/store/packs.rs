@@ -2,17 +2,24 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, RwLock, RwLockReadGuard};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 
-use super::pack::{ENDING, Pack, Slice};
+use super::pack::{ENDING, Entry, Pack, Unreadable};
 use crate::fs::quote;
-use crate::{Digest, Result};
+use crate::{Digest, Error, Result};
 
 /// A directory that did not change for so long shows its next change in its time stamp.
 const SETTLED: Duration = Duration::from_millis(100);
+
+/// An object in a pack.
+#[derive(Debug, Clone)]
+pub struct Packed {
+    pub pack: Arc<Pack>,
+    pub entry: Entry,
+}
 
 /// The packs in one directory.
 #[derive(Debug)]
@@ -26,6 +33,8 @@ struct State {
     packs: HashMap<PathBuf, Arc<Pack>>,
     /// Files that are no whole packs, and what is wrong with them.
     damaged: Vec<(PathBuf, String)>,
+    /// Packs that a program with another version of the format wrote, and that version.
+    foreign: Vec<(PathBuf, String)>,
     /// When the directory had changed last when it was read; `None` where that may be too coarse to tell.
     seen: Option<SystemTime>,
 }
@@ -40,11 +49,25 @@ impl Packs {
     }
 
     /// Where an object lies; `None` where no pack has it.
-    pub fn find(&self, digest: &Digest) -> Result<Option<Slice>> {
-        if let Some(slice) = self.search(digest) {
-            return Ok(Some(slice));
+    ///
+    /// # Errors
+    /// Where it may lie in a pack of a format that this program does not know.
+    pub fn find(&self, digest: &Digest) -> Result<Option<Packed>> {
+        if let Some(packed) = self.search(digest) {
+            return Ok(Some(packed));
         }
-        Ok(self.refresh()?.then(|| self.search(digest)).flatten())
+        let packed = if self.refresh()? { self.search(digest) } else { None };
+        match (packed, self.read_state().foreign.first()) {
+            (None, Some((path, version))) => {
+                Err(Error::failed(format!("`{}` has version {version} of the pack format", quote(path)))
+                    .with_hint("install the mlx that wrote it; this one can't look for objects in it"))
+            }
+            (packed, _) => Ok(packed),
+        }
+    }
+
+    fn read_state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().expect("no thread panics while it holds the packs")
     }
 
     /// Looks at every pack anew the next time.
@@ -55,8 +78,7 @@ impl Packs {
     /// The packs that are there now, in the order of their names.
     pub fn all(&self) -> Result<Vec<Arc<Pack>>> {
         self.refresh()?;
-        let state = self.state.read().expect("no thread panics while it holds the packs");
-        let mut packs: Vec<Arc<Pack>> = state.packs.values().cloned().collect();
+        let mut packs: Vec<Arc<Pack>> = self.read_state().packs.values().cloned().collect();
         packs.sort_by(|a, b| a.path().cmp(b.path()));
         Ok(packs)
     }
@@ -64,12 +86,14 @@ impl Packs {
     /// The files that are no whole packs, and what is wrong with them.
     pub fn damaged(&self) -> Result<Vec<(PathBuf, String)>> {
         self.refresh()?;
-        Ok(self.state.read().expect("no thread panics while it holds the packs").damaged.clone())
+        Ok(self.read_state().damaged.clone())
     }
 
-    fn search(&self, digest: &Digest) -> Option<Slice> {
-        let state = self.state.read().expect("no thread panics while it holds the packs");
-        state.packs.values().find_map(|pack| pack.find(digest))
+    fn search(&self, digest: &Digest) -> Option<Packed> {
+        self.read_state().packs.values().find_map(|pack| {
+            let entry = pack.index().find(digest).filter(|entry| entry.kind.is_whole())?;
+            Some(Packed { pack: pack.clone(), entry })
+        })
     }
 
     /// Reads the directory again if it may have changed. Returns whether it did so.
@@ -114,7 +138,8 @@ impl Packs {
             }
             match Pack::open(&path) {
                 Ok(Ok(pack)) => drop(next.packs.insert(path, Arc::new(pack))),
-                Ok(Err(wrong)) => next.damaged.push((path, wrong)),
+                Ok(Err(Unreadable::Version(version))) => next.foreign.push((path, version)),
+                Ok(Err(Unreadable::Damaged(wrong))) => next.damaged.push((path, wrong)),
                 Err(error) if path.symlink_metadata().is_ok() => next.damaged.push((path, error.to_string())),
                 Err(_) => is_whole = false,
             }

@@ -4,7 +4,6 @@
 //! that have the old one open go on reading it.
 
 use std::collections::HashSet;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -12,7 +11,7 @@ use std::time::SystemTime;
 use anyhow::Context;
 
 use super::batch::PACK_BYTES;
-use super::pack::{self, Item, Pack};
+use super::pack::{self, Entry, Item, Pack};
 use super::{Store, cannot_write};
 use crate::event::Watch;
 use crate::fs::{self, quote};
@@ -67,13 +66,16 @@ impl Store {
         let mut items: Vec<Item> = Vec::new();
         let (mut bytes, mut placed) = (0, Vec::new());
         for pack in packs {
-            for digest in pack.digests() {
-                if !seen.insert(digest) {
+            // In the order of the file, so that what belongs together stays together.
+            let mut entries: Vec<Entry> = pack.index().entries().collect();
+            entries.sort_unstable_by_key(|entry| entry.offset);
+            for entry in entries {
+                if !seen.insert(entry.digest) {
                     continue;
                 }
-                let content = read(pack, &digest)?;
-                bytes += content.len();
-                items.push((digest, content));
+                let item = pack.item(&entry).with_context(|| format!("cannot read `{}`", quote(pack.path())))?;
+                bytes += item.stored.len();
+                items.push(item);
                 if bytes >= PACK_BYTES {
                     placed.push(self.write_pack(std::mem::take(&mut items), age)?);
                     bytes = 0;
@@ -99,11 +101,12 @@ impl Store {
     /// Puts the damaged content of a packed object aside, and writes its pack anew without it.
     pub(super) fn quarantine_packed(&self, digest: &Digest, aside: &Path) -> Result<()> {
         self.keep_from_gc()?;
-        for pack in self.packs.all()?.iter().filter(|pack| pack.find(digest).is_some()) {
-            let content = read(pack, digest)?;
-            if Digest::of(&content) != *digest {
-                fs::write_atomic(aside, &content, &self.scratch())?;
-                self.replace_packs(std::slice::from_ref(pack), &HashSet::from([*digest]))?;
+        for pack in self.packs.all()? {
+            let Some(entry) = pack.index().find(digest) else { continue };
+            let item = pack.item(&entry).with_context(|| format!("cannot read `{}`", quote(pack.path())))?;
+            if !is_sound(item.clone()) {
+                fs::write_atomic(aside, &item.stored, &self.scratch())?;
+                self.replace_packs(&[pack], &HashSet::from([*digest]))?;
             }
         }
         Ok(())
@@ -132,7 +135,7 @@ impl Store {
         let quarantined = self.place_in_quarantine(&name)?;
         let cannot = || format!("cannot move the damaged pack `{}` to `{}`", quote(path), quote(&quarantined));
         let mut items = if path.is_file() { Pack::salvage(path)? } else { Vec::new() };
-        items.retain(|(digest, content)| Digest::of(content) == *digest);
+        items.retain(|item| is_sound(item.clone()));
         let saved = items.len() as u64;
         if items.is_empty() {
             std::fs::rename(path, &quarantined).with_context(cannot)?;
@@ -147,13 +150,10 @@ impl Store {
     }
 }
 
-/// The content of an object as it is there, whether that is right or not.
-fn read(pack: &Arc<Pack>, digest: &Digest) -> Result<Vec<u8>> {
-    let mut content = Vec::new();
-    if let Some(mut slice) = pack.find(digest) {
-        slice.read_to_end(&mut content).with_context(|| format!("cannot read `{}`", quote(pack.path())))?;
-    }
-    Ok(content)
+/// Whether the object is what its digest says.
+fn is_sound(item: Item) -> bool {
+    let digest = item.digest;
+    item.content().is_ok_and(|content| Digest::of(content) == digest)
 }
 
 /// Another process may have been quicker.

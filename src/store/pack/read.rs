@@ -1,0 +1,183 @@
+//! Reading packs.
+
+use std::fs::File;
+use std::io::{self, Cursor, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::Context;
+use memmap2::MmapOptions;
+
+use super::index::{Entry, Footer, Index};
+use super::{ANY_HEADER, FOOTER, HEAD, HEADER, Item, Kind, LARGEST_COMPRESSED, digest, number};
+use crate::fs::{self, quote};
+use crate::{Digest, Result};
+
+/// Why a file can't be read as a pack.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    #[error("{0}")]
+    Damaged(String),
+    /// Another program than this wrote it; it may be sound.
+    #[error("it has version {0} of the format, which this mlx does not know")]
+    Version(String),
+}
+
+/// A pack that is open for reading. Its file may be deleted meanwhile.
+#[derive(Debug)]
+pub struct Pack {
+    path: PathBuf,
+    file: File,
+    index: Index,
+}
+
+impl Pack {
+    /// Opens a pack and checks that it is whole as far as its length and its footer say.
+    pub fn open(path: &Path) -> Result<Result<Self, Unreadable>> {
+        let cannot = || format!("cannot read `{}`", quote(path));
+        let damaged = |what: &str| Ok(Err(Unreadable::Damaged(what.into())));
+        let metadata = path.symlink_metadata().with_context(cannot)?;
+        if !metadata.is_file() {
+            return damaged("it is no regular file");
+        }
+        let file = File::open(path).with_context(cannot)?;
+        let length = metadata.len();
+        if length < (HEADER.len() + FOOTER) as u64 {
+            return damaged("it is cut off");
+        }
+        let mut bytes = [0; FOOTER];
+        file.read_exact_at(&mut bytes, length - FOOTER as u64).with_context(cannot)?;
+        let footer = match Footer::decode(&bytes, length) {
+            Ok(footer) => footer,
+            Err(wrong) => return Ok(Err(wrong)),
+        };
+        let count = usize::try_from(footer.index().end - footer.start).unwrap_or(usize::MAX);
+        // SAFETY: packs are read-only and replaced, never changed in place; a process that truncates one under our feet
+        // ends this one with SIGBUS, and damages nothing.
+        let map = (count > 0).then(|| unsafe { MmapOptions::new().offset(footer.start).len(count).map(&file) });
+        let map = map.transpose().with_context(cannot)?;
+        Ok(Ok(Self { path: path.to_path_buf(), file, index: Index::mapped(map, footer.start) }))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// When it was written; now where that can't be told.
+    pub fn modified(&self) -> SystemTime {
+        self.file.metadata().and_then(|metadata| metadata.modified()).unwrap_or_else(|_| SystemTime::now())
+    }
+
+    /// The digest that its name is; `None` where it is none.
+    pub fn named(&self) -> Option<Digest> {
+        self.path.file_stem().and_then(|name| name.to_str()).and_then(|name| Digest::from_hex(name).ok())
+    }
+
+    /// Whether the index is what was written. Its content is read.
+    pub fn is_index_sound(&self) -> bool {
+        self.named() == Some(self.index.digest())
+    }
+
+    /// The objects in the order of their digests.
+    pub fn digests(&self) -> impl Iterator<Item = Digest> + '_ {
+        self.index.entries().map(|entry| entry.digest)
+    }
+
+    /// How long the contents are together, with what stands between them, in bytes.
+    pub fn length(&self) -> u64 {
+        self.index.contents_end()
+    }
+
+    /// The content of an entry of its index.
+    pub fn content(self: &Arc<Self>, entry: &Entry) -> io::Result<Content> {
+        match entry.kind {
+            Kind::Raw => Ok(Content::Stored { pack: self.clone(), offset: entry.offset, left: entry.stored }),
+            kind => Ok(Content::Decoded(Cursor::new(decode(kind, entry.size, self.stored(entry)?)?))),
+        }
+    }
+
+    /// The object of an entry as it is stored.
+    pub fn item(&self, entry: &Entry) -> io::Result<Item> {
+        Ok(Item { digest: entry.digest, size: entry.size, kind: entry.kind, stored: self.stored(entry)? })
+    }
+
+    fn stored(&self, entry: &Entry) -> io::Result<Vec<u8>> {
+        // The index checked that the entry lies within the file.
+        let mut stored = vec![0; usize::try_from(entry.stored).map_err(io::Error::other)?];
+        self.file.read_exact_at(&mut stored, entry.offset)?;
+        Ok(stored)
+    }
+
+    /// The objects that can be found without the index, by the heads in front of them, unchecked: what is no head any more
+    /// is taken for one, too.
+    pub fn salvage(path: &Path) -> Result<Vec<Item>> {
+        let bytes = fs::read(path)?;
+        let mut items = Vec::new();
+        let mut rest = bytes.strip_prefix(HEADER).unwrap_or_default();
+        while let Some((head, tail)) = rest.split_at_checked(HEAD) {
+            let length = usize::try_from(number(&head[32..])).ok();
+            let Some((stored, tail)) = length.and_then(|length| tail.split_at_checked(length)) else { break };
+            if let Some(kind) = Kind::of(number(&head[48..])) {
+                items.push(Item { digest: digest(head), size: number(&head[40..]), kind, stored: stored.to_vec() });
+            }
+            rest = tail;
+        }
+        Ok(items)
+    }
+
+    /// The version in the header of a file that seems to be a pack of another version.
+    pub fn other_version(start: &[u8]) -> Option<String> {
+        let version = start.strip_prefix(ANY_HEADER)?.split(|byte| *byte == b'\n').next()?;
+        let is_other = !start.starts_with(HEADER) && !version.is_empty() && version.iter().all(u8::is_ascii_digit);
+        is_other.then(|| String::from_utf8_lossy(version).into_owned())
+    }
+}
+
+/// The object with these stored bytes.
+pub fn decode(kind: Kind, size: u64, stored: Vec<u8>) -> io::Result<Vec<u8>> {
+    let damaged = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+    match kind {
+        Kind::Raw => Ok(stored),
+        Kind::Recipe => Err(damaged("a recipe stands in place of the object")),
+        Kind::Zstd if size > LARGEST_COMPRESSED => Err(damaged("it claims a size that no compressed object has")),
+        Kind::Zstd => zstd::bulk::decompress(&stored, size as usize),
+    }
+}
+
+/// The content of one object in a pack, unchecked; reads like a file.
+#[derive(Debug)]
+pub enum Content {
+    Stored { pack: Arc<Pack>, offset: u64, left: u64 },
+    Decoded(Cursor<Vec<u8>>),
+}
+
+impl Content {
+    /// How many bytes it has.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Stored { left, .. } => *left,
+            Self::Decoded(content) => content.get_ref().len() as u64,
+        }
+    }
+}
+
+impl Read for Content {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Decoded(content) => content.read(buffer),
+            Self::Stored { pack, offset, left } => {
+                let wanted = usize::try_from(*left).unwrap_or(usize::MAX).min(buffer.len());
+                let count = pack.file.read_at(&mut buffer[..wanted], *offset)?;
+                *offset += count as u64;
+                *left -= count as u64;
+                Ok(count)
+            }
+        }
+    }
+}
