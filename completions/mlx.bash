@@ -55,6 +55,9 @@ _mlx() {
             mlx,man)
                 cmd="mlx__subcmd__man"
                 ;;
+            mlx,merge-lock)
+                cmd="mlx__subcmd__merge__subcmd__lock"
+                ;;
             mlx,model)
                 cmd="mlx__subcmd__model"
                 ;;
@@ -147,6 +150,9 @@ _mlx() {
                 ;;
             mlx__subcmd__help,man)
                 cmd="mlx__subcmd__help__subcmd__man"
+                ;;
+            mlx__subcmd__help,merge-lock)
+                cmd="mlx__subcmd__help__subcmd__merge__subcmd__lock"
                 ;;
             mlx__subcmd__help,model)
                 cmd="mlx__subcmd__help__subcmd__model"
@@ -251,7 +257,7 @@ _mlx() {
 
     case "${cmd}" in
         mlx)
-            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add status diff checkout verify gc train runs compare logs model package bundle deploy rollback releases serve predict doctor completions man help"
+            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add status diff checkout verify gc train runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -671,7 +677,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help)
-            opts="init add status diff checkout verify gc train runs compare logs model package bundle deploy rollback releases serve predict doctor completions man help"
+            opts="init add status diff checkout verify gc train runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -908,6 +914,20 @@ _mlx() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mlx__subcmd__help__subcmd__merge__subcmd__lock)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mlx__subcmd__help__subcmd__model)
             opts="register list show promote"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1119,7 +1139,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__init)
-            opts="-C -q -v -h --example --list-examples --directory --json --quiet --verbose --events --help"
+            opts="-C -q -v -h --example --git-merge-driver --list-examples --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1175,6 +1195,32 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__man)
+            opts="-C -q -v -h --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__merge__subcmd__lock)
             opts="-C -q -v -h --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

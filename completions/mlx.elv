@@ -52,6 +52,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand doctor 'Look at this machine and this project'
             cand completions 'Print the completions of a shell'
             cand man 'Write the man pages into a directory'
+            cand merge-lock 'Merge two versions of `mlx.lock`, for Git'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'mlx;init'= {
@@ -59,6 +60,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
             cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --git-merge-driver 'Make Git merge `mlx.lock` block by block; once in each clone'
             cand --list-examples 'List the examples'
             cand --json 'Print the result as one JSON document'
             cand -q 'Print the result and errors only'
@@ -511,6 +513,18 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'mlx;merge-lock'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'mlx;help'= {
             cand init 'Start a project'
             cand add 'Version files and directories'
@@ -534,6 +548,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand doctor 'Look at this machine and this project'
             cand completions 'Print the completions of a shell'
             cand man 'Write the man pages into a directory'
+            cand merge-lock 'Merge two versions of `mlx.lock`, for Git'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'mlx;help;init'= {
@@ -603,6 +618,8 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;help;completions'= {
         }
         &'mlx;help;man'= {
+        }
+        &'mlx;help;merge-lock'= {
         }
         &'mlx;help;help'= {
         }

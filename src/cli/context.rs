@@ -95,6 +95,21 @@ impl Context {
         Ok(std::env::current_exe().context("cannot tell where this program lies")?)
     }
 
+    /// How a shell starts this program, for what other programs keep: by its name where the user's `PATH` leads to it, so
+    /// that it may be replaced, else by its path.
+    pub fn program_for_shell(&self) -> Result<String> {
+        let program = self.program()?;
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let first = std::env::split_paths(&path).map(|directory| directory.join("mlx")).find(|file| file.is_file());
+        let is_same = first.and_then(|file| file.canonicalize().ok()) == program.canonicalize().ok();
+        match program.to_str() {
+            _ if is_same => Ok("mlx".into()),
+            Some(program) => Ok(format!("'{}'", program.replace('\'', "'\\''"))),
+            None => Err(Error::failed(format!("the path of this program is no text: `{}`", quote(&program)))
+                .with_hint("put it on the `PATH` under the name `mlx`")),
+        }
+    }
+
     /// A directory for what can be made again and is shared by the user's projects: `MLX_CACHE_DIR`, else `mlx` below
     /// `XDG_CACHE_HOME`, else `~/.cache/mlx`.
     pub fn cache_directory(&self) -> Result<PathBuf> {

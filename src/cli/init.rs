@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{Context, Render, Text};
 use crate::fs::quote;
 use crate::project::init::{self, Created, ExampleFile};
+use crate::project::setup::{self, MergeDriver};
 use crate::project::{MANIFEST, Manifest, Project};
 use crate::{Error, Result};
 
@@ -18,9 +19,12 @@ static EXAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples");
 
 /// Start a project
 ///
-/// Writes a commented `mlx.toml` and a line in `.gitignore`, nothing else; or lays out a whole example.
+/// Writes a commented `mlx.toml` and a line in `.gitignore`, nothing else; or lays out a whole example. A project that is
+/// there already stays as it is, and `--git-merge-driver` sets up what it asks for in either.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  mlx init\n  mlx init churn\n  mlx init --example breast-cancer demo")]
+#[command(
+    after_help = "Examples:\n  mlx init\n  mlx init churn\n  mlx init --example breast-cancer demo\n  mlx init --git-merge-driver"
+)]
 pub struct Init {
     /// Directory of the project; created where it is missing
     #[arg(default_value = ".", hide_default_value = true)]
@@ -28,6 +32,9 @@ pub struct Init {
     /// Lay out this example instead of an empty manifest
     #[arg(long, value_name = "NAME")]
     example: Option<String>,
+    /// Make Git merge `mlx.lock` block by block; once in each clone
+    #[arg(long)]
+    git_merge_driver: bool,
     /// List the examples
     #[arg(long, conflicts_with_all = ["example", "directory"])]
     list_examples: bool,
@@ -51,7 +58,16 @@ impl Init {
         let existed = created.files.is_empty();
         let Created { root, files } = created;
         let files = files.iter().map(|file| file.to_string_lossy().into_owned()).collect();
-        cx.out.show(&Initialized { existed, root: root.to_string_lossy().into_owned(), files })?;
+        let merge_driver = match self.git_merge_driver {
+            true => Some(setup::merge_driver(&Project::open(&root)?, &cx.program_for_shell()?)?),
+            false => None,
+        };
+        let is_shared = merge_driver.as_ref().is_some_and(|driver| driver.attributes_changed);
+        cx.out.show(&Initialized { existed, root: root.to_string_lossy().into_owned(), files, merge_driver })?;
+        if is_shared {
+            cx.out
+                .hint("Keep it in Git: `git add .gitattributes`; other clones need `mlx init --git-merge-driver` too");
+        }
         match &self.example {
             _ if existed => {}
             Some(_) => cx.out.hint(format!("`{}/README.md` says what to run", quote(&self.directory))),
@@ -68,16 +84,24 @@ struct Initialized {
     existed: bool,
     /// Files that are new or changed.
     files: Vec<String>,
+    /// What became of the merge driver, where it was asked for.
+    merge_driver: Option<MergeDriver>,
 }
 
 impl Render for Initialized {
     fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
         let root = quote(&self.root);
-        match self.existed {
-            true => writeln!(out, "`{root}` is a project already; nothing changed"),
-            false => {
-                writeln!(out, "Created {} in `{root}`", self.files.iter().map(quote).collect::<Vec<_>>().join(", "))
+        match (self.existed, &self.merge_driver) {
+            (true, None) => writeln!(out, "`{root}` is a project already; nothing changed")?,
+            (true, Some(_)) => {}
+            (false, _) => {
+                writeln!(out, "Created {} in `{root}`", self.files.iter().map(quote).collect::<Vec<_>>().join(", "))?;
             }
+        }
+        match &self.merge_driver {
+            Some(driver) if driver.changed() => writeln!(out, "Git merges mlx.lock block by block from now on"),
+            Some(_) => writeln!(out, "Git merges mlx.lock block by block already; nothing changed"),
+            None => Ok(()),
         }
     }
 }

@@ -13,6 +13,7 @@ mod doctor;
 mod gc;
 mod init;
 mod logs;
+mod merge_lock;
 mod model;
 mod output;
 mod package;
@@ -98,6 +99,7 @@ enum Command {
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
     Man(completions::Man),
+    MergeLock(merge_lock::MergeLock),
 }
 
 impl Command {
@@ -125,6 +127,7 @@ impl Command {
             Self::Doctor(command) => command.run(cx),
             Self::Completions(command) => command.run(cx),
             Self::Man(command) => command.run(cx),
+            Self::MergeLock(command) => command.run(cx),
         }
     }
 }

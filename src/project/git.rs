@@ -14,9 +14,9 @@ const LARGE_UNTRACKED: u64 = 1 << 20;
 
 /// The Git repository around a project.
 pub struct Git {
-    repository: Repository,
+    pub(super) repository: Repository,
     /// The project's place in the repository's tree; empty at its root.
-    prefix: std::path::PathBuf,
+    pub(super) prefix: std::path::PathBuf,
 }
 
 /// The lock of one commit.

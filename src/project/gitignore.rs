@@ -36,8 +36,12 @@ fn alone(project: &Project) -> Result<FileLock> {
 
 /// Appends the lines that the `.gitignore` in `root` does not have yet.
 pub fn add_lines(root: &Path, scratch: &Path, lines: impl IntoIterator<Item = Vec<u8>>) -> Result<bool> {
-    let file = root.join(FILE);
-    let before = fs::read_optional(&file)?.unwrap_or_default();
+    append_lines(&root.join(FILE), scratch, lines)
+}
+
+/// Appends the lines that a file does not have yet. Returns whether it changed.
+pub(super) fn append_lines(file: &Path, scratch: &Path, lines: impl IntoIterator<Item = Vec<u8>>) -> Result<bool> {
+    let before = fs::read_optional(file)?.unwrap_or_default();
     let mut known: HashSet<Vec<u8>> = before.split(|byte| *byte == b'\n').map(|line| bare(line).to_vec()).collect();
     let mut after = before.clone();
     for line in lines {
@@ -53,7 +57,7 @@ pub fn add_lines(root: &Path, scratch: &Path, lines: impl IntoIterator<Item = Ve
     if after == before {
         return Ok(false);
     }
-    fs::write_atomic(&file, &after, scratch).map(|()| true)
+    fs::write_atomic(file, &after, scratch).map(|()| true)
 }
 
 /// The line without its end; spaces stay, because one after a backslash is part of the pattern.

@@ -104,14 +104,9 @@ impl Lock {
 
     /// The text of the file: the same lock always gives the same text.
     pub fn to_text(&self) -> String {
-        let mut text = format!("{HEADER}version = {VERSION}\n");
-        for (path, object) in &self.paths {
-            let _ = write!(text, "\n[path.{}]\n{}", quoted(&path.to_string()), object_lines(object));
-        }
-        for (name, step) in &self.steps {
-            let _ = write!(text, "\n[step.{}]\n", quoted(name));
-            step.write_text(name, &mut text);
-        }
+        let mut text = head();
+        self.paths.iter().for_each(|(path, object)| text.push_str(&path_block(path, object)));
+        self.steps.iter().for_each(|(name, step)| text.push_str(&step_block(name, step)));
         text
     }
 
@@ -156,6 +151,23 @@ impl LockedStep {
             }
         }
     }
+}
+
+/// What stands before the first block.
+pub(super) fn head() -> String {
+    format!("{HEADER}version = {VERSION}\n")
+}
+
+/// The block of a tracked path, and the empty line before it.
+pub(super) fn path_block(path: &ProjectPath, object: &Object) -> String {
+    format!("\n[path.{}]\n{}", quoted(&path.to_string()), object_lines(object))
+}
+
+/// The block of a step, and the empty line before it.
+pub(super) fn step_block(name: &str, step: &LockedStep) -> String {
+    let mut text = format!("\n[step.{}]\n", quoted(name));
+    step.write_text(name, &mut text);
+    text
 }
 
 fn object_lines(object: &Object) -> String {

@@ -6,8 +6,10 @@ pub mod gitignore;
 pub mod init;
 pub mod lock;
 pub mod manifest;
+pub mod merge;
 mod path;
 mod reader;
+pub mod setup;
 
 use std::path::{Path, PathBuf};
 

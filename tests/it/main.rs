@@ -17,6 +17,7 @@ mod hostile_bundles;
 mod init;
 mod kill;
 mod manifest;
+mod merging;
 mod models;
 mod runs;
 mod serve;
