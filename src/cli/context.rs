@@ -1,5 +1,6 @@
 //! What every command needs: where it works, where its result goes, and who hears what happens on the way.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use crate::event::{EventSink, Interrupt, Watch};
 use crate::fs::quote;
 use crate::pipeline::RUN_VARIABLE;
 use crate::project::{Project, ProjectPath};
+use crate::remote::Access;
 use crate::run::{RunId, Runs};
 use crate::store::Store;
 use crate::{Error, Result};
@@ -140,6 +142,20 @@ impl Context {
     pub fn s3_endpoint(&self) -> Option<String> {
         let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         named("AWS_ENDPOINT_URL_S3").or_else(|| named("AWS_ENDPOINT_URL"))
+    }
+
+    /// How remotes are reached from here.
+    pub fn access(&self) -> Access {
+        let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        let variables = std::env::vars_os().filter_map(text).filter(|(name, _)| Access::reads(name)).collect();
+        Access {
+            variables: Arc::new(variables),
+            home: std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute()),
+            path: std::env::var_os("PATH").unwrap_or_default(),
+            events: self.events.clone(),
+            interrupt: self.interrupt.clone(),
+            ..Access::default()
+        }
     }
 
     /// The command line from the word after the program's name on, for records.

@@ -3,11 +3,19 @@
 //! A back-end is what a place can do with files: list, find, read, write, create, delete. What the files mean stands
 //! above: packs of objects and records, laid out as in the local store.
 
+pub mod access;
 pub mod backend;
+pub mod location;
+mod open;
+pub mod retry;
+
+pub use access::Access;
+pub use open::{of_project, open};
 
 use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::{Error, Kind, Result};
 
@@ -99,6 +107,9 @@ pub enum RemoteError {
     /// Worth another attempt: a cut connection, an overloaded server, a body that was cut off.
     #[error("{0}")]
     Transient(String),
+    /// As before, but the other side said when to come again.
+    #[error("{message}")]
+    Busy { message: String, after: Duration },
     #[error("this remote can't {0}")]
     Unsupported(&'static str),
 }

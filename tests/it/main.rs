@@ -19,6 +19,7 @@ mod kill;
 mod manifest;
 mod merging;
 mod models;
+mod remotes;
 mod runs;
 mod serve;
 mod train;

@@ -1,0 +1,627 @@
+//! Trying again: what stands between a back-end, which is one attempt, and those who want it done.
+//!
+//! A read goes on where the connection broke, so that no byte is fetched or handed on twice. Nothing else is kept: a write
+//! is whole or not there, and is sent again from its beginning.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Write};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::location::check_name;
+use super::{Body, Entry, Remote, RemoteError};
+use crate::event::{Event, EventSink, Interrupt};
+use crate::{Error, Kind, Result};
+
+/// How long to go on trying.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Attempts in a row that bring nothing; a read that brought something begins to count anew.
+    pub attempts: u32,
+    /// The first pause; each one is twice as long as the one before, give or take, up to `longest`.
+    pub first: Duration,
+    pub longest: Duration,
+    /// After this time no further attempt begins.
+    pub total: Duration,
+    /// How long the other side may say nothing before that is an error.
+    pub silence: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            attempts: 6,
+            first: Duration::from_millis(250),
+            longest: Duration::from_secs(15),
+            total: Duration::from_secs(600),
+            silence: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Patience {
+    /// One attempt, and an answer soon.
+    pub fn once(silence: Duration) -> Self {
+        Self { attempts: 1, silence, ..Self::default() }
+    }
+
+    /// The pause behind the attempt with this number, from 1.
+    fn pause(&self, attempt: u32) -> Duration {
+        let doubled = self.first.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(self.longest);
+        // Between half and all of it, so that those who failed together don't come again together.
+        doubled.mul_f64(0.5 + 0.5 * (RandomState::new().hash_one(attempt) as f64 / u64::MAX as f64))
+    }
+}
+
+/// A remote that tries again. Also the one place where names are checked and errors say what was being done.
+#[derive(Debug)]
+pub struct Retry {
+    inner: Box<dyn Remote>,
+    patience: Patience,
+    events: Events,
+    interrupt: Interrupt,
+}
+
+struct Events(Arc<dyn EventSink>);
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Events")
+    }
+}
+
+impl Retry {
+    pub fn new(inner: Box<dyn Remote>, patience: Patience, events: Arc<dyn EventSink>, interrupt: Interrupt) -> Self {
+        Self { inner, patience, events: Events(events), interrupt }
+    }
+
+    fn attempts(&self) -> Attempts<'_> {
+        Attempts { remote: self, made: 0, since: Instant::now() }
+    }
+
+    /// Does it until it succeeds or there is no sense in going on. `attempt` is told how many failed before it.
+    fn again<T>(&self, what: impl Fn() -> String, mut attempt: impl FnMut(u32) -> Result<T>) -> Result<T> {
+        let mut attempts = self.attempts();
+        loop {
+            self.interrupt.check()?;
+            match attempt(attempts.made) {
+                Ok(done) => return Ok(done),
+                Err(error) => attempts.failed(error, &what)?,
+            }
+        }
+    }
+
+    fn doing(&self, verb: &str, name: &str) -> String {
+        let name = crate::fs::quote(if name.is_empty() { "." } else { name });
+        format!("cannot {verb} `{name}` on {}", self.inner.url())
+    }
+}
+
+struct Attempts<'a> {
+    remote: &'a Retry,
+    made: u32,
+    since: Instant,
+}
+
+impl Attempts<'_> {
+    /// Waits for the next attempt, or gives the error back where there should be none.
+    fn failed(&mut self, error: Error, what: &impl Fn() -> String) -> Result<()> {
+        let Retry { patience, events, interrupt, .. } = self.remote;
+        interrupt.check()?;
+        self.made += 1;
+        if error.kind() != Kind::Failed || !is_transient(&error) {
+            return Err(error.context(what()));
+        }
+        let pause = match error.downcast_ref() {
+            Some(RemoteError::Busy { after, .. }) => patience.pause(self.made).max(*after),
+            _ => patience.pause(self.made),
+        };
+        if self.made >= patience.attempts || self.since.elapsed() + pause > patience.total {
+            let tried = if self.made > 1 { format!(" (tried {} times)", self.made) } else { String::new() };
+            return Err(error.context(format!("{}{tried}", what())).with_hint(
+                "look at the network and at the server; what arrived stays, and the same command goes on from there",
+            ));
+        }
+        let message = format!("{}: {error}; trying again in {:.1} s", what(), pause.as_secs_f64());
+        events.0.emit(match self.made {
+            1 | 2 => Event::Detail { message },
+            _ => Event::Warning { message, hint: None },
+        });
+        wait(pause, interrupt)
+    }
+}
+
+/// Sleeps, but not through the wish to stop.
+fn wait(pause: Duration, interrupt: &Interrupt) -> Result<()> {
+    let bell = interrupt.bell()?;
+    let until = Instant::now() + pause;
+    while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        interrupt.check()?;
+        let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+        // A signal only makes it look again.
+        let _ = poll(&mut [PollFd::new(&bell, PollFlags::IN)], Some(&timeout));
+    }
+    interrupt.check()
+}
+
+/// Whether the same may succeed a little later.
+fn is_transient(error: &Error) -> bool {
+    use io::ErrorKind as E;
+    match error.downcast_ref() {
+        Some(RemoteError::Transient(_) | RemoteError::Busy { .. }) => return true,
+        Some(_) => return false,
+        None => {}
+    }
+    error.downcast_ref::<io::Error>().is_some_and(|error| {
+        let kinds = [
+            E::BrokenPipe,
+            E::ConnectionAborted,
+            E::ConnectionRefused,
+            E::ConnectionReset,
+            E::HostUnreachable,
+            E::NetworkDown,
+            E::NetworkUnreachable,
+            E::NotConnected,
+            E::ResourceBusy,
+            E::StaleNetworkFileHandle,
+            E::TimedOut,
+            E::UnexpectedEof,
+            E::WouldBlock,
+        ];
+        kinds.contains(&error.kind())
+    })
+}
+
+impl Remote for Retry {
+    fn url(&self) -> &str {
+        self.inner.url()
+    }
+
+    fn list(&self, directory: &str) -> Result<Vec<Entry>> {
+        if !directory.is_empty() {
+            check_name(directory)?;
+        }
+        let mut entries = self.again(|| self.doing("list", directory), |_| self.inner.list(directory))?;
+        // What no name of ours can be is none of ours.
+        entries.retain(|entry| check_name(&entry.name).is_ok());
+        Ok(entries)
+    }
+
+    fn find(&self, name: &str) -> Result<Option<Entry>> {
+        check_name(name)?;
+        self.again(|| self.doing("look at", name), |_| self.inner.find(name))
+    }
+
+    fn read(&self, name: &str, range: Option<Range<u64>>, sink: &mut dyn Write) -> Result<u64> {
+        check_name(name)?;
+        let what = || self.doing("read", name);
+        let mut tap =
+            Tap::new(sink, range.as_ref().map(|range| range.end.saturating_sub(range.start)), &self.interrupt);
+        let start = range.as_ref().map_or(0, |range| range.start);
+        let mut attempts = self.attempts();
+        loop {
+            self.interrupt.check()?;
+            let before = tap.done;
+            if tap.limit == Some(before) {
+                return Ok(before);
+            }
+            // A whole file of which nothing was handed on is read anew; else its size says what is left.
+            let rest = tap.limit.map(|limit| start + before..start + limit);
+            let error = match self.inner.read(name, rest, &mut tap).and_then(|_| tap.finish()) {
+                Ok(()) if tap.limit.is_none_or(|limit| tap.done == limit) => return Ok(tap.done),
+                Ok(()) => RemoteError::Transient(format!("the answer ended {} bytes early", tap.missing())).into(),
+                Err(error) => error,
+            };
+            if let Some(own) = tap.own_error.take() {
+                self.interrupt.check()?;
+                return Err(anyhow::Error::new(own).into());
+            }
+            if tap.limit == Some(tap.done) {
+                // All of it came, and then more, or a failure.
+                return Err(error.context(what()));
+            }
+            if tap.done > before {
+                attempts.made = 0;
+            }
+            attempts.failed(error, &what)?;
+            tap.resume(|| Ok(self.find(name)?.ok_or_else(|| RemoteError::Missing { name: name.into() })?.size))?;
+        }
+    }
+
+    fn write(&self, name: &str, body: &Body<'_>) -> Result<()> {
+        check_name(name)?;
+        // Who counts what was sent hears of each byte once, however often it is sent.
+        let told = AtomicU64::new(0);
+        let own_error = Mutex::new(None);
+        let what = || self.doing("write", name);
+        let mut attempts = self.attempts();
+        loop {
+            self.interrupt.check()?;
+            let sent_now = AtomicU64::new(0);
+            let sent = |bytes: u64| {
+                if self.interrupt.is_requested() {
+                    return Err(io::Error::other("interrupted"));
+                }
+                let now = sent_now.fetch_add(bytes, Ordering::Relaxed) + bytes;
+                let before = told.fetch_max(now, Ordering::Relaxed);
+                (body.sent)(now.saturating_sub(before)).map_err(|error| {
+                    *own_error.lock().expect("nothing panics while it is held") = Some(error);
+                    io::Error::other("not wanted any more")
+                })
+            };
+            let error = match self.inner.write(name, &Body { content: body.content, sent: &sent }) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            if let Some(own) = own_error.lock().expect("nothing panics while it is held").take() {
+                return Err(anyhow::Error::new(own).into());
+            }
+            attempts.failed(error, &what)?;
+        }
+    }
+
+    fn create(&self, name: &str, bytes: &[u8]) -> Result<bool> {
+        check_name(name)?;
+        let was_lost = AtomicBool::new(false);
+        self.again(
+            || self.doing("create", name),
+            |_| {
+                let created =
+                    self.inner.create(name, bytes).inspect_err(|_| was_lost.store(true, Ordering::Relaxed))?;
+                if created || !was_lost.load(Ordering::Relaxed) {
+                    return Ok(created);
+                }
+                // It may have been our own attempt whose answer was lost.
+                let mut there = Vec::new();
+                self.inner.read(name, None, &mut there)?;
+                Ok(there == bytes)
+            },
+        )
+    }
+
+    fn delete(&self, name: &str) -> Result<()> {
+        check_name(name)?;
+        self.again(|| self.doing("delete", name), |_| self.inner.delete(name))
+    }
+}
+
+/// So much of a file that is read without a range is held back: short ones come from one attempt.
+const HELD: usize = 1 << 20;
+
+/// Passes a body on, counts it and knows where it broke.
+struct Tap<'a> {
+    sink: &'a mut dyn Write,
+    /// Of a body whose length is not known: what was not handed on yet.
+    held: Option<Vec<u8>>,
+    /// How many bytes are wanted in all, once that is known.
+    limit: Option<u64>,
+    done: u64,
+    /// What the sink itself said.
+    own_error: Option<io::Error>,
+    interrupt: &'a Interrupt,
+}
+
+impl<'a> Tap<'a> {
+    fn new(sink: &'a mut dyn Write, limit: Option<u64>, interrupt: &'a Interrupt) -> Self {
+        Self { sink, held: limit.is_none().then(Vec::new), limit, done: 0, own_error: None, interrupt }
+    }
+
+    fn missing(&self) -> u64 {
+        self.limit.unwrap_or(self.done).saturating_sub(self.done)
+    }
+
+    fn hand_on(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.sink.write_all(bytes).map_err(|error| {
+            self.own_error = Some(error);
+            io::Error::other("the reader went away")
+        })?;
+        self.done += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// The body ended as it should: hands on what was held back.
+    fn finish(&mut self) -> Result<()> {
+        let held = self.held.take().unwrap_or_default();
+        Ok(self.hand_on(&held).map_err(anyhow::Error::new)?)
+    }
+
+    /// Prepares for the next attempt: forgets what was not handed on, and learns how much is left.
+    fn resume(&mut self, size: impl FnOnce() -> Result<u64>) -> Result<()> {
+        match &mut self.held {
+            Some(held) => held.clear(),
+            None if self.limit.is_none() => self.limit = Some(size()?.max(self.done)),
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+impl Write for Tap<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.interrupt.is_requested() {
+            return Err(io::Error::other("interrupted"));
+        }
+        if self.limit.is_some_and(|limit| self.done + bytes.len() as u64 > limit) {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the answer is longer than what was asked for"));
+        }
+        match &mut self.held {
+            Some(held) if held.len() + bytes.len() <= HELD => held.extend_from_slice(bytes),
+            Some(held) => {
+                let held = std::mem::take(held);
+                self.held = None;
+                self.hand_on(&held)?;
+                self.hand_on(bytes)?;
+            }
+            None => self.hand_on(bytes)?,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::event::{Recorder, Silent};
+    use crate::remote::Content;
+
+    /// Files in memory; each read breaks after so many bytes, and the first calls fail.
+    #[derive(Debug, Default)]
+    struct Shaky {
+        files: Mutex<BTreeMap<String, Vec<u8>>>,
+        /// Bytes of a read before it breaks; 0 for none that breaks.
+        breaks_after: usize,
+        /// What each call fails with until it is empty; a write has happened all the same.
+        failures: Mutex<Vec<RemoteError>>,
+        reads: Mutex<Vec<Option<Range<u64>>>>,
+    }
+
+    impl Shaky {
+        fn with(name: &str, content: &[u8], breaks_after: usize) -> Self {
+            let files = Mutex::new(BTreeMap::from([(name.to_owned(), content.to_vec())]));
+            Self { files, breaks_after, ..Self::default() }
+        }
+
+        fn failing(failures: impl Into<Vec<RemoteError>>) -> Self {
+            Self { failures: Mutex::new(failures.into()), ..Self::default() }
+        }
+
+        fn fails(&self) -> Result<()> {
+            self.failures.lock().unwrap().pop().map_or(Ok(()), |error| Err(error.into()))
+        }
+
+        fn retried(self) -> Retry {
+            quick(self, Arc::new(Silent), Interrupt::default())
+        }
+    }
+
+    fn quick(inner: Shaky, events: Arc<dyn EventSink>, interrupt: Interrupt) -> Retry {
+        let patience = Patience { attempts: 3, first: Duration::from_millis(1), ..Patience::default() };
+        Retry::new(Box::new(inner), patience, events, interrupt)
+    }
+
+    fn cut() -> RemoteError {
+        RemoteError::Transient("cut".into())
+    }
+
+    impl Remote for Arc<Shaky> {
+        fn url(&self) -> &str {
+            "shaky"
+        }
+        fn list(&self, _: &str) -> Result<Vec<Entry>> {
+            (**self).list("")
+        }
+        fn find(&self, name: &str) -> Result<Option<Entry>> {
+            (**self).find(name)
+        }
+        fn read(&self, name: &str, range: Option<Range<u64>>, sink: &mut dyn Write) -> Result<u64> {
+            (**self).read(name, range, sink)
+        }
+        fn write(&self, name: &str, body: &Body<'_>) -> Result<()> {
+            (**self).write(name, body)
+        }
+        fn create(&self, name: &str, bytes: &[u8]) -> Result<bool> {
+            (**self).create(name, bytes)
+        }
+        fn delete(&self, name: &str) -> Result<()> {
+            (**self).delete(name)
+        }
+    }
+
+    impl Remote for Shaky {
+        fn url(&self) -> &str {
+            "shaky"
+        }
+
+        fn list(&self, _: &str) -> Result<Vec<Entry>> {
+            self.fails()?;
+            let names = ["fine", "../evil", "a\nb"];
+            Ok(names.map(|name| Entry { name: name.into(), size: 0, version: String::new() }).into())
+        }
+
+        fn find(&self, name: &str) -> Result<Option<Entry>> {
+            let files = self.files.lock().unwrap();
+            let entry =
+                |content: &Vec<u8>| Entry { name: name.into(), size: content.len() as u64, version: "1".into() };
+            Ok(files.get(name).map(entry))
+        }
+
+        fn read(&self, name: &str, range: Option<Range<u64>>, sink: &mut dyn Write) -> Result<u64> {
+            self.reads.lock().unwrap().push(range.clone());
+            let files = self.files.lock().unwrap();
+            let content = files.get(name).ok_or_else(|| RemoteError::Missing { name: name.into() })?;
+            let content = range.map_or(&content[..], |range| &content[range.start as usize..range.end as usize]);
+            let (part, breaks) = match self.breaks_after {
+                0 => (content, false),
+                most => (&content[..content.len().min(most)], content.len() > most),
+            };
+            for piece in part.chunks(1000) {
+                sink.write_all(piece).map_err(anyhow::Error::new)?;
+            }
+            if breaks { Err(cut().into()) } else { Ok(part.len() as u64) }
+        }
+
+        fn write(&self, name: &str, body: &Body<'_>) -> Result<()> {
+            let mut content = Vec::new();
+            body.content.open().unwrap().read_to_end(&mut content).unwrap();
+            (body.sent)(content.len() as u64).map_err(anyhow::Error::new)?;
+            self.files.lock().unwrap().insert(name.into(), content);
+            self.fails()
+        }
+
+        fn create(&self, name: &str, bytes: &[u8]) -> Result<bool> {
+            let mut files = self.files.lock().unwrap();
+            let created = !files.contains_key(name);
+            files.entry(name.into()).or_insert_with(|| bytes.to_vec());
+            self.fails()?;
+            Ok(created)
+        }
+
+        fn delete(&self, _: &str) -> Result<()> {
+            self.fails()
+        }
+    }
+
+    #[test]
+    fn a_broken_read_goes_on_where_it_broke() {
+        let content: Vec<u8> = (0..3_000_000_u32).map(|number| (number % 251) as u8).collect();
+        for range in [None, Some(0..3_000_000), Some(10..2_500_000)] {
+            let shaky = Arc::new(Shaky::with("a", &content, 1_200_000));
+            let retry = Retry::new(
+                Box::new(shaky.clone()),
+                Patience { first: Duration::ZERO, attempts: 2, ..Patience::default() },
+                Arc::new(Silent),
+                Interrupt::default(),
+            );
+            let mut read = Vec::new();
+
+            let count = retry.read("a", range.clone(), &mut read).unwrap();
+
+            let wanted = range.clone().unwrap_or(0..3_000_000);
+            assert_eq!(count, wanted.end - wanted.start);
+            assert!(read == content[wanted.start as usize..wanted.end as usize], "{range:?}");
+            let reads = shaky.reads.lock().unwrap();
+            assert_eq!(reads[1], Some(wanted.start + 1_200_000..wanted.end), "{range:?}");
+        }
+    }
+
+    #[test]
+    fn a_short_file_comes_from_one_attempt() {
+        let shaky = Arc::new(Shaky::with("a", &[7; 5000], 4000));
+        let patience = Patience { first: Duration::ZERO, attempts: 2, ..Patience::default() };
+        let retry = Retry::new(Box::new(shaky.clone()), patience, Arc::new(Silent), Interrupt::default());
+        let mut read = Vec::new();
+
+        retry.read("a", None, &mut read).unwrap_err();
+
+        assert_eq!((read.len(), &shaky.reads.lock().unwrap()[..]), (0, &[None, None][..]));
+    }
+
+    #[test]
+    fn a_failing_sink_is_not_tried_again() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::Error::new(io::ErrorKind::TimedOut, "the sink's own"))
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let shaky = Arc::new(Shaky::with("a", &[7; 5000], 0));
+        let retry = Retry::new(Box::new(shaky.clone()), Patience::default(), Arc::new(Silent), Interrupt::default());
+
+        let error = retry.read("a", Some(0..5000), &mut Full).unwrap_err();
+
+        assert_eq!((error.to_string(), shaky.reads.lock().unwrap().len()), ("the sink's own".into(), 1));
+    }
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        let retried = Shaky::failing([cut(), cut()]).retried();
+        let denied = Shaky::failing([cut(), RemoteError::Denied("no".into())]).retried();
+        let hopeless = Shaky::failing([cut(), cut(), cut()]).retried();
+
+        retried.delete("a").unwrap();
+        assert_eq!(denied.delete("a").unwrap_err().to_string(), "cannot delete `a` on shaky: access denied: no");
+        let error = hopeless.delete("a").unwrap_err();
+        assert_eq!(error.to_string(), "cannot delete `a` on shaky (tried 3 times): cut");
+        assert!(error.hint().is_some());
+    }
+
+    #[test]
+    fn who_listens_hears_of_each_attempt_and_waits_as_long_as_the_server_says() {
+        let recorder = Arc::new(Recorder::default());
+        let busy = RemoteError::Busy { message: "slow down".into(), after: Duration::from_millis(30) };
+        let retry = quick(Shaky::failing([busy]), recorder.clone(), Interrupt::default());
+        let started = Instant::now();
+
+        retry.delete("a").unwrap();
+
+        assert!(started.elapsed() >= Duration::from_millis(30));
+        let [Event::Detail { message }] = &recorder.events()[..] else { panic!("{:?}", recorder.events()) };
+        assert!(message.contains("cannot delete `a` on shaky: slow down; trying again"), "{message}");
+    }
+
+    #[test]
+    fn what_was_sent_is_counted_once() {
+        let retry = Shaky::failing([cut(), cut()]).retried();
+        let counted = AtomicU64::new(0);
+        let sent = |bytes| {
+            counted.fetch_add(bytes, Ordering::Relaxed);
+            Ok(())
+        };
+
+        retry.write("a", &Body { content: Content::Bytes(b"12345"), sent: &sent }).unwrap();
+
+        assert_eq!(counted.into_inner(), 5);
+    }
+
+    #[test]
+    fn a_lost_answer_does_not_lose_the_creation() {
+        let retry = Shaky::failing([cut()]).retried();
+
+        assert!(retry.create("a", b"mine").unwrap());
+        assert!(!retry.create("a", b"theirs").unwrap());
+    }
+
+    #[test]
+    fn the_wish_to_stop_ends_the_waiting() {
+        let interrupt = Interrupt::default();
+        let shaky = Shaky::failing(vec![RemoteError::Busy { message: "x".into(), after: Duration::from_secs(300) }]);
+        let retry = quick(shaky, Arc::new(Silent), interrupt.clone());
+
+        let error = std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| retry.delete("a").unwrap_err());
+            interrupt.request();
+            waiting.join().unwrap()
+        });
+
+        assert_eq!(error.kind(), Kind::Interrupted);
+    }
+
+    #[test]
+    fn names_from_a_listing_are_looked_at_with_suspicion() {
+        let names: Vec<_> = Shaky::default().retried().list("").unwrap().into_iter().map(|entry| entry.name).collect();
+
+        assert_eq!(names, ["fine"]);
+        assert!(Shaky::default().retried().delete("../x").is_err());
+    }
+
+    #[test]
+    fn pauses_grow_up_to_a_limit() {
+        let patience = Patience::default();
+
+        assert!(patience.pause(1) <= patience.first && patience.pause(1) >= patience.first / 2);
+        assert!(patience.pause(30) <= patience.longest && patience.pause(30) >= patience.longest / 2);
+    }
+}

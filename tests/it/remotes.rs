@@ -1,0 +1,255 @@
+//! What every back-end of remotes keeps, through the public API: one suite, over every kind of place.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use mlx::remote::{Access, Body, Content, Entry, Remote, RemoteError};
+
+/// A remote that is empty, and what must live as long as it.
+struct Place {
+    remote: Arc<dyn Remote>,
+    _alive: Box<dyn std::any::Any>,
+}
+
+fn directory() -> Option<Place> {
+    let dir = tempfile::tempdir().unwrap();
+    let url = dir.path().join("not/there yet").to_str().unwrap().to_owned();
+    let remote = mlx::remote::open(&url, dir.path(), &Access::default()).unwrap();
+    Some(Place { remote, _alive: Box::new(dir) })
+}
+
+/// Each rule for each back-end, so that a failure names both.
+macro_rules! suite {
+    ($($place:ident),*; $rules:tt) => {
+        $(suite! { @place $place $rules })*
+    };
+    (@place $place:ident ($($rule:ident),* $(,)?)) => {
+        mod $place {
+            $(
+                #[test]
+                fn $rule() {
+                    super::super::remotes::run(super::$place, super::rules::$rule);
+                }
+            )*
+        }
+    };
+}
+
+fn run(place: fn() -> Option<Place>, rule: fn(&dyn Remote)) {
+    if let Some(place) = place() {
+        rule(&*place.remote);
+    }
+}
+
+suite! {
+    directory;
+    (
+        what_is_written_reads_back,
+        a_range_is_read_alone,
+        a_range_beyond_the_end_is_an_error,
+        what_is_missing_is_said_to_be,
+        a_listing_names_files_and_no_directories,
+        a_version_changes_when_the_file_does,
+        exactly_one_creates,
+        a_large_file_is_counted_and_whole,
+        who_stops_an_upload_leaves_nothing,
+        odd_names_are_kept,
+        empty_files_are_files,
+        many_threads_share_it,
+    )
+}
+
+fn write(remote: &dyn Remote, name: &str, bytes: &[u8]) {
+    remote.write(name, &Body { content: Content::Bytes(bytes), sent: &|_| Ok(()) }).unwrap();
+}
+
+fn read(remote: &dyn Remote, name: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    assert_eq!(remote.read(name, None, &mut bytes).unwrap(), bytes.len() as u64);
+    bytes
+}
+
+fn names(remote: &dyn Remote, directory: &str) -> Vec<String> {
+    let mut names: Vec<_> = remote.list(directory).unwrap().into_iter().map(|entry| entry.name).collect();
+    names.sort();
+    names
+}
+
+/// Bytes that neither compress nor repeat.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    let mut bytes: Vec<u8> = (0..length.div_ceil(8)).flat_map(|_| next()).collect();
+    bytes.truncate(length);
+    bytes
+}
+
+mod rules {
+    use super::*;
+
+    pub fn what_is_written_reads_back(remote: &dyn Remote) {
+        write(remote, "packs/a", b"first");
+        write(remote, "packs/a", b"second, longer");
+        write(remote, "packs/a", b"third");
+
+        assert_eq!(read(remote, "packs/a"), b"third");
+        assert_eq!(remote.find("packs/a").unwrap().unwrap().size, 5);
+    }
+
+    pub fn a_range_is_read_alone(remote: &dyn Remote) {
+        let content = noise(100_000);
+        write(remote, "a", &content);
+
+        for range in [0..1, 10..20, 99_990..100_000, 0..100_000, 5..5] {
+            let mut bytes = Vec::new();
+            let count = remote.read("a", Some(range.clone()), &mut bytes).unwrap();
+            assert_eq!(count, range.end - range.start);
+            assert!(bytes == content[range.start as usize..range.end as usize], "{range:?}");
+        }
+    }
+
+    pub fn a_range_beyond_the_end_is_an_error(remote: &dyn Remote) {
+        write(remote, "a", b"12345");
+
+        remote.read("a", Some(3..9), &mut io::sink()).unwrap_err();
+        remote.read("a", Some(7..9), &mut io::sink()).unwrap_err();
+    }
+
+    pub fn what_is_missing_is_said_to_be(remote: &dyn Remote) {
+        assert_eq!(remote.list("").unwrap(), []);
+        assert_eq!(remote.list("packs").unwrap(), []);
+        write(remote, "packs/a", b"");
+
+        for name in ["b", "packs/b", "packs/a/b", "packs"] {
+            assert_eq!(remote.find(name).unwrap(), None, "{name}");
+        }
+        for range in [None, Some(0..1)] {
+            let error = remote.read("packs/b", range, &mut io::sink()).unwrap_err();
+            let missing = RemoteError::Missing { name: "packs/b".into() };
+            assert_eq!(error.downcast_ref::<RemoteError>(), Some(&missing), "{error}");
+        }
+        remote.delete("packs/b").unwrap();
+        remote.delete("packs/a").unwrap();
+        remote.delete("packs/a").unwrap();
+        assert_eq!(remote.find("packs/a").unwrap(), None);
+    }
+
+    pub fn a_listing_names_files_and_no_directories(remote: &dyn Remote) {
+        for name in ["top", "packs/b", "packs/a", "packs/deep/c", "packs2/x"] {
+            write(remote, name, name.as_bytes());
+        }
+
+        assert_eq!(names(remote, "packs"), ["packs/a", "packs/b"]);
+        assert_eq!(names(remote, "packs/deep"), ["packs/deep/c"]);
+        assert_eq!(names(remote, "nowhere"), [""; 0]);
+        assert_eq!(names(remote, ""), ["top"]);
+        let listed = remote.list("packs").unwrap().into_iter().find(|entry| entry.name == "packs/a").unwrap();
+        assert_eq!(Some(listed), remote.find("packs/a").unwrap());
+    }
+
+    pub fn a_version_changes_when_the_file_does(remote: &dyn Remote) {
+        write(remote, "a", b"one");
+        let first = remote.find("a").unwrap().unwrap();
+        let again = remote.find("a").unwrap().unwrap();
+        write(remote, "a", b"one, and more");
+        let second = remote.find("a").unwrap().unwrap();
+
+        assert_eq!(first, again);
+        assert_ne!((first.version, first.size), (second.version, second.size));
+    }
+
+    pub fn exactly_one_creates(remote: &dyn Remote) {
+        let winners = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let winners = &winners;
+                scope.spawn(move || {
+                    let created = remote.create("records/a", format!("writer {number}").as_bytes()).unwrap();
+                    winners.fetch_add(u64::from(created), Ordering::Relaxed);
+                });
+            }
+        });
+
+        assert_eq!(winners.into_inner(), 1);
+        let winner = read(remote, "records/a");
+        assert!(!remote.create("records/a", b"late").unwrap());
+        assert_eq!(read(remote, "records/a"), winner);
+        assert_eq!(names(remote, "records"), ["records/a"]);
+    }
+
+    pub fn a_large_file_is_counted_and_whole(remote: &dyn Remote) {
+        let content = noise((20 << 20) + 12_345);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &content).unwrap();
+        let counted = AtomicU64::new(0);
+        let sent = |bytes| {
+            counted.fetch_add(bytes, Ordering::Relaxed);
+            Ok(())
+        };
+
+        remote.write("packs/large", &Body { content: Content::File(file.path()), sent: &sent }).unwrap();
+
+        assert_eq!(counted.into_inner(), content.len() as u64);
+        assert!(read(remote, "packs/large") == content);
+        assert_eq!(names(remote, "packs"), ["packs/large"]);
+    }
+
+    pub fn who_stops_an_upload_leaves_nothing(remote: &dyn Remote) {
+        let content = noise(20 << 20);
+        let counted = AtomicU64::new(0);
+        let sent = |bytes| match counted.fetch_add(bytes, Ordering::Relaxed) {
+            0 => Ok(()),
+            _ => Err(io::Error::other("enough")),
+        };
+
+        let error = remote.write("packs/half", &Body { content: Content::Bytes(&content), sent: &sent }).unwrap_err();
+
+        assert_eq!(error.to_string(), "enough");
+        assert_eq!((remote.find("packs/half").unwrap(), remote.list("packs").unwrap()), (None, Vec::<Entry>::new()));
+    }
+
+    pub fn odd_names_are_kept(remote: &dyn Remote) {
+        let odd =
+            ["a b", "it's", "q\"uote", "$HOME", "`id`", "per%20cent", "plus+", "größe", "-rf", "a*b", "a\\b", "#?&;|"];
+        for name in odd {
+            write(remote, &format!("odd/{name}"), name.as_bytes());
+        }
+
+        let mut expected: Vec<_> = odd.iter().map(|name| format!("odd/{name}")).collect();
+        expected.sort();
+        assert_eq!(names(remote, "odd"), expected);
+        for name in odd {
+            assert_eq!(read(remote, &format!("odd/{name}")), name.as_bytes());
+            remote.delete(&format!("odd/{name}")).unwrap();
+        }
+        assert_eq!(names(remote, "odd"), [""; 0]);
+    }
+
+    pub fn empty_files_are_files(remote: &dyn Remote) {
+        write(remote, "empty", b"");
+
+        assert_eq!(remote.find("empty").unwrap().unwrap().size, 0);
+        assert_eq!(read(remote, "empty"), b"");
+        assert!(remote.create("empty too", b"").unwrap() && !remote.create("empty too", b"").unwrap());
+    }
+
+    pub fn many_threads_share_it(remote: &dyn Remote) {
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                scope.spawn(move || {
+                    let content = noise(50_000 + number);
+                    write(remote, &format!("shared/{number}"), &content);
+                    assert!(read(remote, &format!("shared/{number}")) == content);
+                });
+            }
+        });
+
+        assert_eq!(remote.list("shared").unwrap().len(), 8);
+    }
+}
