@@ -595,7 +595,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__diff)
-            opts="-C -q -v -h --directory --json --quiet --verbose --events --help"
+            opts="-C -q -v -h --summary --no-summary --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -98,6 +98,8 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
             cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --summary 'Look into all changed tables; otherwise into the first 20, and into none of more than 256 MiB'
+            cand --no-summary 'Look into no file'
             cand --json 'Print the result as one JSON document'
             cand -q 'Print the result and errors only'
             cand --quiet 'Print the result and errors only'

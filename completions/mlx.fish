@@ -78,6 +78,8 @@ complete -c mlx -n "__fish_mlx_using_subcommand status" -s v -l verbose -d 'Say 
 complete -c mlx -n "__fish_mlx_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mlx -n "__fish_mlx_using_subcommand diff" -s C -l directory -d 'Work as if started in this directory' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand diff" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand diff" -l summary -d 'Look into all changed tables; otherwise into the first 20, and into none of more than 256 MiB'
+complete -c mlx -n "__fish_mlx_using_subcommand diff" -l no-summary -d 'Look into no file'
 complete -c mlx -n "__fish_mlx_using_subcommand diff" -l json -d 'Print the result as one JSON document'
 complete -c mlx -n "__fish_mlx_using_subcommand diff" -s q -l quiet -d 'Print the result and errors only'
 complete -c mlx -n "__fish_mlx_using_subcommand diff" -s v -l verbose -d 'Say more about what is being done'

@@ -4,21 +4,37 @@ use std::io::{self, Write};
 
 use clap::Args;
 
-use super::output::{Style, count, size};
+use super::output::{Style, count, grouped, number, size};
 use super::{Context, Render, Text};
 use crate::Result;
+use crate::data::tabular::{self, Column, ColumnChange, Extent, TableDiff};
 use crate::data::{self, Change, ChangeKind, Diff, Workspace};
+
+/// Stands before what is said about the file above.
+const INDENT: &str = "         ";
+/// So many columns are named; `--json` has all of them.
+const MOST_COLUMNS: usize = 10;
 
 /// Show which files differ between two versions of the data
 ///
 /// Without a revision, `mlx.lock` is compared with the working tree; with one, that revision's lock; with two, the locks of
 /// both. A revision is whatever Git calls one: a commit, a branch, a tag, `HEAD~2`.
+///
+/// Of changed CSV, JSON Lines and Parquet files it also says which rows and columns differ. The first row of a CSV file names
+/// its columns. A row counts as changed where the other version has one in its place: with the same `id` (or `key`, `path`,
+/// `name` and the like), else with the same number. Very many differing rows are counted by a sample.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  mlx diff\n  mlx diff HEAD~1\n  mlx diff v1.0 main --json")]
+#[command(after_help = "Examples:\n  mlx diff\n  mlx diff HEAD~1\n  mlx diff --summary v1.0 main --json")]
 pub struct ShowDiff {
     /// Git revisions, at most two
     #[arg(value_name = "REV", num_args = 0..=2)]
     revisions: Vec<String>,
+    /// Look into all changed tables; otherwise into the first 20, and into none of more than 256 MiB
+    #[arg(long)]
+    summary: bool,
+    /// Look into no file
+    #[arg(long, conflicts_with = "summary")]
+    no_summary: bool,
 }
 
 impl ShowDiff {
@@ -26,13 +42,25 @@ impl ShowDiff {
         let project = cx.project()?;
         cx.catch_signals()?;
         let workspace = Workspace::open(&project)?;
-        cx.out.show(&data::diff(&project, &workspace, &self.revisions, cx.watch())?)
+        let mut diff = data::diff(&project, &workspace, &self.revisions, cx.watch())?;
+        let extent = match (self.summary, self.no_summary) {
+            (true, _) => Extent::All,
+            (_, true) => Extent::None,
+            _ => Extent::Few,
+        };
+        let left_out = tabular::summarize(&mut diff, &workspace, extent, cx.watch())?;
+        cx.out.show(&diff)?;
+        if left_out > 0 {
+            let tables = count(left_out, "changed table");
+            cx.out.hint(format!("Not looked into: {tables}; `mlx diff --summary` looks into all of them"));
+        }
+        Ok(())
     }
 }
 
 impl Render for Diff {
     fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
-        for Change { kind, path, moved_from, before, after } in &self.changes {
+        for Change { kind, path, moved_from, before, after, table, note: why } in &self.changes {
             let bytes = |object: &Option<crate::digest::Object>| object.as_ref().map_or(0, |object| object.size);
             let (style, sign, note) = match kind {
                 ChangeKind::Added => (Style::Good, "added  ", size(bytes(after))),
@@ -47,6 +75,12 @@ impl Render for Diff {
             };
             let sign = out.styled(style, sign);
             writeln!(out, "{sign}  {path}  ({note})")?;
+            if let Some(table) = table {
+                render_table(out, table)?;
+            }
+            if let Some(why) = why {
+                writeln!(out, "{INDENT}{why}")?;
+            }
         }
         if self.changes.is_empty() {
             return writeln!(out, "No file differs");
@@ -58,4 +92,63 @@ impl Render for Diff {
             parts.map(|(word, part)| format!("{} {word} ({})", count(part.files, "file"), size(part.bytes))).collect();
         writeln!(out, "{}", parts.join(", "))
     }
+}
+
+fn render_table(out: &mut Text<'_>, table: &TableDiff) -> io::Result<()> {
+    let about = if table.rows.is_some_and(|rows| rows.estimated) { "about " } else { "" };
+    let rows = table
+        .rows
+        .iter()
+        .flat_map(|rows| [("added", rows.added), ("removed", rows.removed), ("changed", rows.changed.unwrap_or(0))]);
+    let rows: Vec<_> =
+        rows.filter(|(_, rows)| *rows > 0).map(|(word, rows)| format!("{about}{} {word}", grouped(rows))).collect();
+    let rows = match (&table.rows, rows.is_empty()) {
+        (None, _) => String::new(),
+        (Some(_), true) => ": the same".into(),
+        (Some(_), false) => format!(": {}", rows.join(", ")),
+    };
+    writeln!(out, "{INDENT}rows {}{rows}", before_after(table.rows_before, table.rows_after))?;
+    let listed = |word: &str, columns: &[Column]| {
+        let names = columns.iter().map(|column| format!("`{}` ({})", column.name, column.kind));
+        (!columns.is_empty()).then(|| format!("{word} {}", some(names.collect())))
+    };
+    let columns = [listed("added", &table.columns_added), listed("removed", &table.columns_removed)];
+    let columns: Vec<_> = columns.into_iter().flatten().collect();
+    if !columns.is_empty() {
+        let counts = before_after(table.columns_before, table.columns_after);
+        writeln!(out, "{INDENT}columns {counts}: {}", columns.join("; "))?;
+    }
+    for ColumnChange { before, after } in table.columns_changed.iter().take(MOST_COLUMNS) {
+        let arrow = |before: &str, after: &str| (before != after).then(|| format!("{before} -> {after}"));
+        let ranges = range(before).zip(range(after));
+        let parts = [arrow(&before.kind, &after.kind), ranges.and_then(|(before, after)| arrow(&before, &after))];
+        let parts: Vec<_> = parts.into_iter().flatten().collect();
+        if !parts.is_empty() {
+            writeln!(out, "{INDENT}`{}` {}", after.name, parts.join(", "))?;
+        }
+    }
+    if let Some(more) = table.columns_changed.len().checked_sub(MOST_COLUMNS + 1) {
+        writeln!(out, "{INDENT}{} more with another type or range", count(more as u64 + 1, "column"))?;
+    }
+    table.notes.iter().try_for_each(|note| writeln!(out, "{INDENT}{note}"))
+}
+
+fn before_after(before: u64, after: u64) -> String {
+    match before == after {
+        true => grouped(after),
+        false => format!("{} -> {}", grouped(before), grouped(after)),
+    }
+}
+
+fn range(column: &Column) -> Option<String> {
+    Some(format!("{}..{}", number(column.minimum?), number(column.maximum?)))
+}
+
+/// The first few, and how many there are more.
+fn some(names: Vec<String>) -> String {
+    let more = match names.len().checked_sub(MOST_COLUMNS) {
+        None | Some(0) => String::new(),
+        Some(more) => format!(" and {more} more"),
+    };
+    names.into_iter().take(MOST_COLUMNS).collect::<Vec<_>>().join(", ") + &more
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use super::Workspace;
+use super::tabular::TableDiff;
 use crate::digest::Object;
 use crate::event::Watch;
 use crate::project::git::Git;
@@ -41,7 +42,22 @@ pub struct Change {
     pub moved_from: Option<String>,
     pub before: Option<Object>,
     pub after: Option<Object>,
+    /// What differs inside, where it is a table and somebody looked; see [`super::tabular`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<Box<TableDiff>>,
+    /// Why nobody could look inside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
+
+impl Change {
+    fn new(kind: ChangeKind, path: String, before: Option<Object>, after: Option<Object>) -> Self {
+        Self { kind, path, moved_from: None, before, after, table: None, note: None }
+    }
+}
+
+/// What [`Diff::to`] says where it is no commit.
+pub(super) const WORKING_TREE: &str = "working tree";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -67,7 +83,7 @@ pub fn diff(project: &Project, workspace: &Workspace, revisions: &[String], watc
         }
         None => {
             files.compare_working_tree(&before, &project.read_lock()?, watch)?;
-            "working tree".to_owned()
+            WORKING_TREE.to_owned()
         }
     };
     workspace.save();
@@ -169,13 +185,7 @@ fn summary(from: String, to: String, files: Files<'_>) -> Diff {
     let mut removed: Vec<(Vec<u8>, Object)> = Vec::new();
     for (path, object) in before {
         match after.remove(&path) {
-            Some(new) => changes.push(Change {
-                kind: ChangeKind::Changed,
-                path: shown(&path),
-                moved_from: None,
-                before: Some(object),
-                after: Some(new),
-            }),
+            Some(new) => changes.push(Change::new(ChangeKind::Changed, shown(&path), Some(object), Some(new))),
             None => removed.push((path, object)),
         }
     }
@@ -194,15 +204,10 @@ fn summary(from: String, to: String, files: Files<'_>) -> Diff {
             Some(new) => (shown(&new), Some(shown(&path))),
             None => (shown(&path), None),
         };
-        changes.push(Change { kind, path, moved_from, before: Some(object), after: to });
+        changes.push(Change { moved_from, ..Change::new(kind, path, Some(object), to) });
     }
-    changes.extend(after.into_iter().map(|(path, object)| Change {
-        kind: ChangeKind::Added,
-        path: shown(&path),
-        moved_from: None,
-        before: None,
-        after: Some(object),
-    }));
+    let added = after.into_iter();
+    changes.extend(added.map(|(path, object)| Change::new(ChangeKind::Added, shown(&path), None, Some(object))));
     changes.sort_by(|a, b| a.path.cmp(&b.path));
     let count = |kind| {
         let of_kind = changes.iter().filter(|change| change.kind == kind);

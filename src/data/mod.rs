@@ -8,6 +8,7 @@ mod index;
 mod restore;
 mod scan;
 mod status;
+pub mod tabular;
 
 use std::path::{Path, PathBuf};
 

@@ -22,4 +22,5 @@ mod models;
 mod remotes;
 mod runs;
 mod serve;
+mod tables;
 mod train;
