@@ -22,6 +22,9 @@ _mlx() {
             mlx,bundle)
                 cmd="mlx__subcmd__bundle"
                 ;;
+            mlx,cat)
+                cmd="mlx__subcmd__cat"
+                ;;
             mlx,checkout)
                 cmd="mlx__subcmd__checkout"
                 ;;
@@ -117,6 +120,9 @@ _mlx() {
                 ;;
             mlx__subcmd__help,bundle)
                 cmd="mlx__subcmd__help__subcmd__bundle"
+                ;;
+            mlx__subcmd__help,cat)
+                cmd="mlx__subcmd__help__subcmd__cat"
                 ;;
             mlx__subcmd__help,checkout)
                 cmd="mlx__subcmd__help__subcmd__checkout"
@@ -257,7 +263,7 @@ _mlx() {
 
     case "${cmd}" in
         mlx)
-            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add status diff checkout verify gc train runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock help"
+            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add status diff cat checkout verify gc train runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -482,6 +488,36 @@ _mlx() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mlx__subcmd__cat)
+            opts="-C -q -v -h --rev --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --rev)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mlx__subcmd__checkout)
             opts="-f -C -q -v -h --rev --force --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -677,7 +713,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help)
-            opts="init add status diff checkout verify gc train runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock help"
+            opts="init add status diff cat checkout verify gc train runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -749,6 +785,20 @@ _mlx() {
         mlx__subcmd__help__subcmd__bundle__subcmd__verify)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__cat)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -34,6 +34,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand add 'Version files and directories'
             cand status 'Show how data and outputs differ from `mlx.lock`'
             cand diff 'Show which files differ between two versions of the data'
+            cand cat 'Print a file as a version of the data has it'
             cand checkout 'Bring data and outputs back as `mlx.lock` names them'
             cand verify 'Check every object that the project needs'
             cand gc 'Find objects that nothing names, and remove them with `--yes`'
@@ -100,6 +101,19 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --events 'Write what happens on the way to this file, one JSON object a line'
             cand --summary 'Look into all changed tables; otherwise into the first 20, and into none of more than 256 MiB'
             cand --no-summary 'Look into no file'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;cat'= {
+            cand --rev 'Take the version of this Git revision instead of that of `mlx.lock`'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
             cand --json 'Print the result as one JSON document'
             cand -q 'Print the result and errors only'
             cand --quiet 'Print the result and errors only'
@@ -532,6 +546,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand add 'Version files and directories'
             cand status 'Show how data and outputs differ from `mlx.lock`'
             cand diff 'Show which files differ between two versions of the data'
+            cand cat 'Print a file as a version of the data has it'
             cand checkout 'Bring data and outputs back as `mlx.lock` names them'
             cand verify 'Check every object that the project needs'
             cand gc 'Find objects that nothing names, and remove them with `--yes`'
@@ -560,6 +575,8 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;help;status'= {
         }
         &'mlx;help;diff'= {
+        }
+        &'mlx;help;cat'= {
         }
         &'mlx;help;checkout'= {
         }

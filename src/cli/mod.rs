@@ -2,6 +2,7 @@
 
 mod add;
 mod bundle;
+mod cat;
 mod checkout;
 mod compare;
 mod completions;
@@ -81,6 +82,7 @@ enum Command {
     Add(add::Add),
     Status(status::ShowStatus),
     Diff(diff::ShowDiff),
+    Cat(cat::Cat),
     Checkout(checkout::Checkout),
     Verify(verify::Verify),
     Gc(gc::Gc),
@@ -109,6 +111,7 @@ impl Command {
             Self::Add(command) => command.run(cx),
             Self::Status(command) => command.run(cx),
             Self::Diff(command) => command.run(cx),
+            Self::Cat(command) => command.run(cx),
             Self::Checkout(command) => command.run(cx),
             Self::Verify(command) => command.run(cx),
             Self::Gc(command) => command.run(cx),

@@ -38,17 +38,7 @@ pub fn checkout(
     let _alone = FileLock::try_exclusive(&project.outputs_lock(), "mlx checkout")?.map_err(|Holder(holder)| {
         Error::failed(format!("{holder} is at work in this project")).with_hint("run this again when that is done")
     })?;
-    let (commit, lock) = match revision {
-        None => (None, project.read_lock()?),
-        Some(revision) => {
-            let git = Git::of(project)?;
-            let git = git.ok_or_else(|| {
-                Error::usage("this project lies in no Git repository, so that there are no revisions")
-            })?;
-            let at = git.lock_at(revision)?;
-            (Some(at.commit), at.lock)
-        }
-    };
+    let (commit, lock) = lock_at(project, revision)?;
     let mut wanted: Vec<(ProjectPath, Object)> = Vec::new();
     match paths {
         [] => wanted.extend(lock.entries().map(|(path, object)| (path.clone(), object.clone()))),
@@ -60,6 +50,17 @@ pub fn checkout(
     let restored = workspace.restore_all(&wanted, force, watch)?;
     workspace.save();
     Ok(CheckedOut { commit, paths: wanted.into_iter().map(|(path, _)| path).collect(), restored })
+}
+
+/// The lock of the working tree, or of a Git revision, with its commit.
+pub(super) fn lock_at(project: &Project, revision: Option<&str>) -> Result<(Option<String>, Lock)> {
+    let Some(revision) = revision else { return Ok((None, project.read_lock()?)) };
+    let git = Git::of(project)?.ok_or_else(|| {
+        Error::usage("this project lies in no Git repository, so that there are no revisions")
+            .with_hint("start one with `git init`")
+    })?;
+    let at = git.lock_at(revision)?;
+    Ok((Some(at.commit), at.lock))
 }
 
 fn find(workspace: &Workspace, lock: &Lock, path: &ProjectPath, found: &mut Vec<(ProjectPath, Object)>) -> Result<()> {
@@ -84,7 +85,12 @@ fn find(workspace: &Workspace, lock: &Lock, path: &ProjectPath, found: &mut Vec<
 }
 
 /// The object of a path inside a tracked directory.
-fn inside(workspace: &Workspace, entry: &ProjectPath, object: &Object, path: &ProjectPath) -> Result<Option<Object>> {
+pub(super) fn inside(
+    workspace: &Workspace,
+    entry: &ProjectPath,
+    object: &Object,
+    path: &ProjectPath,
+) -> Result<Option<Object>> {
     let mut object = object.clone();
     for part in path.parts().skip(entry.parts().count()) {
         if !object.is_directory() {

@@ -2,6 +2,7 @@
 
 mod add;
 mod audit;
+mod cat;
 mod checkout;
 mod diff;
 mod index;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub use add::{Added, add};
 pub use audit::{Collected, History, Problem, Verified, collect_garbage, verify};
+pub use cat::{Found, find_file, write_file};
 pub use checkout::{CheckedOut, checkout};
 pub use diff::{Change, ChangeKind, Count, Diff, diff};
 pub use restore::Restored;

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod bundles;
+mod cat;
 mod data;
 mod deploy;
 mod deployed;
