@@ -17,7 +17,7 @@ use crate::event::{Event, Watch};
 use crate::fs;
 use crate::predictor::onnx::{self, Capacity};
 use crate::predictor::{InferRequest, Signature, rows};
-use crate::project::ProjectPath;
+use crate::project::{Link, ProjectPath};
 use crate::registry::Version;
 use crate::run::Run;
 use crate::store::Store;
@@ -54,7 +54,7 @@ pub fn ask(
         watch.interrupt.check()?;
         let path = directory.path().join(&content.file.path);
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        store.export(&content.file.digest, &path, content.file.executable, directory.path())?;
+        store.export(&content.file.digest, &path, content.file.executable, directory.path(), Link::Copy)?;
     }
     let cannot = || format!("version {} of `{}` does not answer and is not packaged", version.version, version.model);
     let predictor = onnx::open(library, &directory.path().join(served), Capacity::default()).with_context(cannot)?;
@@ -112,7 +112,7 @@ fn open_examples(inputs: Inputs<'_>, path: &ProjectPath, scratch: &Path) -> Resu
     let cannot = || format!("cannot read `{path}`");
     let export = |object: &Object| -> Result<File> {
         let copy = scratch.join("examples");
-        store.export(&object.digest, &copy, false, scratch)?;
+        store.export(&object.digest, &copy, false, scratch, Link::Copy)?;
         Ok(File::open(&copy).with_context(cannot)?)
     };
     if let Some(object) = examples_of_run(store, version, path)?.filter(|object| store.contains(&object.digest)) {

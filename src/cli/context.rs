@@ -14,7 +14,7 @@ use crate::env::Interpreters;
 use crate::event::{EventSink, Interrupt, Watch};
 use crate::fs::quote;
 use crate::pipeline::RUN_VARIABLE;
-use crate::project::{Project, ProjectPath};
+use crate::project::{Project, ProjectPath, Variables};
 use crate::remote::Access;
 use crate::run::{RunId, Runs};
 use crate::store::Store;
@@ -54,13 +54,13 @@ impl Context {
 
     /// The project that the user is in.
     pub fn project(&self) -> Result<Project> {
-        Project::discover(&self.directory)
+        Project::discover(&self.directory, &variable)
     }
 
     /// The runs of the project that the user is in, and the store that holds what they made.
     pub fn runs(&self) -> Result<(Store, Runs)> {
         let project = self.project()?;
-        let store = Store::open(&project.state("store"))?;
+        let store = Store::of(&project)?;
         let runs = Runs::open(&project, &store, &*self.events)?;
         Ok((store, runs))
     }
@@ -177,8 +177,17 @@ impl Context {
             .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
     }
 
+    /// The variables of the environment, for settings.
+    pub fn variables(&self) -> Variables<'static> {
+        &variable
+    }
+
     /// Takes the bars away and writes what is buffered.
     pub(super) fn close(&mut self) {
         self.console.close();
     }
+}
+
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }

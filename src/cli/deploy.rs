@@ -92,7 +92,7 @@ impl Deploy {
             Some(reference) => reference.clone(),
             None => named_by(manifest, &self.target)?,
         };
-        let store = Store::open(&project.state("store"))?;
+        let store = Store::of(project)?;
         let version = Registry::open(&store).find(&reference)?;
         let model = project.manifest.model(&version.model)?;
         let library = package::library(cx, project, &store, model)?;

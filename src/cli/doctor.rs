@@ -20,7 +20,7 @@ pub struct Doctor {}
 
 impl Doctor {
     pub fn run(self, cx: &mut Context) -> Result<()> {
-        let project = Project::root_around(&cx.directory).map(|root| Project::open(&root));
+        let project = Project::root_around(&cx.directory).map(|root| Project::open_with(&root, cx.variables()));
         let report = doctor::examine(&Place {
             project: project.as_ref(),
             cache: &match &project {

@@ -46,10 +46,11 @@ impl Init {
             return cx.out.show(&Examples { examples: examples()? });
         }
         let directory = cx.file(&self.directory);
-        if let Ok(around) = Project::discover(directory.parent().unwrap_or(Path::new("/")))
+        let parent = directory.parent().and_then(|parent| parent.canonicalize().ok());
+        if let Some(around) = parent.and_then(|parent| Project::root_around(&parent))
             && self.directory != Path::new(".")
         {
-            cx.events.warn(format!("`{}` lies inside the project `{}`", quote(&directory), quote(around.root())));
+            cx.events.warn(format!("`{}` lies inside the project `{}`", quote(&directory), quote(around)));
         }
         let created = match &self.example {
             Some(name) => init::lay_out(&directory, &example(name)?)?,

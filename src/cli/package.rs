@@ -45,7 +45,7 @@ impl Package {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         cx.catch_signals()?;
         let project = cx.project()?;
-        let store = Store::open(&project.state("store"))?;
+        let store = Store::of(&project)?;
         let version = Registry::open(&store).find(&self.model)?;
         let model = project.manifest.model(&version.model)?;
         let library = match (&model.serve, &self.onnxruntime) {

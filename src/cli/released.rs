@@ -6,7 +6,6 @@ use super::Context;
 use crate::bundle::DESCRIPTION_FILE;
 use crate::error::did_you_mean;
 use crate::fs::quote;
-use crate::project::Project;
 use crate::serve::{Release, Wanted};
 use crate::{Error, Result};
 
@@ -34,7 +33,7 @@ pub fn open(cx: &Context, what: &str, wanted: Wanted) -> Result<Release> {
 fn target(cx: &Context, name: &str) -> Result<PathBuf> {
     let shown = crate::fs::escape(name.as_bytes());
     let missing = || Error::usage(format!("there is no bundle, directory or target `{shown}`"));
-    let Ok(project) = Project::discover(&cx.directory) else {
+    let Ok(project) = cx.project() else {
         return Err(missing().with_hint("name a bundle that `mlx package` wrote, or a directory with a release"));
     };
     let targets = &project.manifest.targets;

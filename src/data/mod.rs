@@ -49,7 +49,7 @@ impl Workspace {
         Ok(Self {
             root: project.root().to_path_buf(),
             scratch: project.scratch(),
-            store: Store::open(&project.state("store"))?,
+            store: Store::of(project)?,
             index: Index::open(&project.state("index")),
         })
     }

@@ -288,7 +288,8 @@ impl Workspace {
                 .with_context(|| format!("cannot make the link `{}`", quote(&full)))?;
             return Ok(());
         }
-        self.store.export(&object.digest, &full, object.kind == ObjectKind::Executable, &self.scratch)?;
+        let is_executable = object.kind == ObjectKind::Executable;
+        self.store.export(&object.digest, &full, is_executable, &self.scratch, self.store.link())?;
         let metadata = full.symlink_metadata().with_context(|| format!("cannot read `{}`", quote(&full)))?;
         self.index.remember(path, Stat::of(&metadata), object.digest, now_ns());
         Ok(())

@@ -91,14 +91,13 @@ fn onnx_runtime(project: &Project, declared: &Declared) -> Option<Check> {
 
 /// Whether what the lock names is here, without reading it.
 fn store(project: &Project) -> Check {
-    let place = project.state("store");
-    if !place.exists() {
-        return Check::good("store", "empty");
-    }
     let look = || -> Result<Check> {
-        let store = Store::open(&place)?;
+        let store = Store::of(project)?;
         let lock = project.read_lock()?;
         let digests: std::collections::BTreeSet<_> = lock.entries().map(|(_, object)| object.digest).collect();
+        if digests.is_empty() {
+            return Ok(Check::good("store", "empty"));
+        }
         let here = digests.iter().filter(|digest| store.contains(digest)).count();
         let found = format!("has {here} of the {} files and directories that mlx.lock names", digests.len());
         Ok(match here == digests.len() {
@@ -116,7 +115,7 @@ fn index(project: &Project, events: &dyn EventSink) -> Check {
         return Check::good("runs", "none yet");
     }
     let look = || -> Result<usize> {
-        let store = Store::open(&project.state("store"))?;
+        let store = Store::of(project)?;
         Ok(Runs::open(project, &store, events)?.list(&crate::run::Filter::default())?.len())
     };
     look().map_or_else(|error| Check::failed("runs", &error), |count| Check::good("runs", format!("{count} recorded")))

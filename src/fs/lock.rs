@@ -80,9 +80,10 @@ impl FileLock {
         }
     }
 
-    /// Takes the lock together with others that share it; waits while somebody holds it alone.
+    /// Takes the lock together with others that share it; waits while somebody holds it alone. Who may only read its file
+    /// can share it, too.
     pub fn shared(path: &Path) -> Result<Self> {
-        let file = open(path)?;
+        let file = File::open(path).map_or_else(|_| open(path), Ok)?;
         flock(&file, FlockOperation::LockShared, path)?;
         Ok(Self { _file: file })
     }

@@ -9,6 +9,7 @@ pub mod manifest;
 pub mod merge;
 mod path;
 mod reader;
+pub mod settings;
 pub mod setup;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ pub use lock::Lock;
 pub use manifest::Manifest;
 pub use path::{PathError, ProjectPath};
 pub use reader::parse_duration;
+pub use settings::{Link, Settings, Variables};
 
 use crate::fs::{self, FileLock, quote};
 use crate::{Error, Result};
@@ -35,17 +37,18 @@ pub const STATE: &str = ".mlx";
 pub struct Project {
     root: PathBuf,
     pub manifest: Manifest,
+    pub settings: Settings,
 }
 
 impl Project {
     /// Opens the project that `start` lies in: the nearest directory upwards that has a manifest.
-    pub fn discover(start: &Path) -> Result<Self> {
+    pub fn discover(start: &Path, variables: Variables<'_>) -> Result<Self> {
         let start = start.canonicalize().with_context(|| format!("cannot enter `{}`", quote(start)))?;
         let root = Self::root_around(&start).ok_or_else(|| {
             Error::usage(format!("there is no {MANIFEST} in `{}` or above it", quote(&start)))
                 .with_hint("start a project here with `mlx init`, or name one with `-C DIR`")
         })?;
-        Self::open(&root)
+        Self::open_with(&root, variables)
     }
 
     /// The nearest directory from `start` upwards that has a manifest.
@@ -53,11 +56,22 @@ impl Project {
         start.ancestors().find(|directory| directory.join(MANIFEST).is_file()).map(Path::to_path_buf)
     }
 
-    /// Opens the project with this root.
+    /// Opens the project with this root, whatever the user and the environment say.
     pub fn open(root: &Path) -> Result<Self> {
+        Self::open_with(root, &|_| None)
+    }
+
+    /// Opens the project with this root, with the settings that hold where these variables are set.
+    pub fn open_with(root: &Path, variables: Variables<'_>) -> Result<Self> {
         let root = root.canonicalize().with_context(|| format!("cannot enter `{}`", quote(root)))?;
         let manifest = Manifest::read(&root.join(MANIFEST))?;
-        Ok(Self { root, manifest })
+        let settings = Settings::read(&root, variables)?;
+        Ok(Self { root, manifest, settings })
+    }
+
+    /// A project of which only the lock, the records and the Git history matter: another user of the same store.
+    pub fn neighbour(root: &Path) -> Self {
+        Self { root: root.to_path_buf(), manifest: Manifest::default(), settings: Settings::default() }
     }
 
     /// The absolute path of the project's directory, without symbolic links.

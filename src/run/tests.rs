@@ -19,7 +19,7 @@ impl Place {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join(MANIFEST), "").unwrap();
         let project = Project::open(dir.path()).unwrap();
-        let store = Store::open(&project.state("store")).unwrap();
+        let store = Store::of(&project).unwrap();
         Self { _dir: dir, project, store }
     }
 

@@ -225,7 +225,7 @@ fn publish(store: &Store, objects: Vec<(Digest, TempPath)>, packs: Vec<Written>)
     let mut touch = |directory: &Path| -> Result<()> {
         if !touched.contains(directory) {
             // A directory that a killed process made may not be durable itself: all on the way are synced.
-            fs::create_dir_all(directory)?;
+            store.make_dir(directory)?;
             touched.extend(directory.ancestors().take_while(|place| place.starts_with(&store.root)).map(PathBuf::from));
         }
         Ok(())

@@ -10,13 +10,23 @@ use anyhow::Context;
 use super::{Content, Store, damaged};
 use crate::digest;
 use crate::fs::{self, quote};
+use crate::project::Link;
 use crate::{Digest, Result};
 
 impl Store {
     /// Puts the content of an object at `path`, checked, as a new file: what lies there is replaced at once or, on an
     /// error, stays. The temporary file lies in `scratch`, or beside `path` where that is on another file system. Returns
     /// the number of bytes.
-    pub fn export(&self, digest: &Digest, path: &Path, is_executable: bool, scratch: &Path) -> Result<u64> {
+    ///
+    /// With [`Link::Hard`] the file is the loose object itself, read-only, where that is possible: it is not when the
+    /// object lies in a pack, belongs to another user, or is a program, whose mode is its own.
+    pub fn export(&self, digest: &Digest, path: &Path, is_executable: bool, scratch: &Path, link: Link) -> Result<u64> {
+        if link == Link::Hard
+            && !is_executable
+            && let Some(size) = self.hard_link(digest, path, scratch)?
+        {
+            return Ok(size);
+        }
         let cannot = || format!("cannot write `{}`", quote(path));
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mode = if is_executable { 0o777 } else { 0o666 } & !fs::umask();
@@ -35,12 +45,39 @@ impl Store {
         }
     }
 
+    /// Makes `path` another name of a loose object; `None`, and nothing changed, where that can't be.
+    fn hard_link(&self, digest: &Digest, path: &Path, scratch: &Path) -> Result<Option<u64>> {
+        let Content::Loose(object) = self.open_object(digest)? else { return Ok(None) };
+        // Whoever could write through the link would change the object.
+        let is_writable =
+            |file: &File| file.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o333 != 0);
+        if is_writable(&object) {
+            return Ok(None);
+        }
+        fs::create_dir_all(scratch)?;
+        let source = self.path_of(digest);
+        let link = tempfile::Builder::new().prefix("tmp-").make_in(scratch, |name| std::fs::hard_link(&source, name));
+        let Ok(link) = link else { return Ok(None) };
+        let size = self.check_content(digest, object)?;
+        // Not `persist`: where `path` is this very file already, the rename does nothing and the temporary name stays,
+        // until it is dropped.
+        match std::fs::rename(link.path(), path) {
+            Ok(()) => Ok(Some(size)),
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot write `{}`", quote(path))).map_err(Into::into),
+        }
+    }
+
     /// Shares the blocks where the file system can, else copies; the content is checked either way.
     fn clone_or_copy(&self, digest: &Digest, to: &mut File) -> Result<u64> {
         let Content::Loose(object) = self.open_object(digest)? else { return self.copy_to(digest, to) };
         if rustix::fs::ioctl_ficlone(&*to, &object).is_err() {
             return self.copy_to(digest, to);
         }
+        self.check_content(digest, object)
+    }
+
+    fn check_content(&self, digest: &Digest, object: File) -> Result<u64> {
         match digest::of_reader(object).with_context(|| format!("cannot read object {digest}"))? {
             (found, size) if found == *digest => Ok(size),
             (found, _) => Err(damaged(digest, format!("its content hashes to {found}"))),

@@ -80,6 +80,7 @@ impl Store {
         let waiting = |holder: &Holder| {
             watch.events.note(format!("waiting for {} to finish writing to the store", holder.0));
         };
+        self.prepare()?;
         FileLock::exclusive_while(&self.gc_lock(), owner, waiting, || watch.interrupt.check())
     }
 
@@ -101,7 +102,10 @@ impl Store {
     pub fn remove(&self, garbage: &Garbage, watch: Watch<'_>) -> Result<u64> {
         // What an earlier collection was killed over.
         fs::sweep(&self.root.join("trash"), Duration::ZERO)?;
+        self.make_dir(&self.root.join("trash"))?;
         let trash = fs::temporary_dir(&self.root.join("trash"))?;
+        // So that whoever comes next can empty it.
+        std::fs::set_permissions(trash.path(), self.rights()?).context("cannot prepare the trash")?;
         let gone: HashSet<Digest> = garbage.objects.iter().copied().collect();
         for digest in &garbage.objects {
             watch.interrupt.check()?;

@@ -11,6 +11,7 @@ pub mod pack;
 mod packs;
 mod record;
 mod repack;
+mod shared;
 #[cfg(test)]
 mod tests;
 pub mod tree;
@@ -29,13 +30,20 @@ use anyhow::Context;
 use self::packs::Packs;
 use self::tree::Tree;
 use crate::digest::Hasher;
-use crate::fs::{self, FileLock, quote};
+use crate::fs::{FileLock, quote};
+use crate::project::Link;
 use crate::{Digest, Error, Kind, Result};
 
 /// A store in a directory. Cheap to open; all methods may be called from many threads and processes at once.
 #[derive(Debug, Clone)]
 pub struct Store {
+    /// Holds objects and packs, and what belongs to them; other projects may use it as well.
     root: PathBuf,
+    /// Holds the records of this project.
+    own: PathBuf,
+    /// The root of this project, where `root` is not its own.
+    member: Option<Arc<Path>>,
+    link: Link,
     packs: Arc<Packs>,
     /// Keeps `mlx gc` away from the first write until the last clone goes, so that what was stored is named by a lock or a
     /// record before somebody looks for garbage.
@@ -58,11 +66,21 @@ impl From<StoreError> for Error {
 }
 
 impl Store {
-    /// The store in this directory, which is created where it is missing.
+    /// The store in this directory, which is created with the first that is stored; see [`Store::of`] for a project's.
     pub fn open(root: &Path) -> Result<Self> {
-        fs::create_dir_all(&root.join("tmp"))?;
-        let packs = Arc::new(Packs::new(root.join("packs")));
-        Ok(Self { root: root.to_path_buf(), packs, no_gc: Arc::default() })
+        Ok(Self {
+            root: root.to_path_buf(),
+            own: root.to_path_buf(),
+            member: None,
+            link: Link::default(),
+            packs: Arc::new(Packs::new(root.join("packs"))),
+            no_gc: Arc::default(),
+        })
+    }
+
+    /// How files should come out of it.
+    pub fn link(&self) -> Link {
+        self.link
     }
 
     /// A batch of new objects.
@@ -166,6 +184,7 @@ impl Store {
     fn keep_from_gc(&self) -> Result<()> {
         let mut no_gc = self.no_gc.lock().unwrap_or_else(PoisonError::into_inner);
         if no_gc.is_none() {
+            self.prepare()?;
             *no_gc = Some(FileLock::shared(&self.gc_lock())?);
         }
         Ok(())
@@ -174,6 +193,9 @@ impl Store {
     /// Keeps `mlx gc` away while who only reads looks at objects; `None` in a store that is not ours to write, where it
     /// can't be kept away.
     pub fn hold_off_gc(&self) -> Option<FileLock> {
+        if self.root.is_dir() {
+            self.make_lock(&self.gc_lock()).ok()?;
+        }
         FileLock::shared(&self.gc_lock()).ok()
     }
 

@@ -30,18 +30,18 @@ impl Store {
     pub fn create_record(&self, name: &str, bytes: &[u8]) -> Result<bool> {
         let path = self.record_path(name)?;
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        fs::create_only(&path, bytes, &self.scratch())
+        fs::create_only(&path, bytes, &self.own_scratch())
     }
 
     /// Replaces a record if it still holds `expected` (`None`: if there is none). Returns whether it did.
     pub fn replace_record(&self, name: &str, expected: Option<&[u8]>, bytes: &[u8]) -> Result<bool> {
         let path = self.record_path(name)?;
-        let _alone = FileLock::exclusive(&self.root.join("locks/records"), "mlx", |_| {})?;
+        let _alone = FileLock::exclusive(&self.own.join("locks/records"), "mlx", |_| {})?;
         if fs::read_optional(&path)?.as_deref() != expected {
             return Ok(false);
         }
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        fs::write_atomic(&path, bytes, &self.scratch()).map(|()| true)
+        fs::write_atomic(&path, bytes, &self.own_scratch()).map(|()| true)
     }
 
     /// Writes these records, new or in place of what they held, and makes all of them durable together. For records of
@@ -50,7 +50,7 @@ impl Store {
         let mut written = Vec::with_capacity(records.len());
         for (name, bytes) in records {
             let path = self.record_path(name)?;
-            let mut temporary = fs::temporary_file(&self.scratch())?;
+            let mut temporary = fs::temporary_file(&self.own_scratch())?;
             let cannot = || format!("cannot write the record `{name}`");
             temporary.write_all(bytes).with_context(cannot)?;
             let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666 & !fs::umask());
@@ -84,7 +84,7 @@ impl Store {
 
     /// The names of all records below `prefix`, such as `models/churn/versions`, sorted as text.
     pub fn records(&self, prefix: &str) -> Result<Vec<String>> {
-        let root = self.root.join("records");
+        let root = self.own.join("records");
         let mut names = Vec::new();
         for entry in walkdir::WalkDir::new(self.records_below(prefix)?) {
             let entry = match entry {
@@ -110,9 +110,14 @@ impl Store {
         }
     }
 
+    /// Where records lie until they are renamed: on their own file system.
+    pub(super) fn own_scratch(&self) -> PathBuf {
+        self.own.join("tmp")
+    }
+
     /// The directory of all records below a prefix; the empty one is all of them.
     fn records_below(&self, prefix: &str) -> Result<PathBuf> {
-        let root = self.root.join("records");
+        let root = self.own.join("records");
         if prefix.is_empty() { Ok(root) } else { self.record_path(prefix).map(|_| root.join(prefix)) }
     }
 
@@ -124,7 +129,7 @@ impl Store {
         if !name.split('/').all(is_plain) {
             return Err(Error::usage(format!("`{}` is no name for a record", fs::escape(name.as_bytes()))));
         }
-        Ok(self.root.join("records").join(format!("{name}.json")))
+        Ok(self.own.join("records").join(format!("{name}.json")))
     }
 }
 

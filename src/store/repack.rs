@@ -91,6 +91,7 @@ impl Store {
 
     /// Writes a pack and makes it and its name durable; returns where it lies.
     fn write_pack(&self, items: Vec<Item>, age: Option<SystemTime>) -> Result<PathBuf> {
+        self.make_dir(self.packs.directory())?;
         let written = pack::write(items, &self.scratch())?;
         age.map_or(Ok(()), |age| written.set_modified(age))?;
         let path = written.place(self.packs.directory())?;

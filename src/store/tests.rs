@@ -231,7 +231,7 @@ fn whatever_took_the_place_of_an_object_is_never_served() {
         let error = store.read(&digest).unwrap_err();
 
         assert!(error.to_string().contains(expected), "{error}");
-        assert!(store.export(&digest, &store.root.join("out"), false, &store.scratch()).is_err());
+        assert!(store.export(&digest, &store.root.join("out"), false, &store.scratch(), Link::Copy).is_err());
         assert!(!store.root.join("out").exists());
         if path.is_dir() { fs::remove_dir(&path).unwrap() } else { fs::remove_file(&path).unwrap() }
     }
@@ -256,11 +256,48 @@ fn an_exported_file_is_its_own() {
     let digest = store.put_bytes(b"content").unwrap();
     let to = dir.path().join("out");
 
-    store.export(&digest, &to, true, dir.path()).unwrap();
+    store.export(&digest, &to, true, dir.path(), Link::Copy).unwrap();
 
     assert_ne!(to.metadata().unwrap().permissions().mode() & 0o100, 0);
     fs::write(&to, "changed").unwrap();
     assert_eq!(store.read(&digest).unwrap(), b"content");
+}
+
+#[test]
+fn a_hard_link_is_the_object_itself_where_that_may_be() {
+    let (dir, store) = store();
+    let (large, _) = store.put_reader(&vec![7; 2 << 20][..]).unwrap();
+    let small = packed(&store, "small", 20)[0];
+    let inode = |path: &Path| std::os::unix::fs::MetadataExt::ino(&path.metadata().unwrap());
+    let export = |digest: &Digest, is_executable: bool| {
+        let to = dir.path().join("out");
+        store.export(digest, &to, is_executable, dir.path(), Link::Hard).unwrap();
+        to
+    };
+
+    let first = inode(&export(&large, false));
+    // A rename over another link of the same file does nothing.
+    let again = export(&large, false);
+
+    assert_eq!((first, inode(&again)), (inode(&store.path_of(&large)), first));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "a temporary file is left");
+    // A program's mode is its own, and a packed object has no file to share.
+    assert_ne!(inode(&export(&large, true)), first);
+    assert_eq!(store.path_of(&large).metadata().unwrap().permissions().mode() & 0o777, 0o444);
+    fs::write(export(&small, false), "changed").unwrap();
+    assert_eq!(store.read(&small).unwrap(), b"small 0");
+}
+
+#[test]
+fn a_damaged_object_is_not_linked() {
+    let (dir, store) = store();
+    let (large, _) = store.put_reader(&vec![7; 2 << 20][..]).unwrap();
+    damage(&store.path_of(&large), |bytes| bytes[9] ^= 1);
+
+    let to = dir.path().join("out");
+    store.export(&large, &to, false, dir.path(), Link::Hard).unwrap_err();
+
+    assert!(!to.exists());
 }
 
 #[test]

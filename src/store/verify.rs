@@ -57,7 +57,7 @@ impl Store {
     /// A free place for something damaged.
     pub(super) fn place_in_quarantine(&self, name: &str) -> Result<PathBuf> {
         let directory = self.root.join("quarantine");
-        fs::create_dir_all(&directory)?;
+        self.make_dir(&directory)?;
         let free = |path: &PathBuf| path.symlink_metadata().is_err();
         let path = (0..).map(|number| directory.join(format!("{name}.{number}"))).find(free);
         Ok(path.expect("numbers do not run out"))
@@ -87,6 +87,8 @@ impl Store {
 
     /// Removes temporary files that a killed process left, once they are older than a day. Returns how many.
     pub fn sweep_temporaries(&self) -> Result<u64> {
-        fs::sweep(&self.scratch(), std::time::Duration::from_secs(24 * 3600))
+        let day = std::time::Duration::from_secs(24 * 3600);
+        let swept = fs::sweep(&self.scratch(), day)?;
+        Ok(if self.own == self.root { swept } else { swept + fs::sweep(&self.own_scratch(), day)? })
     }
 }

@@ -31,7 +31,7 @@ pub struct List {
 impl List {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         let project = cx.project()?;
-        let registry = Registry::open(&Store::open(&project.state("store"))?);
+        let registry = Registry::open(&Store::of(&project)?);
         let models = match self.name {
             // A model without versions is an error with a hint, as everywhere.
             Some(name) => {

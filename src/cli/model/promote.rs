@@ -62,7 +62,7 @@ impl Promote {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         let project = cx.project()?;
         check_name(&self.alias).map_err(|why| Error::usage(format!("the alias: {why}")))?;
-        let registry = Registry::open(&Store::open(&project.state("store"))?);
+        let registry = Registry::open(&Store::of(&project)?);
         let model = escape(self.model.as_bytes());
         check_name(&self.model).map_err(Error::usage)?;
         let version = registry.find(&Reference { model: self.model.clone(), which: self.version.0 })?;

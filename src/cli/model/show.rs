@@ -33,7 +33,7 @@ pub struct Show {
 impl Show {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         let project = cx.project()?;
-        let store = Store::open(&project.state("store"))?;
+        let store = Store::of(&project)?;
         let registry = Registry::open(&store);
         let version = registry.find(&self.reference)?;
         let bundles = bundle::made(&store, &version.model, version.version)?;

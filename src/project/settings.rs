@@ -1,0 +1,290 @@
+//! Settings: what a machine and its user say beside the manifest.
+//!
+//! They come from `.mlx/config.toml` (this machine), from the user's `config.toml`, and from variables `MLX_*`. Flags come
+//! before variables, those before this machine's file, that before the manifest, and the manifest before the user's file.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use super::reader::{Item, Source};
+use super::{STATE, manifest};
+use crate::fs::{self, quote};
+use crate::{Error, Result};
+
+/// Looks up a variable of the environment.
+pub type Variables<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// The name of a file of settings, in `.mlx` and in the user's directory of configuration.
+const FILE: &str = "config.toml";
+/// Variables that come before the files.
+const STORE_PATH: &str = "MLX_STORE_PATH";
+const STORE_LINK: &str = "MLX_STORE_LINK";
+
+/// What is set, by where it was said: a value of `here` comes before the manifest, one of `user` after it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Variables, and below them `.mlx/config.toml`.
+    pub here: Layer,
+    /// The user's own file.
+    pub user: Layer,
+}
+
+/// What one place says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Layer {
+    /// The directory of the store; absolute.
+    pub store_path: Option<PathBuf>,
+    pub store_link: Option<Link>,
+    /// `[remote.NAME]`: key to value, for whoever opens the remote.
+    pub remotes: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// How files come out of the store, where the file system has no reflinks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Link {
+    #[default]
+    Copy,
+    /// Large files share their blocks with the store and are read-only.
+    Hard,
+}
+
+/// Keys of `[remote.NAME]` in a file of settings.
+const REMOTE_KEYS: [&str; 10] = [
+    "url",
+    "profile",
+    "region",
+    "endpoint",
+    "account",
+    "user",
+    "password",
+    "key_file",
+    "credentials_file",
+    "checksums",
+];
+
+impl Settings {
+    /// Reads what is set for the project with this root.
+    pub fn read(root: &Path, variables: Variables<'_>) -> Result<Self> {
+        let set = |name: &str| variables(name).filter(|value| !value.is_empty());
+        let home = set("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+        let place = Place { root: Some(root), home: home.as_deref() };
+        let mut here = Layer::read(&root.join(STATE).join(FILE), &format!("{STATE}/{FILE}"), &place)?;
+        if let Some(path) = set(STORE_PATH) {
+            let named = |error: Error| error.context(format!("the variable {STORE_PATH} is no place for a store"));
+            here.store_path = Some(place.resolve(&path).map_err(named)?);
+        }
+        if let Some(link) = set(STORE_LINK) {
+            let link = link.to_string_lossy();
+            let unknown = || {
+                Error::usage(format!("{STORE_LINK} is `{}`; it can be `copy` or `hard`", fs::escape(link.as_bytes())))
+            };
+            here.store_link = Some(Link::parse(&link).ok_or_else(unknown)?);
+        }
+        let configuration = set("XDG_CONFIG_HOME").map(PathBuf::from).filter(|directory| directory.is_absolute());
+        let file =
+            configuration.or_else(|| Some(home.as_ref()?.join(".config"))).map(|path| path.join("mlx").join(FILE));
+        // One file for all projects: a place relative to each of them would be another store in each.
+        let place = Place { root: None, ..place };
+        let user = file.map_or(Ok(Layer::default()), |file| Layer::read(&file, &quote(&file), &place))?;
+        Ok(Self { here, user })
+    }
+
+    /// The directory of the store, where it is not the project's own.
+    pub fn store_path(&self) -> Option<&Path> {
+        self.here.store_path.as_deref().or(self.user.store_path.as_deref())
+    }
+
+    /// How files come out of the store.
+    pub fn store_link(&self) -> Link {
+        self.here.store_link.or(self.user.store_link).unwrap_or_default()
+    }
+}
+
+impl Link {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "copy" => Some(Self::Copy),
+            "hard" => Some(Self::Hard),
+            _ => None,
+        }
+    }
+}
+
+impl Layer {
+    fn read(file: &Path, name: &str, place: &Place<'_>) -> Result<Self> {
+        let Some(bytes) = fs::read_optional(file)? else { return Ok(Self::default()) };
+        let text = std::str::from_utf8(&bytes).map_err(|_| Error::usage(format!("{name}: the text is not UTF-8")))?;
+        Self::parse(text, name, place)
+    }
+
+    fn parse(text: &str, name: &str, place: &Place<'_>) -> Result<Self> {
+        let source = Source::new(name, text);
+        let mut root = source.root()?;
+        let mut layer = Self::default();
+        if let Some(item) = root.take("store") {
+            let mut table = item.table("[store]".into())?;
+            layer.store_path = table.take("path").map(|item| store_path(item, place)).transpose()?;
+            layer.store_link = table.take("link").map(link).transpose()?;
+            table.finish()?;
+        }
+        if let Some(item) = root.take("remote") {
+            for (key, item) in item.table("[remote]".into())?.into_entries() {
+                manifest::check_name(&key).map_err(|message| item.error(message))?;
+                let mut table = item.table(format!("remote `{key}`"))?;
+                let mut values = BTreeMap::new();
+                for name in REMOTE_KEYS {
+                    values
+                        .extend(table.take(name).map(Item::string).transpose()?.map(|value| (name.to_owned(), value)));
+                }
+                table.finish()?;
+                layer.remotes.insert(key, values);
+            }
+        }
+        root.finish()?;
+        Ok(layer)
+    }
+}
+
+/// What relative places are relative to.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    root: Option<&'a Path>,
+    home: Option<&'a Path>,
+}
+
+impl Place<'_> {
+    fn resolve(&self, path: &OsStr) -> Result<PathBuf> {
+        let path = Path::new(path);
+        let shown = || quote(path);
+        let path = match path.strip_prefix("~") {
+            Ok(below) => {
+                let home = self.home.ok_or_else(|| Error::usage(format!("`{}`: HOME is not set", shown())))?;
+                home.join(below)
+            }
+            Err(_) => path.to_path_buf(),
+        };
+        let absolute = match self.root {
+            Some(root) => root.join(path),
+            None if path.is_absolute() => path,
+            None => {
+                return Err(Error::usage(format!("`{}` is relative", shown()))
+                    .with_hint("this file is for all projects: write the place from `/` or `~/` on"));
+            }
+        };
+        // Without `..` and links where it exists, so that all who use it know it by one name.
+        Ok(absolute.canonicalize().unwrap_or(absolute))
+    }
+}
+
+fn store_path(item: Item<'_>, place: &Place<'_>) -> Result<PathBuf> {
+    let stands_at = item.place();
+    let text = item.string()?;
+    if text.is_empty() {
+        return Err(Error::usage(format!("`path` in [store] is empty ({stands_at})")));
+    }
+    place.resolve(text.as_ref()).map_err(|error| error.context(format!("`path` in [store] ({stands_at})")))
+}
+
+fn link(item: Item<'_>) -> Result<Link> {
+    let stands_at = item.place();
+    let text = item.string()?;
+    Link::parse(&text).ok_or_else(|| {
+        let shown = fs::escape(text.as_bytes());
+        Error::usage(format!("`link` in [store] is `{shown}`; it can be \"copy\" or \"hard\" ({stands_at})"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kind;
+
+    struct Files(tempfile::TempDir);
+
+    impl Files {
+        fn new(here: &str, user: &str) -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            for (path, text) in [("project/.mlx/config.toml", here), ("home/.config/mlx/config.toml", user)] {
+                let path = dir.path().join(path);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+            Self(dir)
+        }
+
+        fn read(&self, variables: &[(&str, &str)]) -> Result<Settings> {
+            let home = self.0.path().join("home").into_os_string();
+            let variable = |name: &str| match variables.iter().find(|(known, _)| *known == name) {
+                Some((_, value)) => Some(OsString::from(value)),
+                None => (name == "HOME").then(|| home.clone()),
+            };
+            Settings::read(&self.0.path().join("project"), &variable)
+        }
+
+        fn error(&self, variables: &[(&str, &str)]) -> String {
+            let error = self.read(variables).unwrap_err();
+            assert_eq!(error.kind(), Kind::Usage);
+            let dir = self.0.path().to_string_lossy().into_owned();
+            format!("{error} | {}", error.hint().unwrap_or_default()).replace(&dir, "")
+        }
+    }
+
+    #[test]
+    fn variables_come_first_then_this_machine_then_the_user() {
+        let user = "[store]\npath = '~/user'\nlink = 'hard'";
+        let both = Files::new("[store]\npath = '../here'", user);
+        let user_only = Files::new("", user);
+        let at = |files: &Files, path: &str| Some(files.0.path().join(path));
+
+        let settings = both.read(&[]).unwrap();
+        assert_eq!(settings.store_path().map(Path::to_path_buf), at(&both, "project/../here"));
+        assert_eq!(settings.store_link(), Link::Hard);
+        let variables = [("MLX_STORE_PATH", "/srv/none"), ("MLX_STORE_LINK", "copy")];
+        let settings = both.read(&variables).unwrap();
+        assert_eq!((settings.store_path(), settings.store_link()), (Some(Path::new("/srv/none")), Link::Copy));
+        let settings = user_only.read(&[]).unwrap();
+        assert_eq!(settings.store_path().map(Path::to_path_buf), at(&user_only, "home/user"));
+        let nobody = Files::new("", "").read(&[("MLX_STORE_PATH", "")]).unwrap();
+        assert_eq!((nobody.store_path(), nobody.store_link()), (None, Link::Copy));
+    }
+
+    #[test]
+    fn remotes_are_tables_of_texts() {
+        let settings = Files::new("[remote.team]\nprofile = 'work'", "").read(&[]).unwrap();
+
+        assert_eq!(settings.here.remotes["team"]["profile"], "work");
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_place() {
+        let cases = [
+            (
+                "[store]\npaht = 'x'",
+                "",
+                "unknown key `paht` in [store] (.mlx/config.toml, line 2) | did you mean `path`?",
+            ),
+            (
+                "[store]\nlink = 'soft'",
+                "",
+                "`link` in [store] is `soft`; it can be \"copy\" or \"hard\" (.mlx/config.toml, line 2) | ",
+            ),
+            (
+                "[remote.a]\nprofil = 'x'",
+                "",
+                "unknown key `profil` in remote `a` (.mlx/config.toml, line 2) | did you mean `profile`?",
+            ),
+            (
+                "",
+                "[store]\npath = 'x'",
+                "`path` in [store] (/home/.config/mlx/config.toml, line 2): `x` is relative | this file is for all projects: \
+                 write the place from `/` or `~/` on",
+            ),
+        ];
+        for (here, user, expected) in cases {
+            assert_eq!(Files::new(here, user).error(&[]), expected);
+        }
+        let variables = [("MLX_STORE_LINK", "soft")];
+        assert_eq!(Files::new("", "").error(&variables), "MLX_STORE_LINK is `soft`; it can be `copy` or `hard` | ");
+    }
+}
