@@ -39,6 +39,9 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('diff', 'diff', [CompletionResultType]::ParameterValue, 'Show which files differ between two versions of the data')
             [CompletionResult]::new('cat', 'cat', [CompletionResultType]::ParameterValue, 'Print a file as a version of the data has it')
             [CompletionResult]::new('checkout', 'checkout', [CompletionResultType]::ParameterValue, 'Bring data and outputs back as `mlx.lock` names them')
+            [CompletionResult]::new('push', 'push', [CompletionResultType]::ParameterValue, 'Send data and outputs to a remote')
+            [CompletionResult]::new('pull', 'pull', [CompletionResultType]::ParameterValue, 'Bring data and outputs from a remote into the working tree')
+            [CompletionResult]::new('fetch', 'fetch', [CompletionResultType]::ParameterValue, 'Bring data and outputs from a remote into the store')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every object that the project needs')
             [CompletionResult]::new('gc', 'gc', [CompletionResultType]::ParameterValue, 'Find objects that nothing names, and remove them with `--yes`')
             [CompletionResult]::new('train', 'train', [CompletionResultType]::ParameterValue, 'Run the steps of the pipeline that are not up to date')
@@ -147,10 +150,79 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
-        'mlx;verify' {
+        'mlx;push' {
+            [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Remote of the manifest; the only one, or `origin`, where none is given')
+            [CompletionResult]::new('--remote', '--remote', [CompletionResultType]::ParameterName, 'Remote of the manifest; the only one, or `origin`, where none is given')
+            [CompletionResult]::new('--rev', '--rev', [CompletionResultType]::ParameterName, 'Versions that this Git revision names')
+            [CompletionResult]::new('-j', '-j', [CompletionResultType]::ParameterName, 'Files that are sent or received at once')
+            [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'Files that are sent or received at once')
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--all-revs', '--all-revs', [CompletionResultType]::ParameterName, 'Versions that any commit of any branch or tag names')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Say what would be sent or received, and do nothing')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Say what would be sent or received, and do nothing')
+            [CompletionResult]::new('--repair', '--repair', [CompletionResultType]::ParameterName, 'Read everything on the remote, and send what is damaged there again')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;pull' {
+            [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Remote of the manifest; the only one, or `origin`, where none is given')
+            [CompletionResult]::new('--remote', '--remote', [CompletionResultType]::ParameterName, 'Remote of the manifest; the only one, or `origin`, where none is given')
+            [CompletionResult]::new('--rev', '--rev', [CompletionResultType]::ParameterName, 'Versions that this Git revision names')
+            [CompletionResult]::new('-j', '-j', [CompletionResultType]::ParameterName, 'Files that are sent or received at once')
+            [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'Files that are sent or received at once')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--all-revs', '--all-revs', [CompletionResultType]::ParameterName, 'Versions that any commit of any branch or tag names')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Say what would be sent or received, and do nothing')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Say what would be sent or received, and do nothing')
+            [CompletionResult]::new('--repair', '--repair', [CompletionResultType]::ParameterName, 'Read what is in the store, and fetch what is damaged or missing there again')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Overwrite local changes that are in no store')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Overwrite local changes that are in no store')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;fetch' {
+            [CompletionResult]::new('-r', '-r', [CompletionResultType]::ParameterName, 'Remote of the manifest; the only one, or `origin`, where none is given')
+            [CompletionResult]::new('--remote', '--remote', [CompletionResultType]::ParameterName, 'Remote of the manifest; the only one, or `origin`, where none is given')
+            [CompletionResult]::new('--rev', '--rev', [CompletionResultType]::ParameterName, 'Versions that this Git revision names')
+            [CompletionResult]::new('-j', '-j', [CompletionResultType]::ParameterName, 'Files that are sent or received at once')
+            [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'Files that are sent or received at once')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--all-revs', '--all-revs', [CompletionResultType]::ParameterName, 'Versions that any commit of any branch or tag names')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Say what would be sent or received, and do nothing')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Say what would be sent or received, and do nothing')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;verify' {
+            [CompletionResult]::new('--remote', '--remote', [CompletionResultType]::ParameterName, 'Check a remote of the manifest: the only one, or `origin`, where no name is given')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--all-revs', '--all-revs', [CompletionResultType]::ParameterName, 'Whether all that any commit of any branch or tag names is on the remote')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
@@ -598,6 +670,9 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('diff', 'diff', [CompletionResultType]::ParameterValue, 'Show which files differ between two versions of the data')
             [CompletionResult]::new('cat', 'cat', [CompletionResultType]::ParameterValue, 'Print a file as a version of the data has it')
             [CompletionResult]::new('checkout', 'checkout', [CompletionResultType]::ParameterValue, 'Bring data and outputs back as `mlx.lock` names them')
+            [CompletionResult]::new('push', 'push', [CompletionResultType]::ParameterValue, 'Send data and outputs to a remote')
+            [CompletionResult]::new('pull', 'pull', [CompletionResultType]::ParameterValue, 'Bring data and outputs from a remote into the working tree')
+            [CompletionResult]::new('fetch', 'fetch', [CompletionResultType]::ParameterValue, 'Bring data and outputs from a remote into the store')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every object that the project needs')
             [CompletionResult]::new('gc', 'gc', [CompletionResultType]::ParameterValue, 'Find objects that nothing names, and remove them with `--yes`')
             [CompletionResult]::new('train', 'train', [CompletionResultType]::ParameterValue, 'Run the steps of the pipeline that are not up to date')
@@ -635,6 +710,15 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             break
         }
         'mlx;help;checkout' {
+            break
+        }
+        'mlx;help;push' {
+            break
+        }
+        'mlx;help;pull' {
+            break
+        }
+        'mlx;help;fetch' {
             break
         }
         'mlx;help;verify' {

@@ -36,6 +36,9 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand diff 'Show which files differ between two versions of the data'
             cand cat 'Print a file as a version of the data has it'
             cand checkout 'Bring data and outputs back as `mlx.lock` names them'
+            cand push 'Send data and outputs to a remote'
+            cand pull 'Bring data and outputs from a remote into the working tree'
+            cand fetch 'Bring data and outputs from a remote into the store'
             cand verify 'Check every object that the project needs'
             cand gc 'Find objects that nothing names, and remove them with `--yes`'
             cand train 'Run the steps of the pipeline that are not up to date'
@@ -137,10 +140,76 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
-        &'mlx;verify'= {
+        &'mlx;push'= {
+            cand -r 'Remote of the manifest; the only one, or `origin`, where none is given'
+            cand --remote 'Remote of the manifest; the only one, or `origin`, where none is given'
+            cand --rev 'Versions that this Git revision names'
+            cand -j 'Files that are sent or received at once'
+            cand --jobs 'Files that are sent or received at once'
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
             cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --all-revs 'Versions that any commit of any branch or tag names'
+            cand -n 'Say what would be sent or received, and do nothing'
+            cand --dry-run 'Say what would be sent or received, and do nothing'
+            cand --repair 'Read everything on the remote, and send what is damaged there again'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;pull'= {
+            cand -r 'Remote of the manifest; the only one, or `origin`, where none is given'
+            cand --remote 'Remote of the manifest; the only one, or `origin`, where none is given'
+            cand --rev 'Versions that this Git revision names'
+            cand -j 'Files that are sent or received at once'
+            cand --jobs 'Files that are sent or received at once'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --all-revs 'Versions that any commit of any branch or tag names'
+            cand -n 'Say what would be sent or received, and do nothing'
+            cand --dry-run 'Say what would be sent or received, and do nothing'
+            cand --repair 'Read what is in the store, and fetch what is damaged or missing there again'
+            cand -f 'Overwrite local changes that are in no store'
+            cand --force 'Overwrite local changes that are in no store'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;fetch'= {
+            cand -r 'Remote of the manifest; the only one, or `origin`, where none is given'
+            cand --remote 'Remote of the manifest; the only one, or `origin`, where none is given'
+            cand --rev 'Versions that this Git revision names'
+            cand -j 'Files that are sent or received at once'
+            cand --jobs 'Files that are sent or received at once'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --all-revs 'Versions that any commit of any branch or tag names'
+            cand -n 'Say what would be sent or received, and do nothing'
+            cand --dry-run 'Say what would be sent or received, and do nothing'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;verify'= {
+            cand --remote 'Check a remote of the manifest: the only one, or `origin`, where no name is given'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --all-revs 'Whether all that any commit of any branch or tag names is on the remote'
             cand --json 'Print the result as one JSON document'
             cand -q 'Print the result and errors only'
             cand --quiet 'Print the result and errors only'
@@ -548,6 +617,9 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand diff 'Show which files differ between two versions of the data'
             cand cat 'Print a file as a version of the data has it'
             cand checkout 'Bring data and outputs back as `mlx.lock` names them'
+            cand push 'Send data and outputs to a remote'
+            cand pull 'Bring data and outputs from a remote into the working tree'
+            cand fetch 'Bring data and outputs from a remote into the store'
             cand verify 'Check every object that the project needs'
             cand gc 'Find objects that nothing names, and remove them with `--yes`'
             cand train 'Run the steps of the pipeline that are not up to date'
@@ -579,6 +651,12 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;help;cat'= {
         }
         &'mlx;help;checkout'= {
+        }
+        &'mlx;help;push'= {
+        }
+        &'mlx;help;pull'= {
+        }
+        &'mlx;help;fetch'= {
         }
         &'mlx;help;verify'= {
         }

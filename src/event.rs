@@ -43,6 +43,7 @@ pub enum Unit {
     Files,
     Steps,
     Objects,
+    Packs,
     Packages,
 }
 

@@ -131,6 +131,7 @@ fn describe(work: &Work, done: u64) -> String {
         Unit::Steps => super::output::count(number, "step"),
         Unit::Objects => super::output::count(number, "object"),
         Unit::Packages => super::output::count(number, "package"),
+        Unit::Packs => super::output::count(number, "pack"),
     };
     let of = work.total.map_or(String::new(), |total| format!(" of {}", amount(total)));
     let elapsed = duration(work.started.elapsed().as_secs_f64());

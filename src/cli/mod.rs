@@ -11,6 +11,7 @@ mod context;
 mod deploy;
 mod diff;
 mod doctor;
+mod fetch;
 mod gc;
 mod init;
 mod logs;
@@ -19,6 +20,8 @@ mod model;
 mod output;
 mod package;
 mod predict;
+mod pull;
+mod push;
 mod released;
 mod releases;
 mod rollback;
@@ -84,6 +87,9 @@ enum Command {
     Diff(diff::ShowDiff),
     Cat(cat::Cat),
     Checkout(checkout::Checkout),
+    Push(push::Push),
+    Pull(pull::Pull),
+    Fetch(fetch::Fetch),
     Verify(verify::Verify),
     Gc(gc::Gc),
     Train(train::Train),
@@ -113,6 +119,9 @@ impl Command {
             Self::Diff(command) => command.run(cx),
             Self::Cat(command) => command.run(cx),
             Self::Checkout(command) => command.run(cx),
+            Self::Push(command) => command.run(cx),
+            Self::Pull(command) => command.run(cx),
+            Self::Fetch(command) => command.run(cx),
             Self::Verify(command) => command.run(cx),
             Self::Gc(command) => command.run(cx),
             Self::Train(command) => command.run(cx),

@@ -4,22 +4,45 @@ use std::io::{self, Write};
 
 use clap::Args;
 
-use super::output::{Style, count};
+use super::output::{Style, count, size};
 use super::{Context, Render, Text};
 use crate::Result;
-use crate::data::{self, Problem, Verified, Workspace};
+use crate::data::{self, Problem, Verified, Versions, Workspace};
+use crate::remote::{self, DamagedPack, RemoteVerified};
 
 /// Check every object that the project needs
 ///
 /// Reads all that `mlx.lock`, other commits, runs and models name, and says what is missing or damaged and what that
-/// breaks. Damaged objects are put aside, never deleted. Exit code 4 when something is wrong.
+/// breaks. Damaged objects are put aside, never deleted. With `--remote` it reads everything on a remote instead, and
+/// changes nothing there. Exit code 4 when something is wrong.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  mlx verify\n  mlx verify --json | jq '.problems[].breaks'")]
-pub struct Verify {}
+#[command(after_help = "Examples:
+  mlx verify
+  mlx verify --json | jq '.problems[].breaks'
+  mlx verify --remote
+  mlx verify --remote backup --all-revs")]
+pub struct Verify {
+    /// Check a remote of the manifest: the only one, or `origin`, where no name is given
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "")]
+    remote: Option<String>,
+    /// Whether all that any commit of any branch or tag names is on the remote
+    #[arg(long, requires = "remote")]
+    all_revs: bool,
+}
 
 impl Verify {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         let project = cx.project()?;
+        if let Some(name) = &self.remote {
+            let name = Some(name.as_str()).filter(|name| !name.is_empty());
+            let (_, remote) = remote::of_project(&project, name, &cx.access())?;
+            cx.catch_signals()?;
+            let workspace = Workspace::open(&project)?;
+            let versions = if self.all_revs { Versions::All } else { Versions::Lock };
+            let verified = data::verify_remote(&project, &workspace, &*remote, versions, cx.watch())?;
+            cx.out.show(&verified)?;
+            return verified.verdict();
+        }
         cx.catch_signals()?;
         let workspace = Workspace::open(&project)?;
         let verified = data::verify(&project, &workspace, cx.watch())?;
@@ -49,5 +72,22 @@ impl Render for Verified {
             writeln!(out, "Not here, and named by other commits only: {}", count(self.elsewhere, "object"))?;
         }
         Ok(())
+    }
+}
+
+impl Render for RemoteVerified {
+    fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
+        for DamagedPack { name, what } in &self.damaged {
+            let line = out.styled(Style::Bad, format!("`{name}` is damaged: {what}"));
+            writeln!(out, "{line}")?;
+        }
+        for digest in &self.missing {
+            let line = out.styled(Style::Bad, format!("object {digest} is missing there, or not sound"));
+            writeln!(out, "{line}")?;
+        }
+        let what = format!("{} ({}) read on {}", count(self.objects, "object"), size(self.bytes), self.url);
+        let (style, verdict) = if self.is_sound() { (Style::Good, "Sound") } else { (Style::Bad, "Not sound") };
+        let line = out.styled(style, format!("{verdict}: {what}"));
+        writeln!(out, "{line}")
     }
 }

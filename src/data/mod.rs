@@ -10,6 +10,7 @@ mod restore;
 mod scan;
 mod status;
 pub mod tabular;
+mod transfer;
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,7 @@ pub use diff::{Change, ChangeKind, Count, Diff, diff};
 pub use restore::Restored;
 pub use scan::FileObject;
 pub use status::{PathState, PathStatus, Status, status};
+pub use transfer::{Pulled, Selection, Versions, fetch, pull, push, verify_remote};
 
 use self::index::Index;
 use crate::Result;

@@ -9,15 +9,47 @@ pub mod location;
 mod open;
 pub mod retry;
 
-pub use access::Access;
-pub use open::{of_project, open};
+mod audit;
+mod catalog;
+mod chunks;
+mod closure;
+mod fetch;
+mod layout;
+mod memory;
+mod parts;
+mod push;
+mod receive;
+mod send;
+mod workers;
 
 use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
+pub use self::access::Access;
+pub use self::audit::{DamagedPack, RemoteVerified};
+pub use self::catalog::Catalog;
+pub use self::chunks::{NotARecipe, Recipe};
+pub use self::fetch::Fetched;
+pub use self::open::{of_project, open};
+pub use self::push::Pushed;
+
+use crate::event::Watch;
+use crate::store::Store;
 use crate::{Error, Kind, Result};
+
+/// Moves objects between a local store and a remote.
+#[derive(Clone, Copy)]
+pub struct Transfer<'a> {
+    pub remote: &'a dyn Remote,
+    pub store: &'a Store,
+    /// The directory of what is remembered of remotes: `.mlx/remotes`.
+    pub memory: &'a Path,
+    /// How many files are sent or received at once.
+    pub jobs: usize,
+    pub watch: Watch<'a>,
+}
 
 /// A place that holds files by name; names are relative, their parts joined by `/`.
 ///

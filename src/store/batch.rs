@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
-use tempfile::TempPath;
+use tempfile::{NamedTempFile, TempPath};
 
 use super::pack::{self, Compression, Item, Written};
 use super::tree::Tree;
@@ -24,7 +24,7 @@ use crate::{Digest, Result};
 /// How much of a large file is held in memory at once.
 const BUFFER_BYTES: usize = 256 * 1024;
 /// Objects up to this size are small: they wait in memory, and go into packs.
-const SMALL_BYTES: usize = 1 << 20;
+pub(super) const SMALL_BYTES: usize = 1 << 20;
 /// So much small content makes a pack of its own.
 pub(super) const PACK_BYTES: usize = 32 << 20;
 /// Up to so many small objects in a batch stay loose.
@@ -114,6 +114,32 @@ impl Batch {
         known.extend(other.known);
     }
 
+    /// Adds an object whose content was checked.
+    pub fn put_item(&self, item: Item) -> Result<()> {
+        if item.size > SMALL_BYTES as u64 {
+            let content = item.content().context("cannot decompress a checked object")?;
+            return self.put_reader(content.as_slice(), content.len() as u64).map(|_| ());
+        }
+        if self.is_new(&item.digest, item.size) { self.keep_small(item) } else { Ok(()) }
+    }
+
+    /// Adds a file that was received, if its content is what this digest says; it is read once and becomes the object.
+    ///
+    /// # Errors
+    /// The digest that was found, where it is another.
+    pub fn put_received(&self, file: NamedTempFile, expected: Digest) -> Result<Result<u64, Digest>> {
+        let mut reader = file.reopen().context("cannot reopen what was received")?;
+        let (found, size) = crate::digest::of_reader(&mut reader).context("cannot read what was received")?;
+        if found != expected {
+            return Ok(Err(found));
+        }
+        if self.is_new(&expected, size) {
+            file.as_file().set_permissions(PermissionsExt::from_mode(0o444)).map_err(cannot_write)?;
+            self.pending().large.push((expected, file.into_temp_path()));
+        }
+        Ok(Ok(size))
+    }
+
     /// Adds a whole pack that was received and checked, of which only this batch knows.
     pub fn put_pack(&self, pack: Written) {
         self.pending().packs.push(pack);
@@ -146,6 +172,10 @@ impl Batch {
             return Ok(());
         }
         let item = self.compression.item(digest, content);
+        self.keep_small(item)
+    }
+
+    fn keep_small(&self, item: Item) -> Result<()> {
         let full = {
             let mut pending = self.pending();
             pending.small_bytes += item.stored.len();

@@ -14,6 +14,7 @@ mod repack;
 mod shared;
 #[cfg(test)]
 mod tests;
+pub mod transfer;
 pub mod tree;
 pub mod verify;
 

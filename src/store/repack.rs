@@ -86,7 +86,10 @@ impl Store {
             placed.push(self.write_pack(items, age)?);
         }
         let old = packs.iter().map(|pack| pack.path()).filter(|path| !placed.iter().any(|new| new == path));
-        old.into_iter().try_for_each(remove)
+        old.into_iter().try_for_each(remove)?;
+        // This process still has the old ones open, and would find there what the new ones are without.
+        self.packs.forget();
+        Ok(())
     }
 
     /// Writes a pack and makes it and its name durable; returns where it lies.
@@ -118,9 +121,7 @@ impl Store {
     pub fn mend_packs(&self) -> Result<Vec<BrokenPack>> {
         let mut broken = self.packs.damaged()?;
         for pack in self.packs.all()? {
-            if !pack.is_index_sound() {
-                broken.push((pack.path().to_path_buf(), "its index is not what was written".into()));
-            }
+            broken.extend(pack.frame_damage().map(|what| (pack.path().to_path_buf(), what)));
         }
         if broken.is_empty() {
             return Ok(Vec::new());
@@ -136,7 +137,8 @@ impl Store {
         let quarantined = self.place_in_quarantine(&name)?;
         let cannot = || format!("cannot move the damaged pack `{}` to `{}`", quote(path), quote(&quarantined));
         let mut items = if path.is_file() { Pack::salvage(path)? } else { Vec::new() };
-        items.retain(|item| is_sound(item.clone()));
+        let mut kept = HashSet::new();
+        items.retain(|item| is_sound(item.clone()) && kept.insert(item.digest));
         let saved = items.len() as u64;
         if items.is_empty() {
             std::fs::rename(path, &quarantined).with_context(cannot)?;

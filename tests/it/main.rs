@@ -20,6 +20,7 @@ mod kill;
 mod manifest;
 mod merging;
 mod models;
+mod push;
 mod remotes;
 mod runs;
 mod serve;

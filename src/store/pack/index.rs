@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use memmap2::Mmap;
 
-use super::{ANY_MARK, ENTRY, FOOTER, HEADER, Kind, MARK, Unreadable, digest, number};
+use super::{ANY_MARK, ENTRY, FOOTER, HEAD, HEADER, Kind, MARK, Unreadable, digest, number};
 use crate::Digest;
 
 /// Where an object lies in a pack.
@@ -24,6 +24,15 @@ impl Entry {
     /// The bytes of the file that hold it.
     pub fn range(&self) -> Range<u64> {
         self.offset..self.offset.saturating_add(self.stored)
+    }
+
+    /// What stands before its stored bytes.
+    pub(super) fn head(&self) -> [u8; HEAD] {
+        let entry = self.encode();
+        let mut head = [0; HEAD];
+        head[..32].copy_from_slice(&entry[..32]);
+        head[32..].copy_from_slice(&entry[40..]);
+        head
     }
 
     pub(super) fn encode(&self) -> [u8; ENTRY] {
@@ -111,7 +120,8 @@ enum Bytes {
 }
 
 impl Index {
-    pub(super) fn mapped(map: Option<Mmap>, contents_end: u64) -> Self {
+    /// The index in this mapped part of a file.
+    pub fn mapped(map: Option<Mmap>, contents_end: u64) -> Self {
         Self { bytes: map.map_or(Bytes::Held(Vec::new()), Bytes::Mapped), contents_end }
     }
 
@@ -149,9 +159,13 @@ impl Index {
 
     /// Where an object lies; `None` where it is not in the pack, or its entry makes no sense.
     pub fn find(&self, wanted: &Digest) -> Option<Entry> {
-        let slots = self.slots();
-        let position = slots.binary_search_by(|slot| slot[..32].cmp(wanted.as_bytes())).ok()?;
-        self.sensible(&slots[position])
+        let position = self.slots().binary_search_by(|slot| slot[..32].cmp(wanted.as_bytes())).ok()?;
+        self.entry(position)
+    }
+
+    /// The entry at a position below [`Index::count`]; `None` where it makes no sense.
+    pub fn entry(&self, position: usize) -> Option<Entry> {
+        self.sensible(self.slots().get(position)?)
     }
 
     /// The entries in the order of their digests, without those that make no sense.

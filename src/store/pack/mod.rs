@@ -14,6 +14,7 @@
 //! it is made of (remotes only). The file's name is the digest of the index, so that the end of a file is enough to know
 //! what is in it; the heads let a pack be read whose index is damaged.
 
+mod check;
 mod index;
 mod item;
 mod read;
@@ -21,6 +22,7 @@ mod read;
 mod tests;
 mod write;
 
+pub use check::Damage;
 pub use index::{Entry, Footer, Index};
 pub use item::{Compression, Item};
 pub use read::{Content, Pack, Unreadable};

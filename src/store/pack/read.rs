@@ -30,6 +30,7 @@ pub enum Unreadable {
 pub struct Pack {
     path: PathBuf,
     file: File,
+    footer: Footer,
     index: Index,
 }
 
@@ -58,11 +59,19 @@ impl Pack {
         // ends this one with SIGBUS, and damages nothing.
         let map = (count > 0).then(|| unsafe { MmapOptions::new().offset(footer.start).len(count).map(&file) });
         let map = map.transpose().with_context(cannot)?;
-        Ok(Ok(Self { path: path.to_path_buf(), file, index: Index::mapped(map, footer.start) }))
+        Ok(Ok(Self { path: path.to_path_buf(), file, footer, index: Index::mapped(map, footer.start) }))
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub(super) fn footer(&self) -> &Footer {
+        &self.footer
     }
 
     pub fn index(&self) -> &Index {
@@ -77,11 +86,6 @@ impl Pack {
     /// The digest that its name is; `None` where it is none.
     pub fn named(&self) -> Option<Digest> {
         self.path.file_stem().and_then(|name| name.to_str()).and_then(|name| Digest::from_hex(name).ok())
-    }
-
-    /// Whether the index is what was written. Its content is read.
-    pub fn is_index_sound(&self) -> bool {
-        self.named() == Some(self.index.digest())
     }
 
     /// The objects in the order of their digests.
@@ -114,11 +118,14 @@ impl Pack {
         Ok(stored)
     }
 
-    /// The objects that can be found without the index, by the heads in front of them, unchecked: what is no head any more
-    /// is taken for one, too.
+    /// The objects that can be found by the index, or without it by the heads in front of them, unchecked: what is no head
+    /// any more is taken for one, too.
     pub fn salvage(path: &Path) -> Result<Vec<Item>> {
         let bytes = fs::read(path)?;
         let mut items = Vec::new();
+        if let Ok(Ok(pack)) = Self::open(path) {
+            items.extend(pack.index.entries().filter_map(|entry| pack.item(&entry).ok()));
+        }
         let mut rest = bytes.strip_prefix(HEADER).unwrap_or_default();
         while let Some((head, tail)) = rest.split_at_checked(HEAD) {
             let length = usize::try_from(number(&head[32..])).ok();

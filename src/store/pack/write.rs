@@ -21,7 +21,7 @@ pub struct Writer {
     length: u64,
 }
 
-/// A written, durable pack that has no name yet.
+/// A written pack that has no name yet.
 #[derive(Debug)]
 pub struct Written {
     file: NamedTempFile,
@@ -55,10 +55,7 @@ impl Writer {
     }
 
     fn write(&mut self, entry: &Entry, stored: &[u8]) -> io::Result<()> {
-        self.file.write_all(entry.digest.as_bytes())?;
-        for number in [entry.stored, entry.size, entry.kind.number()] {
-            self.file.write_all(&number.to_le_bytes())?;
-        }
+        self.file.write_all(&entry.head())?;
         self.file.write_all(stored)
     }
 
@@ -72,7 +69,14 @@ impl Writer {
     }
 
     /// Writes index and footer, and makes the file durable.
-    pub fn finish(mut self) -> Result<Written> {
+    pub fn finish(self) -> Result<Written> {
+        let written = self.seal()?;
+        written.sync()?;
+        Ok(written)
+    }
+
+    /// Writes index and footer: a whole pack, but not a durable one.
+    pub fn seal(mut self) -> Result<Written> {
         self.entries.sort_unstable_by_key(|entry| entry.digest);
         let index: Vec<u8> = self.entries.iter().flat_map(Entry::encode).collect();
         let digest = Digest::of(&index);
@@ -80,16 +84,27 @@ impl Writer {
         let end = self.file.write_all(&index).and_then(|()| self.file.write_all(&footer.encode()));
         end.map_err(cannot_write)?;
         let file = self.file.into_inner().map_err(|error| cannot_write(error.into_error()))?;
-        Written::new(file, digest)
+        Ok(Written { file, digest })
     }
 }
 
 impl Written {
     /// A pack file that was received whole and checked; makes it durable.
-    pub fn new(file: NamedTempFile, digest: Digest) -> Result<Self> {
+    pub fn received(file: NamedTempFile, digest: Digest) -> Result<Self> {
+        let written = Self { file, digest };
+        written.sync()?;
+        Ok(written)
+    }
+
+    fn sync(&self) -> Result<()> {
+        let file = self.file.as_file();
         let permissions = PermissionsExt::from_mode(0o444);
-        file.as_file().set_permissions(permissions).and_then(|()| file.as_file().sync_data()).map_err(cannot_write)?;
-        Ok(Self { file, digest })
+        file.set_permissions(permissions).and_then(|()| file.sync_data()).map_err(cannot_write)
+    }
+
+    /// The digest of its index.
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// The name it will have.

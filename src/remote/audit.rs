@@ -1,0 +1,239 @@
+//! Looking into what a remote has: every object of a pack is read and checked, and what can be mended is.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+
+use super::catalog::{Catalog, KnownPack};
+use super::chunks::Recipe;
+use super::closure::Closure;
+use super::layout::pack_name;
+use super::workers::share;
+use super::{Body, Content, Transfer, parts};
+use crate::digest::Object;
+use crate::event::{Event, Unit};
+use crate::fs;
+use crate::store::pack::{self, Item, Kind, Pack, Writer};
+use crate::{Digest, Error, Result};
+
+/// What a look at every byte of a remote found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RemoteVerified {
+    pub url: String,
+    /// Objects that were read and checked.
+    pub objects: u64,
+    pub bytes: u64,
+    /// Packs in which something is damaged, with what in words.
+    pub damaged: Vec<DamagedPack>,
+    /// Objects that the roots reach and that are not there, or not sound.
+    pub missing: Vec<Digest>,
+}
+
+impl RemoteVerified {
+    pub fn is_sound(&self) -> bool {
+        self.damaged.is_empty() && self.missing.is_empty()
+    }
+
+    /// Says no when something is wrong.
+    pub fn verdict(&self) -> Result<()> {
+        if self.is_sound() {
+            return Ok(());
+        }
+        Err(Error::check(format!("the remote `{}` lacks or has damaged what this project needs", self.url))
+            .with_hint("`mlx push` from a clone that has it sends again what is missing or damaged there"))
+    }
+}
+
+/// A pack of a remote that is not what it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DamagedPack {
+    pub name: String,
+    pub what: String,
+}
+
+/// What is wrong with a pack.
+enum Damage {
+    /// Nothing of it can be read.
+    Whole(String),
+    Part(pack::Damage),
+}
+
+impl Damage {
+    /// In words.
+    fn what(&self) -> String {
+        let pack::Damage { frame, objects } = match self {
+            Self::Whole(what) => return what.clone(),
+            Self::Part(damage) => damage,
+        };
+        match (objects.as_slice(), frame) {
+            ([], frame) => frame.clone().unwrap_or_default(),
+            ([one], _) => format!("object {one} in it is damaged"),
+            ([first, more @ ..], _) => format!("object {first} and {} more in it are damaged", more.len()),
+        }
+    }
+
+    /// The objects of the pack that are lost.
+    fn objects(&self, pack: &KnownPack) -> Vec<Digest> {
+        match self {
+            Self::Whole(_) => pack.index.entries().map(|entry| entry.digest).collect(),
+            Self::Part(damage) => damage.objects.clone(),
+        }
+    }
+}
+
+impl Transfer<'_> {
+    /// Reads everything on the remote, and looks whether all that the roots reach is there and sound.
+    pub fn verify(&self, roots: &[Object]) -> Result<RemoteVerified> {
+        let mut catalog = Catalog::read(self.remote, self.memory, self.jobs, self.watch)?;
+        let mut damaged: Vec<DamagedPack> = catalog
+            .damaged
+            .iter()
+            .map(|(digest, wrong)| DamagedPack { name: pack_name(digest), what: wrong.clone() })
+            .collect();
+        let (mut objects, mut bytes) = (0, 0);
+        let found = self.look_into(&catalog, |_| true)?;
+        let mut lost: Vec<Digest> = Vec::new();
+        for pack in &catalog.packs {
+            objects += pack.index.count() as u64;
+            bytes += pack.seen.size;
+        }
+        for (number, damage) in found {
+            let pack = &catalog.packs[number];
+            lost.extend(damage.objects(pack));
+            damaged.push(DamagedPack { name: pack.name(), what: damage.what() });
+            catalog.memory.doubt(pack.digest);
+        }
+        catalog.memory.save();
+        lost.sort_unstable();
+        let closure = Closure::walk(roots, |digests| self.trees(&catalog, digests))?;
+        let wanted = closure.sorted();
+        let places = catalog.locate(&wanted);
+        let mut missing = Vec::new();
+        for (digest, place) in wanted.iter().zip(places) {
+            let is_there = match place {
+                None => false,
+                Some(place) => match catalog.entry(place).kind {
+                    Kind::Recipe => lost.binary_search(digest).is_err() && self.has_chunks(&catalog, digest, &lost)?,
+                    _ => lost.binary_search(digest).is_err(),
+                },
+            };
+            if !is_there {
+                missing.push(*digest);
+            }
+        }
+        damaged.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(RemoteVerified { url: self.remote.url().to_owned(), objects, bytes, damaged, missing })
+    }
+
+    /// Whether every chunk of an object is there and none is among the lost.
+    pub(super) fn has_chunks(&self, catalog: &Catalog, digest: &Digest, lost: &[Digest]) -> Result<bool> {
+        let Some((number, entry)) = catalog.find(digest) else { return Ok(false) };
+        let segment = parts::Segment { range: entry.range(), entries: vec![entry] };
+        let items = parts::read(self.remote, &catalog.packs[number], &segment)?;
+        let Some(recipe) = items.first().and_then(|item| Recipe::decode(&item.stored).ok()) else { return Ok(false) };
+        let is_sound = |chunk: &Digest| catalog.find(chunk).is_some() && lost.binary_search(chunk).is_err();
+        Ok(recipe.chunks.iter().all(|chunk| is_sound(&chunk.digest)))
+    }
+
+    /// Before a push: looks into the packs that are not what they were, or with `all` into every one, and takes damaged ones
+    /// away. What is sound in them is sent again here; what was damaged is missing from then on, so that the push sends it
+    /// if it has it. Returns how many objects were damaged.
+    pub(super) fn mend(&self, catalog: &mut Catalog, all: bool) -> Result<u64> {
+        let found = self.look_into(catalog, |pack| all || pack.is_changed)?;
+        let mut lost = 0;
+        let mut mended: Vec<Digest> = Vec::new();
+        for (number, damage) in &found {
+            let pack = &catalog.packs[*number];
+            // A pack of which only the frame is damaged loses nothing, and is mended too.
+            lost += damage.objects(pack).len().max(1) as u64;
+            self.mend_pack(&pack.digest)?;
+            mended.push(pack.digest);
+        }
+        for (digest, _) in &catalog.damaged {
+            self.mend_pack(digest)?;
+            lost += 1;
+        }
+        for pack in catalog.packs.iter().filter(|pack| pack.is_changed && !mended.contains(&pack.digest)) {
+            catalog.memory.see(pack.digest, pack.seen.clone());
+        }
+        catalog.memory.save();
+        if lost > 0 {
+            *catalog = Catalog::read(self.remote, self.memory, self.jobs, self.watch)?;
+        }
+        Ok(lost)
+    }
+
+    /// Replaces a damaged pack by one with what is sound in it.
+    fn mend_pack(&self, digest: &Digest) -> Result<()> {
+        let name = pack_name(digest);
+        let mut file = fs::temporary_file(&self.store.receiving())?;
+        self.remote.read(&name, None, file.as_file_mut())?;
+        let mut writer = Writer::create(&self.store.receiving())?;
+        let mut kept = HashSet::new();
+        for item in Pack::salvage(file.path())? {
+            if is_sound(&item) && kept.insert(item.digest) {
+                writer.append(&item)?;
+            }
+        }
+        if !writer.is_empty() {
+            let written = writer.seal()?;
+            // With all its objects sound only its index was damaged, and the new file takes its place.
+            let new = pack_name(&written.digest());
+            self.remote.write(&new, &Body { content: Content::File(written.path()), sent: &|_| Ok(()) })?;
+            if new == name {
+                return Ok(());
+            }
+        }
+        self.remote.delete(&name)
+    }
+
+    /// Reads these packs; returns the numbers of those that are damaged, and how.
+    fn look_into(&self, catalog: &Catalog, wanted: impl Fn(&KnownPack) -> bool) -> Result<Vec<(usize, Damage)>> {
+        let numbers: Vec<usize> =
+            catalog.packs.iter().enumerate().filter(|(_, pack)| wanted(pack)).map(|(number, _)| number).collect();
+        if numbers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (id, events) = ("remote".to_owned(), self.watch.events);
+        let what = format!("Checking {}", self.remote.url());
+        let total = Some(numbers.len() as u64);
+        events.emit(Event::Started { id: id.clone(), what, total, unit: Unit::Packs });
+        let found: Mutex<(u64, Vec<(usize, Damage)>)> = Mutex::default();
+        let result = share(self.jobs, numbers, |number| {
+            self.watch.interrupt.check()?;
+            let damage = self.damage(&catalog.packs[number])?;
+            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            found.0 += 1;
+            found.1.extend(damage.map(|damage| (number, damage)));
+            events.emit(Event::Progress { id: id.clone(), done: found.0 });
+            Ok(())
+        });
+        events.emit(Event::Finished { id });
+        result?;
+        let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner).1;
+        found.sort_by_key(|(number, _)| *number);
+        Ok(found)
+    }
+
+    /// Reads a pack whole and checks every object in it.
+    fn damage(&self, known: &KnownPack) -> Result<Option<Damage>> {
+        let mut file = fs::temporary_file(&self.store.receiving())?;
+        self.remote.read(&known.name(), None, file.as_file_mut())?;
+        let pack = match Pack::open(file.path())? {
+            Ok(pack) if pack.index().digest() == known.digest => Arc::new(pack),
+            Ok(_) => return Ok(Some(Damage::Whole("its index is not what was written".into()))),
+            Err(wrong) => return Ok(Some(Damage::Whole(wrong.to_string()))),
+        };
+        let damage = pack.damage(Recipe::is_in);
+        Ok((!damage.is_none()).then_some(Damage::Part(damage)))
+    }
+}
+
+/// Whether an item is what its digest says; a recipe, as far as that can be told without its chunks.
+fn is_sound(item: &Item) -> bool {
+    match item.kind {
+        Kind::Recipe => Recipe::is_in(item),
+        Kind::Raw | Kind::Zstd => parts::checked(item.clone()).is_some(),
+    }
+}

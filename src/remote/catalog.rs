@@ -1,0 +1,192 @@
+//! The catalog: which objects a remote has, learned from the indexes of its packs.
+//!
+//! One listing a command tells which packs are there; indexes are fetched once and remembered. A pack whose size or
+//! version in the listing is not what it was when this machine last looked is marked as changed: who sends looks into it
+//! before trusting it.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use super::layout::{self, PACKS, pack_digest, pack_name};
+use super::memory::{Memory, Seen};
+use super::workers::share;
+use super::{Remote, RemoteError};
+use crate::event::Watch;
+use crate::store::pack::{self, Footer, Index, Unreadable};
+use crate::{Digest, Error, Result};
+
+/// So much of a pack's end is read at first: most indexes are shorter.
+const END_BYTES: u64 = 512 << 10;
+
+/// The packs of a remote and what is in them.
+#[derive(Debug)]
+pub struct Catalog {
+    pub packs: Vec<KnownPack>,
+    /// Packs that can't be read as such, and why.
+    pub damaged: Vec<(Digest, String)>,
+    /// Whether anything was ever written to the remote.
+    pub is_begun: bool,
+    pub memory: Memory,
+}
+
+/// A pack of the remote.
+#[derive(Debug)]
+pub struct KnownPack {
+    /// The digest of its index, which is its name.
+    pub digest: Digest,
+    /// What the listing said of it.
+    pub seen: Seen,
+    pub index: Index,
+    /// Whether it is not what it was when this machine last looked.
+    pub is_changed: bool,
+}
+
+impl KnownPack {
+    pub fn name(&self) -> String {
+        pack_name(&self.digest)
+    }
+}
+
+impl Catalog {
+    /// Asks the remote what is there. `memory` is the directory of what is remembered of remotes.
+    ///
+    /// # Errors
+    /// Refuses a remote whose layout or packs have a version that this program does not know.
+    pub fn read(remote: &dyn Remote, memory: &Path, jobs: usize, watch: Watch<'_>) -> Result<Self> {
+        let mut memory = Memory::open(memory, remote.url());
+        let is_begun = layout::is_begun(remote)?;
+        let listed = if is_begun { listed(remote)? } else { Vec::new() };
+        memory.keep_only(|pack| listed.iter().any(|(digest, _)| digest == pack));
+        let (packs, damaged) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+        share(jobs, listed, |(digest, seen): (Digest, Seen)| {
+            watch.interrupt.check()?;
+            let before = memory.seen(&digest);
+            let is_changed = before.is_some_and(|before| *before != seen);
+            let known = if is_changed { None } else { memory.index(&digest, seen.size) };
+            let index = match known {
+                Some(index) => Ok(index),
+                None => fetch_index(remote, &digest, &seen, &memory)?,
+            };
+            match index {
+                Ok(index) => {
+                    let pack = KnownPack { digest, seen, index, is_changed };
+                    packs.lock().unwrap_or_else(PoisonError::into_inner).push(pack);
+                }
+                Err(Unreadable::Damaged(wrong)) => {
+                    damaged.lock().unwrap_or_else(PoisonError::into_inner).push((digest, wrong));
+                }
+                Err(Unreadable::Version(version)) => {
+                    let (name, url) = (pack_name(&digest), remote.url());
+                    return Err(Error::failed(format!(
+                        "`{name}` on the remote `{url}` has version {version} of the pack format, which this mlx does \
+                         not know"
+                    ))
+                    .with_hint("install the mlx that wrote it"));
+                }
+            }
+            Ok(())
+        })?;
+        let mut packs: Vec<KnownPack> = packs.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut damaged: Vec<(Digest, String)> = damaged.into_inner().unwrap_or_else(PoisonError::into_inner);
+        packs.sort_by_key(|pack| pack.digest);
+        damaged.sort();
+        // What has changed is not remembered as seen before somebody looked into it.
+        for pack in packs.iter().filter(|pack| !pack.is_changed) {
+            memory.see(pack.digest, pack.seen.clone());
+        }
+        memory.save();
+        Ok(Self { packs, damaged, is_begun, memory })
+    }
+
+    /// Where an object lies: the position of its pack, and its entry there.
+    pub fn find(&self, digest: &Digest) -> Option<(usize, pack::Entry)> {
+        let find = |(position, pack): (usize, &KnownPack)| Some((position, pack.index.find(digest)?));
+        self.packs.iter().enumerate().find_map(find)
+    }
+
+    /// For each of these digests, which are sorted and unique, where it lies; `None` for what is not on the remote.
+    pub fn locate(&self, wanted: &[Digest]) -> Vec<Option<Place>> {
+        locate(self.packs.iter().map(|pack| &pack.index), wanted)
+    }
+
+    /// The entry at a place that [`Catalog::locate`] gave.
+    pub fn entry(&self, place: Place) -> pack::Entry {
+        let index = &self.packs[place.pack as usize].index;
+        index.entry(place.slot as usize).expect("the place was made from a sensible entry")
+    }
+}
+
+/// Where an object lies: the number of its pack, and the position in the index of that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub pack: u32,
+    pub slot: u32,
+}
+
+/// Looks for these digests, which are sorted and unique, in all indexes at once: each entry is looked at once, however many
+/// packs there are.
+pub fn locate<'i>(indexes: impl Iterator<Item = &'i Index>, wanted: &[Digest]) -> Vec<Option<Place>> {
+    let mut places = vec![None; wanted.len()];
+    for (pack, index) in indexes.enumerate() {
+        for slot in 0..index.count() {
+            let Some(entry) = index.entry(slot) else { continue };
+            if let Ok(position) = wanted.binary_search(&entry.digest) {
+                places[position].get_or_insert(Place { pack: pack as u32, slot: slot as u32 });
+            }
+        }
+    }
+    places
+}
+
+/// The packs that are there.
+pub fn listed(remote: &dyn Remote) -> Result<Vec<(Digest, Seen)>> {
+    match remote.list(PACKS) {
+        Ok(entries) => {
+            Ok(entries.iter().filter_map(|entry| Some((pack_digest(&entry.name)?, Seen::of(entry)))).collect())
+        }
+        Err(error) if matches!(error.downcast_ref(), Some(RemoteError::Unsupported(_))) => {
+            // A first push that was cut off has written none.
+            let list = layout::pack_list(remote)?.map_or_else(Vec::new, |list| list.packs);
+            let seen = |size| Seen { size, version: String::new() };
+            Ok(list.into_iter().map(|pack| (pack.digest, seen(pack.size))).collect())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads the end of a pack, checks it, and remembers it.
+fn fetch_index(
+    remote: &dyn Remote,
+    digest: &Digest,
+    seen: &Seen,
+    memory: &Memory,
+) -> Result<Result<Index, Unreadable>> {
+    let damaged = |what: &str| Ok(Err(Unreadable::Damaged(what.to_owned())));
+    let name = pack_name(digest);
+    let start = seen.size.saturating_sub(END_BYTES);
+    let mut end = Vec::new();
+    remote.read(&name, Some(start..seen.size), &mut end)?;
+    let footer = match Footer::decode(&end, seen.size) {
+        Ok(footer) => footer,
+        Err(wrong) => return Ok(Err(wrong)),
+    };
+    if footer.digest != *digest {
+        return damaged("its name is not the digest of its index");
+    }
+    if footer.start < start {
+        let mut before = Vec::new();
+        remote.read(&name, Some(footer.start..start), &mut before)?;
+        before.append(&mut end);
+        end = before;
+    } else {
+        end.drain(..(footer.start - start) as usize);
+    }
+    let index = end[..end.len() - pack::FOOTER].to_vec();
+    let index = Index::held(index, &footer);
+    if index.digest() != *digest {
+        return damaged("its index is not what was written");
+    }
+    // Without the memory it is fetched again the next time.
+    let _ = memory.keep_index(digest, &end);
+    Ok(Ok(index))
+}

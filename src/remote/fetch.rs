@@ -1,0 +1,204 @@
+//! Fetch: what the roots reach and this store does not have is brought here from the remote.
+//!
+//! A pack of which most is wanted comes as the file it is; of others only the ranges that hold what is wanted. Everything
+//! is checked before it enters the store, and each part enters it as soon as it is whole, so that a fetch that was cut off
+//! goes on where it was.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::Transfer;
+use super::catalog::{Catalog, locate};
+use super::closure::Closure;
+use super::receive::{self, Task};
+use crate::digest::{Object, ObjectKind};
+use crate::store::pack::{Entry, Kind};
+use crate::store::transfer::LARGEST_PACKED;
+use crate::store::verify::State;
+use crate::{Digest, Error, Result};
+
+/// A pack of which this part is wanted comes whole.
+const WHOLE_PART: f64 = 0.7;
+/// So many bytes of a pack are one task.
+const TASK_BYTES: u64 = 32 << 20;
+
+/// What was received, or would be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fetched {
+    pub url: String,
+    /// Whether this is only the plan.
+    pub dry_run: bool,
+    /// Objects that were not here.
+    pub objects: u64,
+    /// Bytes that go over the wire, about; what is in chunks counts with its whole size.
+    pub bytes: u64,
+    /// Bytes that went over the wire.
+    pub received_bytes: u64,
+    /// Objects that were here already.
+    pub present: u64,
+    /// Objects that were damaged here, and were put aside.
+    pub repaired: u64,
+}
+
+/// What is to be received.
+#[derive(Debug, Default)]
+pub struct Plan {
+    pub tasks: Vec<Task>,
+    /// Objects that come in chunks: where their recipes are.
+    pub large: Vec<(usize, Entry)>,
+    pub objects: u64,
+    pub bytes: u64,
+}
+
+impl Transfer<'_> {
+    /// Brings everything here that the roots reach. With `repair`, objects that are here are read, and damaged ones are put
+    /// aside and fetched again.
+    ///
+    /// # Errors
+    /// What the remote does not have, or has damaged, after everything else was fetched.
+    pub fn fetch(&self, catalog: &Catalog, roots: &[Object], repair: bool, dry_run: bool) -> Result<Fetched> {
+        let closure = Closure::walk(roots, |digests| self.trees(catalog, digests))?;
+        let (missing, repaired) = self.missing(&closure, repair, dry_run)?;
+        let (plan, absent) = plan(catalog, &missing);
+        let mut fetched = Fetched {
+            url: self.remote.url().to_owned(),
+            dry_run,
+            objects: plan.objects,
+            bytes: plan.bytes,
+            received_bytes: 0,
+            present: (closure.objects.len() - missing.len()) as u64,
+            repaired,
+        };
+        let mut damaged = Vec::new();
+        if !dry_run {
+            let received = receive::carry_out(self, catalog, plan)?;
+            fetched.received_bytes = received.bytes;
+            damaged = received.damaged;
+        }
+        let url = self.remote.url();
+        if let Some(first) = damaged.first() {
+            let more = more(damaged.len());
+            return Err(Error::failed(format!("object {first}{more} is damaged on the remote `{url}`"))
+                .with_hint("everything else is here; `mlx push --repair` from a clone that has it sends it again"));
+        }
+        if let Some(first) = absent.first().or(closure.unread.first()) {
+            let more = more(absent.len().max(1));
+            return Err(Error::failed(format!("object {first}{more} is not on the remote `{url}`"))
+                .with_hint("everything else is here; `mlx push` from a clone that has it brings it there"));
+        }
+        Ok(fetched)
+    }
+
+    /// What the remote has, as far as its listing and the indexes of its packs tell.
+    pub fn catalog(&self) -> Result<Catalog> {
+        Catalog::read(self.remote, self.memory, self.jobs, self.watch)
+    }
+
+    /// Follows names down from a directory: the directories on the way, each as an object of its own that is fetched
+    /// without what it lists, and at the end what lies there. `None` where there is no such path.
+    pub fn descend<'n>(
+        &self,
+        catalog: &Catalog,
+        from: &Object,
+        names: impl IntoIterator<Item = &'n [u8]>,
+    ) -> Result<Option<Vec<Object>>> {
+        let (mut way, mut object) = (Vec::new(), from.clone());
+        for name in names {
+            if !object.is_directory() {
+                return Ok(None);
+            }
+            let tree = self.trees(catalog, &[object.digest])?.pop().flatten().ok_or_else(|| {
+                let url = self.remote.url();
+                Error::failed(format!(
+                    "object {} is neither in the local store nor on the remote `{url}`",
+                    object.digest
+                ))
+                .with_hint("`mlx push` from a clone that has it brings it there")
+            })?;
+            way.push(Object { kind: ObjectKind::File, digest: object.digest, size: 0, files: 0 });
+            match tree.get(name) {
+                Some(below) => object = below.clone(),
+                None => return Ok(None),
+            }
+        }
+        way.push(object);
+        Ok(Some(way))
+    }
+
+    /// What is not in the store, sorted; and how many damaged objects were put aside.
+    fn missing(&self, closure: &Closure, repair: bool, dry_run: bool) -> Result<(Vec<Digest>, u64)> {
+        let wanted = closure.sorted();
+        let packs = self.store.pack_files()?;
+        let packed = locate(packs.iter().map(|pack| pack.index()), &wanted);
+        let is_here = |(digest, place): (&Digest, &Option<_>)| place.is_some() || self.store.contains(digest);
+        let here: Vec<bool> = wanted.par_iter().zip(&packed).map(is_here).collect();
+        let mut repaired = 0;
+        let mut missing = Vec::new();
+        for (digest, here) in wanted.iter().zip(here) {
+            if !here {
+                missing.push(*digest);
+                continue;
+            }
+            if repair && let State::Damaged(_) = self.store.check(digest)? {
+                if !dry_run {
+                    self.store.quarantine(digest)?;
+                }
+                repaired += 1;
+                missing.push(*digest);
+            }
+        }
+        Ok((missing, repaired))
+    }
+}
+
+/// How the missing objects come, and which of them are not on the remote.
+fn plan(catalog: &Catalog, missing: &[Digest]) -> (Plan, Vec<Digest>) {
+    let (mut plan, mut absent) = (Plan::default(), Vec::new());
+    let mut by_pack: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (digest, place) in missing.iter().zip(catalog.locate(missing)) {
+        match place {
+            Some(place) => by_pack.entry(place.pack).or_default().push(place.slot),
+            None => absent.push(*digest),
+        }
+    }
+    plan.objects = (missing.len() - absent.len()) as u64;
+    for (number, slots) in by_pack {
+        let number = number as usize;
+        let pack = &catalog.packs[number];
+        let entry = |slot: u32| pack.index.entry(slot as usize);
+        let (recipes, entries): (Vec<Entry>, Vec<Entry>) =
+            slots.into_iter().filter_map(entry).partition(|entry| entry.kind == Kind::Recipe);
+        plan.bytes += recipes.iter().map(|entry| entry.size).sum::<u64>();
+        plan.large.extend(recipes.into_iter().map(|entry| (number, entry)));
+        let stored: u64 = entries.iter().map(|entry| entry.stored).sum();
+        let is_small = || pack.index.entries().all(|entry| entry.kind.is_whole() && entry.size <= LARGEST_PACKED);
+        if stored as f64 >= WHOLE_PART * pack.index.contents_end() as f64 && is_small() {
+            plan.bytes += pack.seen.size;
+            plan.tasks.push(Task::Whole(number));
+            continue;
+        }
+        plan.bytes += stored;
+        let mut part: Vec<Entry> = Vec::new();
+        let mut bytes = 0;
+        let mut entries = entries;
+        entries.sort_unstable_by_key(|entry| entry.offset);
+        for entry in entries {
+            bytes += entry.stored;
+            part.push(entry);
+            if bytes >= TASK_BYTES {
+                plan.tasks.push(Task::Part(number, std::mem::take(&mut part)));
+                bytes = 0;
+            }
+        }
+        if !part.is_empty() {
+            plan.tasks.push(Task::Part(number, part));
+        }
+    }
+    (plan, absent)
+}
+
+fn more(count: usize) -> String {
+    if count > 1 { format!(" and {} more", count - 1) } else { String::new() }
+}

@@ -1,0 +1,126 @@
+//! What is remembered of a remote: the indexes of its packs, and what a listing said of each when it was looked at.
+//!
+//! A directory below `.mlx/remotes/` for each remote: `<digest>.index` is the end of a pack's file, index and footer;
+//! `seen` is JSON. It may be deleted at any time, and is read again from the remote.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use memmap2::MmapOptions;
+use serde::{Deserialize, Serialize};
+
+use super::Entry;
+use crate::fs;
+use crate::store::pack::{FOOTER, Footer, Index};
+use crate::{Digest, Result};
+
+const VERSION: u64 = 1;
+
+/// The memory of one remote.
+#[derive(Debug)]
+pub struct Memory {
+    directory: PathBuf,
+    seen: BTreeMap<Digest, Seen>,
+    /// What of `seen` is not in the file yet.
+    is_changed: bool,
+}
+
+/// What a listing said of a pack when it was looked at last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    pub size: u64,
+    pub version: String,
+}
+
+impl Seen {
+    /// What this entry of a listing says.
+    pub fn of(entry: &Entry) -> Self {
+        Self { size: entry.size, version: entry.version.clone() }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    version: u64,
+    packs: BTreeMap<String, Seen>,
+}
+
+impl Memory {
+    /// What is remembered below `root` (`.mlx/remotes`) of the remote at this URL.
+    pub fn open(root: &Path, url: &str) -> Self {
+        let directory = root.join(Digest::of(url).short());
+        let document = std::fs::read(directory.join("seen")).ok();
+        let document = document.and_then(|bytes| serde_json::from_slice::<Document>(&bytes).ok());
+        let packs = document.filter(|document| document.version == VERSION).map(|document| document.packs);
+        let seen = packs.unwrap_or_default().into_iter();
+        let seen = seen.filter_map(|(hex, seen)| Some((Digest::from_hex(&hex).ok()?, seen))).collect();
+        Self { directory, seen, is_changed: false }
+    }
+
+    /// What was seen of a pack.
+    pub fn seen(&self, pack: &Digest) -> Option<&Seen> {
+        self.seen.get(pack)
+    }
+
+    /// Every pack that was seen.
+    pub fn packs(&self) -> impl Iterator<Item = (Digest, Seen)> + '_ {
+        self.seen.iter().map(|(pack, seen)| (*pack, seen.clone()))
+    }
+
+    /// The remembered index of a pack whose file has this size; `None` where it is not remembered, or damaged.
+    pub fn index(&self, pack: &Digest, size: u64) -> Option<Index> {
+        let file = File::open(self.index_path(pack)).ok()?;
+        let length = usize::try_from(file.metadata().ok()?.len()).ok()?.checked_sub(FOOTER)?;
+        let mut bytes = [0; FOOTER];
+        std::os::unix::fs::FileExt::read_exact_at(&file, &mut bytes, length as u64).ok()?;
+        let footer = Footer::decode(&bytes, size).ok()?;
+        if footer.digest != *pack || footer.index().end - footer.start != length as u64 {
+            return None;
+        }
+        // SAFETY: the file is replaced as a whole and never written in place.
+        let map = (length > 0).then(|| unsafe { MmapOptions::new().len(length).map(&file) }).transpose().ok()?;
+        let index = Index::mapped(map, footer.start);
+        (index.digest() == *pack).then_some(index)
+    }
+
+    /// Remembers the end of a pack's file, index and footer.
+    pub fn keep_index(&self, pack: &Digest, end: &[u8]) -> Result<()> {
+        fs::replace(&self.index_path(pack), &self.directory, |out| out.write_all(end))
+    }
+
+    /// Remembers what a listing says of a pack whose content is known to be right, or was not looked at before.
+    pub fn see(&mut self, pack: Digest, seen: Seen) {
+        self.is_changed |= self.seen.insert(pack, seen.clone()) != Some(seen);
+    }
+
+    /// Takes a pack for changed from now on, until somebody has looked into it and found it sound.
+    pub fn doubt(&mut self, pack: Digest) {
+        self.see(pack, Seen { size: 0, version: "damaged".into() });
+    }
+
+    /// Forgets the packs that are no longer there.
+    pub fn keep_only(&mut self, is_there: impl Fn(&Digest) -> bool) {
+        let gone: Vec<Digest> = self.seen.keys().filter(|pack| !is_there(pack)).copied().collect();
+        for pack in gone {
+            let _ = std::fs::remove_file(self.index_path(&pack));
+            self.seen.remove(&pack);
+            self.is_changed = true;
+        }
+    }
+
+    /// Writes it down. It can be learned again, so that a directory that is not ours to write is no failure.
+    pub fn save(&mut self) {
+        if !self.is_changed {
+            return;
+        }
+        let packs = self.seen.iter().map(|(pack, seen)| (pack.hex(), seen.clone())).collect();
+        let bytes = serde_json::to_vec(&Document { version: VERSION, packs }).unwrap_or_default();
+        let written = fs::replace(&self.directory.join("seen"), &self.directory, |out| out.write_all(&bytes));
+        self.is_changed = written.is_err();
+    }
+
+    fn index_path(&self, pack: &Digest) -> PathBuf {
+        self.directory.join(format!("{}.index", pack.hex()))
+    }
+}

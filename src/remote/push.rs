@@ -1,0 +1,168 @@
+//! Push: what of a store is not on the remote yet, and how it gets there.
+//!
+//! Packs whose objects are all wanted are sent as they are. Other objects are put into new packs: small ones together,
+//! those of more than a megabyte together, and large ones as chunks with a recipe.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::catalog::{Catalog, Place, locate};
+use super::chunks::LARGEST_WHOLE;
+use super::closure::Closure;
+use super::{Transfer, send};
+use crate::digest::Object;
+use crate::store::StoreError;
+use crate::store::pack::{Index, Kind, Pack};
+use crate::store::transfer::LARGEST_PACKED;
+use crate::store::tree::Tree;
+use crate::{Digest, Error, Result};
+
+/// A smaller pack is not worth a file of its own on a remote, if there are several.
+const SMALL_PACK_BYTES: u64 = 4 << 20;
+
+/// What was sent, or would be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Pushed {
+    pub url: String,
+    /// Whether this is only the plan.
+    pub dry_run: bool,
+    /// Objects that were not on the remote, and their size in bytes.
+    pub objects: u64,
+    pub bytes: u64,
+    /// Bytes and files that went over the wire; 0 in a plan, because what shrinks and what repeats shows on the way.
+    pub sent_bytes: u64,
+    pub packs: u64,
+    /// Objects that were there already.
+    pub present: u64,
+    /// Objects on the remote that were found damaged and were sent again.
+    pub repaired: u64,
+}
+
+/// Objects to be sent, by how they are sent.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Packs that go as they are.
+    pub packs: Vec<Arc<Pack>>,
+    /// Objects for new packs, in the order of the directories.
+    pub small: Vec<Digest>,
+    pub medium: Vec<Digest>,
+    /// Objects that go in chunks, with their size.
+    pub large: Vec<(Digest, u64)>,
+    pub objects: u64,
+    pub bytes: u64,
+    pub present: u64,
+}
+
+impl Transfer<'_> {
+    /// Sends all that the roots reach and that the remote does not have.
+    ///
+    /// The remote is trusted as far as this machine saw it: a pack that is not what it was when it was looked at last is
+    /// read and checked before. With `repair` every pack is. What is damaged is sent again.
+    ///
+    /// # Errors
+    /// Objects that are neither here nor there; a damaged object of this store is never sent.
+    pub fn push(&self, roots: &[Object], repair: bool, dry_run: bool) -> Result<Pushed> {
+        let mut catalog = Catalog::read(self.remote, self.memory, self.jobs, self.watch)?;
+        let mended = if dry_run { 0 } else { self.mend(&mut catalog, repair)? };
+        let closure = Closure::walk(roots, |digests| self.trees(&catalog, digests))?;
+        if let Some(digest) = closure.unread.first() {
+            return Err(nowhere(digest, closure.unread.len(), self.remote.url()));
+        }
+        let plan = self.plan(&catalog, &closure, repair || mended > 0)?;
+        let mut pushed = Pushed {
+            url: self.remote.url().to_owned(),
+            dry_run,
+            objects: plan.objects,
+            bytes: plan.bytes,
+            sent_bytes: 0,
+            packs: 0,
+            present: plan.present,
+            repaired: mended,
+        };
+        if !dry_run && (plan.objects > 0 || mended > 0 || !catalog.is_begun) {
+            let sent = send::carry_out(self, &mut catalog, plan)?;
+            (pushed.sent_bytes, pushed.packs) = (sent.bytes, sent.packs);
+        }
+        Ok(pushed)
+    }
+
+    /// Sorts what is not on the remote by how it is sent. With `chunks`, objects that are there as recipes are looked at:
+    /// whether all their chunks are there.
+    fn plan(&self, catalog: &Catalog, closure: &Closure, chunks: bool) -> Result<Plan> {
+        let wanted = closure.sorted();
+        let mut there = catalog.locate(&wanted);
+        if chunks {
+            for (digest, place) in wanted.iter().zip(&mut there) {
+                let is_recipe = place.is_some_and(|place| catalog.entry(place).kind == Kind::Recipe);
+                if is_recipe && !self.has_chunks(catalog, digest, &[])? {
+                    *place = None;
+                }
+            }
+        }
+        let missing: Vec<Digest> =
+            wanted.iter().zip(&there).filter(|(_, place)| place.is_none()).map(|(digest, _)| *digest).collect();
+        let packs = self.store.pack_files()?;
+        let here = locate(packs.iter().map(|pack| pack.index()), &missing);
+        let mut plan =
+            Plan { objects: missing.len() as u64, present: (wanted.len() - missing.len()) as u64, ..Plan::default() };
+        let is_whole: Vec<bool> = packs.par_iter().map(|pack| is_within(pack.index(), &missing)).collect();
+        let are_many = is_whole.iter().filter(|whole| **whole).count() > 1;
+        let as_is: Vec<bool> = packs
+            .iter()
+            .zip(&is_whole)
+            .map(|(pack, whole)| *whole && (!are_many || pack.length() >= SMALL_PACK_BYTES))
+            .collect();
+        for digest in &closure.objects {
+            let Ok(position) = missing.binary_search(digest) else { continue };
+            let size = match here[position] {
+                Some(Place { pack, slot }) => packs[pack as usize].index().entry(slot as usize).map(|entry| entry.size),
+                None => self.store.size(digest),
+            };
+            let size = size.ok_or_else(|| nowhere(digest, 1, self.remote.url()))?;
+            plan.bytes += size;
+            match here[position] {
+                Some(place) if as_is[place.pack as usize] => {}
+                _ if size <= LARGEST_PACKED => plan.small.push(*digest),
+                _ if size <= LARGEST_WHOLE => plan.medium.push(*digest),
+                _ => plan.large.push((*digest, size)),
+            }
+        }
+        plan.packs = packs.into_iter().zip(as_is).filter(|(_, as_is)| *as_is).map(|(pack, _)| pack).collect();
+        Ok(plan)
+    }
+
+    /// The trees of these digests: of this store, or of the remote where they are not here or damaged.
+    pub(super) fn trees(&self, catalog: &Catalog, digests: &[Digest]) -> Result<Vec<Option<Tree>>> {
+        self.watch.interrupt.check()?;
+        let read = |digest: &Digest| match self.store.tree(digest) {
+            Ok(tree) => Ok(Some(tree)),
+            Err(error) if error.downcast_ref::<StoreError>().is_some() => Ok(None),
+            Err(error) => Err(error),
+        };
+        let mut trees = digests.par_iter().map(read).collect::<Result<Vec<Option<Tree>>>>()?;
+        let absent: Vec<Digest> =
+            digests.iter().zip(&trees).filter(|(_, tree)| tree.is_none()).map(|(digest, _)| *digest).collect();
+        if !absent.is_empty() {
+            let fetched = self.fetch_trees(catalog, &absent)?;
+            for (digest, tree) in digests.iter().zip(&mut trees).filter(|(_, tree)| tree.is_none()) {
+                *tree = fetched.get(digest).cloned();
+            }
+        }
+        Ok(trees)
+    }
+}
+
+/// Whether all objects of a pack are among these sorted digests.
+fn is_within(index: &Index, digests: &[Digest]) -> bool {
+    index.count() > 0
+        && (0..index.count())
+            .all(|slot| index.entry(slot).is_some_and(|entry| digests.binary_search(&entry.digest).is_ok()))
+}
+
+fn nowhere(digest: &Digest, count: usize, url: &str) -> Error {
+    let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+    Error::failed(format!("object {digest}{more} is neither in the local store nor on the remote `{url}`"))
+        .with_hint("`mlx verify` names the paths that need it; `mlx add` or `mlx train` stores them again")
+}

@@ -1,0 +1,279 @@
+//! Carrying out a fetch: what comes is checked, and enters the store as soon as a part of it is whole.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context;
+use rayon::prelude::*;
+
+use super::catalog::Catalog;
+use super::chunks::{Chunk, Recipe};
+use super::fetch::Plan;
+use super::workers::share;
+use super::{Transfer, parts};
+use crate::event::{Event, Unit};
+use crate::fs;
+use crate::store::pack::{Entry, Item, Kind, Pack, Written};
+use crate::{Digest, Result};
+
+/// So much of a large object is received at once, by each job.
+const WINDOW_BYTES: u64 = 8 << 20;
+/// In so many other large objects that are here chunks are looked for.
+const OTHER_VERSIONS: usize = 16;
+
+/// Chunks, and the objects here that hold them: which, and where in it.
+type LocalChunks = HashMap<Digest, (Digest, u64)>;
+
+/// Something to receive; the number is that of the pack in the catalog.
+#[derive(Debug)]
+pub enum Task {
+    /// A pack as it is.
+    Whole(usize),
+    /// These objects of a pack.
+    Part(usize, Vec<Entry>),
+}
+
+/// What came.
+#[derive(Debug, Default)]
+pub struct Received {
+    pub bytes: u64,
+    /// What was not what its name says, and did not enter the store.
+    pub damaged: Vec<Digest>,
+}
+
+/// Receives what the plan says.
+pub fn carry_out(transfer: &Transfer<'_>, catalog: &Catalog, plan: Plan) -> Result<Received> {
+    if plan.objects == 0 {
+        return Ok(Received::default());
+    }
+    let id = "fetch".to_owned();
+    let what = format!("Fetching from {}", transfer.remote.url());
+    let events = transfer.watch.events;
+    events.emit(Event::Started { id: id.clone(), what, total: Some(plan.bytes), unit: Unit::Bytes });
+    let receiving =
+        Receiving { transfer, catalog, id: id.clone(), bytes: AtomicU64::new(0), damaged: Mutex::default() };
+    let result = share(transfer.jobs, plan.tasks, |task| receiving.receive(task))
+        .and_then(|()| plan.large.into_iter().try_for_each(|(pack, entry)| receiving.large(pack, entry)));
+    events.emit(Event::Finished { id });
+    transfer.watch.interrupt.check()?;
+    result?;
+    let damaged = receiving.damaged.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Received { bytes: receiving.bytes.into_inner(), damaged })
+}
+
+struct Receiving<'a> {
+    transfer: &'a Transfer<'a>,
+    catalog: &'a Catalog,
+    id: String,
+    bytes: AtomicU64,
+    damaged: Mutex<Vec<Digest>>,
+}
+
+impl Receiving<'_> {
+    fn receive(&self, task: Task) -> Result<()> {
+        self.transfer.watch.interrupt.check()?;
+        let batch = self.transfer.store.batch()?;
+        match task {
+            Task::Whole(number) => {
+                let known = &self.catalog.packs[number];
+                let file = fs::temporary_file(&self.transfer.store.receiving())?;
+                let mut sink = Counted { receiving: self, file: file.as_file(), left: known.seen.size };
+                self.transfer.remote.read(&known.name(), None, &mut sink)?;
+                let pack = match Pack::open(file.path())? {
+                    Ok(pack) if pack.index().digest() == known.digest => Arc::new(pack),
+                    _ => {
+                        self.damaged(known.digest);
+                        return Ok(());
+                    }
+                };
+                let damage = pack.damage(|_| false);
+                if damage.is_none() {
+                    batch.put_pack(Written::received(file, known.digest)?);
+                    return batch.commit();
+                }
+                if let Some(what) = damage.frame {
+                    let (name, url) = (known.name(), self.transfer.remote.url());
+                    self.transfer.watch.events.emit(Event::Warning {
+                        message: format!("`{name}` on the remote `{url}` is damaged: {what}"),
+                        hint: Some("what is sound in it was taken; `mlx push --repair` mends it".into()),
+                    });
+                }
+                // What is sound in it is good all the same.
+                for entry in pack.index().entries() {
+                    match pack.item(&entry) {
+                        Ok(item) => self.put(&batch, item)?,
+                        Err(_) => self.damaged(entry.digest),
+                    }
+                }
+            }
+            Task::Part(number, entries) => {
+                let known = &self.catalog.packs[number];
+                for segment in parts::segments(entries) {
+                    self.transfer.watch.interrupt.check()?;
+                    let items = parts::read(self.transfer.remote, known, &segment)?;
+                    self.count(segment.range.end - segment.range.start);
+                    items.into_par_iter().try_for_each(|item| self.put(&batch, item))?;
+                }
+            }
+        }
+        batch.commit()
+    }
+
+    /// Puts an item into the batch if it is what its name says.
+    fn put(&self, batch: &crate::store::Batch, item: Item) -> Result<()> {
+        match parts::checked(item.clone()) {
+            Some(_) => batch.put_item(item),
+            None => {
+                self.damaged(item.digest);
+                Ok(())
+            }
+        }
+    }
+
+    /// Receives an object in chunks; windows of it come at once.
+    fn large(&self, number: usize, entry: Entry) -> Result<()> {
+        let (digest, known) = (entry.digest, &self.catalog.packs[number]);
+        let segment = parts::Segment { range: entry.range(), entries: vec![entry] };
+        let items = parts::read(self.transfer.remote, known, &segment)?;
+        let recipe = items.first().and_then(|item| Recipe::decode(&item.stored).ok());
+        let Some(recipe) = recipe.filter(|recipe| recipe.size() == entry.size) else {
+            self.damaged(digest);
+            return Ok(());
+        };
+        let local = self.local_chunks(&recipe)?;
+        let file = fs::temporary_file(&self.transfer.store.receiving())?;
+        let mut windows = Vec::new();
+        let (mut window, mut start, mut length) = (Vec::new(), 0, 0);
+        for chunk in &recipe.chunks {
+            window.push(*chunk);
+            length += chunk.size;
+            if length >= WINDOW_BYTES {
+                windows.push((start, std::mem::take(&mut window)));
+                (start, length) = (start + length, 0);
+            }
+        }
+        windows.push((start, window));
+        let is_whole = Mutex::new(true);
+        share(self.transfer.jobs, windows, |(start, chunks)| {
+            self.transfer.watch.interrupt.check()?;
+            let bytes = self.window(&chunks, &local)?;
+            match bytes {
+                Some(bytes) => file.as_file().write_all_at(&bytes, start).context("cannot write to the store")?,
+                None => *is_whole.lock().unwrap_or_else(PoisonError::into_inner) = false,
+            }
+            Ok(())
+        })?;
+        if !is_whole.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            self.damaged(digest);
+            return Ok(());
+        }
+        let batch = self.transfer.store.batch()?;
+        if batch.put_received(file, digest)?.is_err() {
+            self.damaged(digest);
+        }
+        batch.commit()
+    }
+
+    /// Where chunks of this recipe lie in other versions of the object that are here: those need not be sent.
+    fn local_chunks(&self, recipe: &Recipe) -> Result<LocalChunks> {
+        let wanted: HashSet<Digest> = recipe.chunks.iter().map(|chunk| chunk.digest).collect();
+        let mut local = LocalChunks::new();
+        let recipes = self.catalog.packs.iter().flat_map(|pack| {
+            pack.index.entries().filter(|entry| entry.kind == Kind::Recipe).map(move |entry| (pack, entry))
+        });
+        let here = recipes.filter(|(_, entry)| self.transfer.store.contains(&entry.digest));
+        for (pack, entry) in here.take(OTHER_VERSIONS) {
+            if local.len() == wanted.len() {
+                break;
+            }
+            let segment = parts::Segment { range: entry.range(), entries: vec![entry] };
+            let items = parts::read(self.transfer.remote, pack, &segment)?;
+            let Some(other) = items.first().and_then(|item| Recipe::decode(&item.stored).ok()) else { continue };
+            let mut offset = 0;
+            for chunk in other.chunks {
+                if wanted.contains(&chunk.digest) {
+                    local.entry(chunk.digest).or_insert((entry.digest, offset));
+                }
+                offset += chunk.size;
+            }
+        }
+        Ok(local)
+    }
+
+    /// The bytes of some chunks in a row; `None` where one is damaged or not there.
+    fn window(&self, chunks: &[Chunk], local: &LocalChunks) -> Result<Option<Vec<u8>>> {
+        let mut by_pack: HashMap<usize, Vec<Entry>> = HashMap::new();
+        let mut contents: HashMap<Digest, Vec<u8>> = HashMap::new();
+        for chunk in chunks {
+            let here = local.get(&chunk.digest).and_then(|(object, offset)| {
+                self.transfer.store.read_at(object, *offset, usize::try_from(chunk.size).ok()?)
+            });
+            if let Some(content) = here.filter(|content| Digest::of(content) == chunk.digest) {
+                contents.insert(chunk.digest, content);
+                continue;
+            }
+            let Some((pack, entry)) = self.catalog.find(&chunk.digest) else { return Ok(None) };
+            let entries = by_pack.entry(pack).or_default();
+            if entry.kind == Kind::Recipe || entry.size != chunk.size {
+                return Ok(None);
+            }
+            if !entries.contains(&entry) {
+                entries.push(entry);
+            }
+        }
+        for (pack, entries) in by_pack {
+            for segment in parts::segments(entries) {
+                let items = parts::read(self.transfer.remote, &self.catalog.packs[pack], &segment)?;
+                self.count(segment.range.end - segment.range.start);
+                for item in items {
+                    let digest = item.digest;
+                    let Some(content) = parts::checked(item) else { return Ok(None) };
+                    contents.insert(digest, content);
+                }
+            }
+        }
+        let mut bytes = Vec::new();
+        for chunk in chunks {
+            bytes.extend_from_slice(&contents[&chunk.digest]);
+        }
+        Ok(Some(bytes))
+    }
+
+    fn count(&self, bytes: u64) {
+        let done = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.transfer.watch.events.emit(Event::Progress { id: self.id.clone(), done });
+    }
+
+    fn damaged(&self, digest: Digest) {
+        self.damaged.lock().unwrap_or_else(PoisonError::into_inner).push(digest);
+    }
+}
+
+/// Writes to a file, counts, and takes no more than was announced.
+struct Counted<'a> {
+    receiving: &'a Receiving<'a>,
+    file: &'a std::fs::File,
+    left: u64,
+}
+
+impl Write for Counted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.receiving.transfer.watch.interrupt.is_requested() {
+            return Err(io::Error::other("interrupted"));
+        }
+        self.left = self
+            .left
+            .checked_sub(bytes.len() as u64)
+            .ok_or_else(|| io::Error::other("the remote sends more than its listing says"))?;
+        (&mut &*self.file).write_all(bytes)?;
+        self.receiving.count(bytes.len() as u64);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

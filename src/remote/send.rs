@@ -1,0 +1,209 @@
+//! Carrying out a push: packs are made and sent at the same time, and each is looked at once it is there.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context;
+use rayon::prelude::*;
+
+use super::catalog::{Catalog, listed};
+use super::chunks;
+use super::layout::{self, ListedPack, pack_name};
+use super::memory::{Memory, Seen};
+use super::push::Plan;
+use super::workers::pipe;
+use super::{Body, Content, Transfer};
+use crate::event::{Event, Unit};
+use crate::fs::quote;
+use crate::store::StoreError;
+use crate::store::pack::{Compression, FOOTER, Footer, Item, Pack, Writer, Written};
+use crate::{Digest, Error, Result};
+
+/// A new pack has about so many bytes.
+const PACK_BYTES: u64 = 48 << 20;
+/// So many objects are read and checked at once.
+const BLOCK: usize = 256;
+const MEDIUM_BLOCK: usize = 4;
+/// So often the list of packs is written anew when others write it at the same time.
+const ATTEMPTS: usize = 5;
+
+/// What went over the wire.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sent {
+    pub bytes: u64,
+    pub packs: u64,
+}
+
+/// A pack on its way.
+enum Parcel {
+    Local(Arc<Pack>),
+    New(Written),
+}
+
+/// Sends what the plan says.
+pub fn carry_out(transfer: &Transfer<'_>, catalog: &mut Catalog, plan: Plan) -> Result<Sent> {
+    layout::begin(transfer.remote)?;
+    let id = "push".to_owned();
+    let what = format!("Pushing to {}", transfer.remote.url());
+    let events = transfer.watch.events;
+    events.emit(Event::Started { id: id.clone(), what, total: Some(plan.bytes), unit: Unit::Bytes });
+    let result = send_packs(transfer, catalog, &plan, &id);
+    events.emit(Event::Finished { id });
+    catalog.memory.save();
+    let sent = result?;
+    list_packs(transfer, catalog)?;
+    Ok(sent)
+}
+
+fn send_packs(transfer: &Transfer<'_>, catalog: &mut Catalog, plan: &Plan, id: &str) -> Result<Sent> {
+    // The producer looks into the catalog while workers write down what they sent.
+    let memory =
+        Mutex::new(std::mem::replace(&mut catalog.memory, Memory::open(transfer.memory, transfer.remote.url())));
+    let (bytes, packs) = (AtomicU64::new(0), AtomicU64::new(0));
+    let known = &*catalog;
+    let result = pipe(
+        transfer.jobs,
+        |hand_over| make_packs(transfer, known, plan, hand_over),
+        |parcel| {
+            let (digest, path) = match &parcel {
+                Parcel::Local(pack) => {
+                    check(pack)?;
+                    (pack.index().digest(), pack.path())
+                }
+                Parcel::New(written) => (written.digest(), written.path()),
+            };
+            let sent = |count: u64| {
+                let done = bytes.fetch_add(count, Ordering::Relaxed) + count;
+                transfer.watch.events.emit(Event::Progress { id: id.to_owned(), done });
+                match transfer.watch.interrupt.is_requested() {
+                    true => Err(std::io::Error::other("interrupted")),
+                    false => Ok(()),
+                }
+            };
+            let name = pack_name(&digest);
+            let written = transfer.remote.write(&name, &Body { content: Content::File(path), sent: &sent });
+            transfer.watch.interrupt.check()?;
+            written?;
+            remember(transfer, &memory, digest, path)?;
+            packs.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        },
+    );
+    catalog.memory = memory.into_inner().unwrap_or_else(PoisonError::into_inner);
+    transfer.watch.interrupt.check()?;
+    result?;
+    Ok(Sent { bytes: bytes.into_inner(), packs: packs.into_inner() })
+}
+
+/// Refuses a pack of this store that is not what was written.
+fn check(pack: &Arc<Pack>) -> Result<()> {
+    let damage = pack.damage(|_| false);
+    if let Some(digest) = damage.objects.first() {
+        let found = "its content is not what its name says".into();
+        return Err(StoreError::Damaged { digest: *digest, found }.into());
+    }
+    damage.frame.map_or(Ok(()), |what| {
+        Err(Error::failed(format!("the pack `{}` is damaged: {what}", quote(pack.path())))
+            .with_hint("`mlx verify` puts it aside and saves what is in it"))
+    })
+}
+
+/// Looks at a pack that was just written, and keeps its index.
+fn remember(transfer: &Transfer<'_>, memory: &Mutex<Memory>, digest: Digest, path: &Path) -> Result<()> {
+    let (name, url) = (pack_name(&digest), transfer.remote.url());
+    let cannot = || format!("cannot read `{}`", quote(path));
+    let file = File::open(path).with_context(cannot)?;
+    let length = file.metadata().with_context(cannot)?.len();
+    let entry = transfer.remote.find(&name)?;
+    let entry = entry.filter(|entry| entry.size == length).ok_or_else(|| {
+        Error::failed(format!("`{name}` is not whole on the remote `{url}` after it was written"))
+            .with_hint("run `mlx push` again; if it goes on, the remote loses what is written to it")
+    })?;
+    let mut footer = [0; FOOTER];
+    file.read_exact_at(&mut footer, length.saturating_sub(FOOTER as u64)).with_context(cannot)?;
+    let start = Footer::decode(&footer, length).map_err(anyhow::Error::new)?.start;
+    let mut end = vec![0; (length - start) as usize];
+    file.read_exact_at(&mut end, start).with_context(cannot)?;
+    let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+    // Without the memory it is fetched from the remote the next time.
+    let _ = memory.keep_index(&digest, &end);
+    memory.see(digest, Seen::of(&entry));
+    Ok(())
+}
+
+/// Makes the packs of a plan, and hands each over as it is done.
+fn make_packs(
+    transfer: &Transfer<'_>,
+    catalog: &Catalog,
+    plan: &Plan,
+    hand_over: &dyn Fn(Parcel) -> Result<()>,
+) -> Result<()> {
+    plan.packs.iter().try_for_each(|pack| hand_over(Parcel::Local(pack.clone())))?;
+    let mut packing = Packing { transfer, writer: None, hand_over };
+    for (digests, block) in [(&plan.small, BLOCK), (&plan.medium, MEDIUM_BLOCK)] {
+        let compression = Compression::default();
+        for block in digests.chunks(block) {
+            let item = |digest: &Digest| transfer.store.item(digest, &compression);
+            let items = block.par_iter().map(item).collect::<Result<Vec<Item>>>()?;
+            items.into_iter().try_for_each(|item| packing.append(&item))?;
+        }
+        packing.finish()?;
+    }
+    for (digest, size) in &plan.large {
+        let content = transfer.store.content(digest)?;
+        let is_known = |chunk: &Digest| catalog.find(chunk).is_some();
+        let recipe = chunks::cut(content, *digest, *size, is_known, |item| packing.append(&item))?;
+        packing.append(&recipe.item(*digest))?;
+    }
+    packing.finish()
+}
+
+/// New packs, one after the other.
+struct Packing<'a> {
+    transfer: &'a Transfer<'a>,
+    writer: Option<Writer>,
+    hand_over: &'a dyn Fn(Parcel) -> Result<()>,
+}
+
+impl Packing<'_> {
+    fn append(&mut self, item: &Item) -> Result<()> {
+        self.transfer.watch.interrupt.check()?;
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            none => none.insert(Writer::create(&self.transfer.store.receiving())?),
+        };
+        writer.append(item)?;
+        if writer.length() >= PACK_BYTES { self.finish() } else { Ok(()) }
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.writer.take().map_or(Ok(()), |writer| (self.hand_over)(Parcel::New(writer.seal()?)))
+    }
+}
+
+/// Writes the list of packs for who can't list. Whoever writes last has seen all that was there before.
+fn list_packs(transfer: &Transfer<'_>, catalog: &Catalog) -> Result<()> {
+    let list = || -> Result<Vec<ListedPack>> {
+        let there = listed(transfer.remote)?.into_iter();
+        // Where nobody can list, what this machine knows is all there is besides the list itself.
+        let known = catalog.memory.packs();
+        let mut packs: Vec<_> =
+            there.chain(known).map(|(digest, seen)| ListedPack { digest, size: seen.size }).collect();
+        packs.sort();
+        packs.dedup();
+        Ok(packs)
+    };
+    let mut packs = list()?;
+    for _ in 0..ATTEMPTS {
+        layout::write_pack_list(transfer.remote, packs.clone())?;
+        let now = list()?;
+        if now == packs {
+            break;
+        }
+        packs = now;
+    }
+    Ok(())
+}
