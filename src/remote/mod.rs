@@ -94,6 +94,7 @@ pub struct Entry {
     /// In bytes.
     pub size: u64,
     /// What is another whenever the file was written again, as well as the place can tell: an ETag, or times and inode.
+    /// A listing and [`Remote::find`] may tell it differently.
     pub version: String,
 }
 

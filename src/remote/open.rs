@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::backend::Directory;
+use super::backend::{Directory, buckets};
 use super::location::{Location, without_secrets};
 use super::retry::Retry;
 use super::{Access, Remote};
@@ -15,7 +15,8 @@ use crate::{Error, Result};
 pub fn open(url: &str, base: &Path, access: &Access) -> Result<Arc<dyn Remote>> {
     let backend: Box<dyn Remote> = match Location::parse(url, base, access.home.as_deref())? {
         Location::Directory(path) => Box::new(Directory::new(path)),
-        Location::Bucket(_) | Location::Ssh(_) | Location::Http(_) => {
+        Location::Bucket(bucket) => Box::new(buckets::open(bucket, access)?),
+        Location::Ssh(_) | Location::Http(_) => {
             return Err(Error::usage(format!("`{}` is not spoken yet", without_secrets(url))));
         }
     };

@@ -24,5 +24,6 @@ mod push;
 mod remotes;
 mod runs;
 mod serve;
+mod services;
 mod tables;
 mod train;

@@ -1,5 +1,10 @@
 //! The places that can hold a remote: each says what it can do with files, in single attempts.
 
+mod aws;
+pub mod buckets;
+mod cloud;
+mod connector;
 mod directory;
+mod network;
 
 pub use directory::Directory;

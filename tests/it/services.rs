@@ -1,0 +1,84 @@
+//! Real servers for tests: started on a free port of this machine, stopped when dropped.
+
+#![expect(clippy::print_stderr, reason = "a test that is skipped, and a server that does not start, say so")]
+
+use std::fs;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A server and the directory of its files.
+pub struct Server {
+    child: Child,
+    pub dir: TempDir,
+    pub port: u16,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A program of this machine; without it a test is left out, loudly, and fails where everything should be there.
+pub fn program(name: &str) -> Option<PathBuf> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    let tools = std::env::var_os("CARGO_TARGET_DIR").map(|target| PathBuf::from(target).join("tools/bin"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let more = [home.map(|home| home.join("bin")), tools, Some("/usr/sbin".into())];
+    let found = std::env::split_paths(&path).chain(more.into_iter().flatten()).map(|directory| directory.join(name));
+    let found = found.into_iter().find(|path| path.is_file());
+    if found.is_none() {
+        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "`{name}` is not installed");
+        eprintln!("SKIPPED: `{name}` is not installed");
+    }
+    found
+}
+
+/// A port that nobody listens on; somebody else may take it, so that a start is tried again.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Starts what `command` gives for a directory and a port, and waits until it answers there.
+fn start(command: impl Fn(&Path, u16) -> Command) -> Server {
+    for _ in 0..5 {
+        let dir = tempfile::Builder::new().prefix("mlx-server-").tempdir().unwrap();
+        let port = free_port();
+        let log = fs::File::create(dir.path().join("log")).unwrap();
+        let mut command = command(dir.path(), port);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let mut server = Server { child: command.spawn().unwrap(), dir, port };
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(30) && server.child.try_wait().unwrap().is_none() {
+            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return server;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        eprintln!("{command:?}: {}", fs::read_to_string(server.dir.path().join("log")).unwrap());
+    }
+    panic!("no server after five attempts");
+}
+
+/// The bucket, the key and the secret of [`s3`].
+pub const BUCKET: &str = "mlx-test";
+pub const KEY: &str = "mlxtestkey";
+pub const SECRET: &str = "mlxtestsecret";
+
+/// An S3 server that checks signatures.
+pub fn s3() -> Option<Server> {
+    let program = program("s3s-fs")?;
+    Some(start(|dir, port| {
+        fs::create_dir_all(dir.join("data").join(BUCKET)).unwrap();
+        let mut command = Command::new(&program);
+        command.args(["--host", "127.0.0.1", "--port", &port.to_string(), "--access-key", KEY, "--secret-key", SECRET]);
+        command.arg(dir.join("data")).env("RUST_LOG", "error");
+        command
+    }))
+}
