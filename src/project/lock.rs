@@ -9,23 +9,72 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{LOCK, ProjectPath};
-use crate::digest::Object;
+use crate::digest::{Object, ObjectKind};
 use crate::{Digest, Error, Result};
 
-/// The version of the format that this program writes.
-pub const VERSION: u64 = 1;
+/// The newest version of the format that this program knows. It writes the oldest that can say what there is to say:
+/// version 2 only where data has an origin.
+pub const VERSION: u64 = 2;
 
 const HEADER: &str = "# Written by mlx and kept in Git: the data and outputs that belong to this commit.\n";
 
 /// The content of the lock file.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lock {
-    /// What `mlx add` tracks.
-    #[serde(default, rename = "path")]
+    /// What `mlx add` and `mlx import` track.
     pub paths: BTreeMap<ProjectPath, Object>,
+    /// Where tracked paths were imported from; of no meaning for others.
+    pub origins: BTreeMap<ProjectPath, Origin>,
     /// What each step was made from and what it made.
-    #[serde(default, rename = "step")]
     pub steps: BTreeMap<String, LockedStep>,
+}
+
+/// Where a path was imported from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Origin {
+    /// A URL, or a repository and a path in it: `REPOSITORY#PATH`. Holds no secret.
+    pub url: String,
+    /// The Git revision that was asked for, where one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rev: Option<String>,
+    /// The commit that it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// What a server said of the version, such as an ETag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// What came from there; the path holds something else once it was changed here.
+    pub digest: Digest,
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+struct Written {
+    #[serde(default, rename = "path")]
+    paths: BTreeMap<ProjectPath, WrittenPath>,
+    #[serde(default, rename = "step")]
+    steps: BTreeMap<String, LockedStep>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenPath {
+    kind: ObjectKind,
+    digest: Digest,
+    size: u64,
+    files: u64,
+    origin: Option<WrittenOrigin>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenOrigin {
+    url: String,
+    rev: Option<String>,
+    commit: Option<String>,
+    version: Option<String>,
+    /// Written only where it differs from the path's own.
+    digest: Option<Digest>,
 }
 
 /// A step as it was last run or restored.
@@ -92,20 +141,29 @@ impl Lock {
         };
         let table: toml::Table = text.parse().map_err(|error| bad(place(&error)))?;
         match table.get("version").and_then(toml::Value::as_integer) {
-            Some(version) if version == VERSION as i64 => {}
+            Some(version) if (1..=VERSION as i64).contains(&version) => {}
             Some(version) if version > VERSION as i64 => {
                 return Err(Error::usage(format!("{name} has version {version}; this mlx knows up to {VERSION}"))
                     .with_hint("install a newer mlx"));
             }
             _ => return Err(bad(format!("{name} has no `version`; it seems to be cut off"))),
         }
-        toml::from_str(text).map_err(|error| bad(place(&error)))
+        let written: Written = toml::from_str(text).map_err(|error| bad(place(&error)))?;
+        let mut lock = Self { steps: written.steps, ..Self::default() };
+        for (path, WrittenPath { kind, digest, size, files, origin }) in written.paths {
+            if let Some(WrittenOrigin { url, rev, commit, version, digest: imported }) = origin {
+                let origin = Origin { url, rev, commit, version, digest: imported.unwrap_or(digest) };
+                lock.origins.insert(path.clone(), origin);
+            }
+            lock.paths.insert(path, Object { kind, digest, size, files });
+        }
+        Ok(lock)
     }
 
     /// The text of the file: the same lock always gives the same text.
     pub fn to_text(&self) -> String {
-        let mut text = head();
-        self.paths.iter().for_each(|(path, object)| text.push_str(&path_block(path, object)));
+        let mut text = head(self.paths.keys().any(|path| self.origins.contains_key(path)));
+        self.paths.iter().for_each(|(path, object)| text.push_str(&path_block(path, object, self.origins.get(path))));
         self.steps.iter().for_each(|(name, step)| text.push_str(&step_block(name, step)));
         text
     }
@@ -154,13 +212,23 @@ impl LockedStep {
 }
 
 /// What stands before the first block.
-pub(super) fn head() -> String {
-    format!("{HEADER}version = {VERSION}\n")
+pub(super) fn head(with_origins: bool) -> String {
+    format!("{HEADER}version = {}\n", if with_origins { 2 } else { 1 })
 }
 
 /// The block of a tracked path, and the empty line before it.
-pub(super) fn path_block(path: &ProjectPath, object: &Object) -> String {
-    format!("\n[path.{}]\n{}", quoted(&path.to_string()), object_lines(object))
+pub(super) fn path_block(path: &ProjectPath, object: &Object, origin: Option<&Origin>) -> String {
+    let origin = origin.map_or(String::new(), |origin| origin_line(origin, object));
+    format!("\n[path.{}]\n{}{origin}", quoted(&path.to_string()), object_lines(object))
+}
+
+fn origin_line(origin: &Origin, object: &Object) -> String {
+    let Origin { url, rev, commit, version, digest } = origin;
+    let digest = (*digest != object.digest).then(|| digest.to_string());
+    let optional = [("rev", rev), ("commit", commit), ("version", version), ("digest", &digest)];
+    let optional =
+        optional.into_iter().filter_map(|(key, value)| Some(format!(", {key} = {}", quoted(value.as_ref()?))));
+    format!("origin = {{ url = {}{} }}\n", quoted(url), optional.collect::<String>())
 }
 
 /// The block of a step, and the empty line before it.
@@ -177,7 +245,7 @@ fn object_lines(object: &Object) -> String {
 }
 
 /// A basic string of TOML, on one line whatever it holds.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for character in text.chars() {
@@ -203,7 +271,6 @@ fn is_conflict_marker(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::ObjectKind;
     use proptest::prelude::*;
 
     fn object(text: &[u8]) -> Object {
@@ -214,6 +281,14 @@ mod tests {
         let mut lock = Lock::default();
         let Ok(path) = ProjectPath::new(path) else { return lock };
         lock.paths.insert(path.clone(), object(b"a"));
+        let origin = Origin {
+            url: text.to_owned(),
+            rev: Some(text.to_owned()),
+            commit: None,
+            version: Some(text.to_owned()),
+            digest: Digest::of(text),
+        };
+        lock.origins.insert(path.clone(), origin);
         let step = LockedStep {
             key: Digest::of(text),
             cmd: text.to_owned(),
@@ -233,13 +308,24 @@ mod tests {
         let cases = [
             (conflict.as_str(), "Git left a merge conflict here"),
             (&good[..good.len() / 2], "mlx.lock, line "),
-            ("version = 99\n", "has version 99; this mlx knows up to 1"),
+            ("version = 99\n", "has version 99; this mlx knows up to 2"),
             ("", "has no `version`"),
         ];
         for (text, expected) in cases {
             let error = Lock::parse(text.as_bytes(), "mlx.lock").unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn only_origins_need_the_newer_version() {
+        let with = sample(b"data/x", "x");
+        let without = Lock { origins: BTreeMap::new(), ..with.clone() };
+
+        assert!(with.to_text().contains("\nversion = 2\n") && with.to_text().contains("\norigin = { url = \"x\", rev"));
+        assert!(without.to_text().contains("\nversion = 1\n"));
+        let text = without.to_text().replace("version = 1", "version = 2");
+        assert_eq!(Lock::parse(text.as_bytes(), "mlx.lock").unwrap(), without);
     }
 
     proptest! {

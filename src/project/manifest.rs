@@ -32,6 +32,10 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq)]
 pub struct DataSource {
     pub path: ProjectPath,
+    /// Where it is imported from: a URL, or `REPOSITORY#PATH`.
+    pub url: Option<String>,
+    /// The Git revision of that repository; its default branch where nothing is said.
+    pub rev: Option<String>,
     /// Where it stands, for messages: `mlx.toml, line 5`.
     pub place: String,
 }
@@ -259,12 +263,17 @@ pub fn check_name(name: &str) -> Result<(), String> {
 fn data_source(item: Item<'_>) -> Result<DataSource> {
     let place = item.place();
     if item.is_string() {
-        return Ok(DataSource { path: item.path()?, place });
+        return Ok(DataSource { path: item.path()?, url: None, rev: None, place });
     }
     let mut table = item.table("[data]".into())?;
     let path = table.require("path")?.path()?;
+    let url = table.take("url").map(Item::string).transpose()?;
+    let rev = table.take("rev").map(Item::string).transpose()?;
+    if rev.is_some() && !url.as_ref().is_some_and(|url| url.contains('#')) {
+        return Err(table.error("has a `rev`, which a `url` of the form \"REPOSITORY#PATH\" alone can have"));
+    }
     table.finish()?;
-    Ok(DataSource { path, place })
+    Ok(DataSource { path, url, rev, place })
 }
 
 fn params(item: Item<'_>) -> Result<Params> {

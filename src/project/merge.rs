@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::lock::{self, Lock};
+use super::lock::{self, Lock, Origin};
 use super::{LOCK, ProjectPath};
+use crate::digest::Object;
 
 /// A merged lock file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,17 +60,30 @@ pub fn merge(base: &[u8], ours: &[u8], theirs: &[u8]) -> Merged {
 }
 
 fn merge_locks(base: Option<&Lock>, ours: &Lock, theirs: &Lock) -> Merged {
-    let mut paths = merge_blocks(base.map(|base| &base.paths), &ours.paths, &theirs.paths);
-    part_overlapping(&mut paths, ours, theirs);
     let steps = merge_blocks(base.map(|base| &base.steps), &ours.steps, &theirs.steps);
-    let mut merged = Merged { text: lock::head(), conflicts: Vec::new() };
+    let (base, ours, theirs) = (base.map(tracked), tracked(ours), tracked(theirs));
+    let mut paths = merge_blocks(base.as_ref(), &ours, &theirs);
+    part_overlapping(&mut paths, &ours, &theirs);
+    let has_origin = |block: &Block<'_, Tracked<'_>>| match block {
+        Block::Taken((_, origin)) => origin.is_some(),
+        Block::Conflict { ours, theirs } => [ours, theirs].into_iter().flatten().any(|(_, origin)| origin.is_some()),
+    };
+    let mut merged = Merged { text: lock::head(paths.values().any(has_origin)), conflicts: Vec::new() };
     for (path, block) in paths {
-        merged.push(block, |object| lock::path_block(path, object), || Conflict::Path(path.to_string()));
+        let text = |(object, origin): &Tracked<'_>| lock::path_block(path, object, *origin);
+        merged.push(block, text, || Conflict::Path(path.to_string()));
     }
     for (name, block) in steps {
         merged.push(block, |step| lock::step_block(name, step), || Conflict::Step(name.clone()));
     }
     merged
+}
+
+/// What the block of a path says.
+type Tracked<'l> = (&'l Object, Option<&'l Origin>);
+
+fn tracked(lock: &Lock) -> BTreeMap<&ProjectPath, Tracked<'_>> {
+    lock.paths.iter().map(|(path, object)| (path, (object, lock.origins.get(path)))).collect()
 }
 
 /// What becomes of one block.
@@ -113,26 +127,24 @@ fn merge_blocks<'l, K: Ord, T: PartialEq>(
 }
 
 /// A path of one side that lies within a path of the other can't be tracked beside it.
-fn part_overlapping<'l>(
-    paths: &mut BTreeMap<&'l ProjectPath, Block<'l, crate::digest::Object>>,
-    ours: &'l Lock,
-    theirs: &'l Lock,
+fn part_overlapping<'l, T>(
+    paths: &mut BTreeMap<&'l &'l ProjectPath, Block<'l, T>>,
+    ours: &'l BTreeMap<&'l ProjectPath, T>,
+    theirs: &'l BTreeMap<&'l ProjectPath, T>,
 ) {
-    let taken = |paths: &BTreeMap<&'l ProjectPath, Block<'l, _>>, from: &'l Lock, other: &'l Lock| {
-        let is_alone = |path: &&ProjectPath| {
-            from.paths.contains_key(*path)
-                && !other.paths.contains_key(*path)
-                && matches!(paths.get(path), Some(Block::Taken(_)))
+    let taken = |from: &BTreeMap<&ProjectPath, T>, other: &BTreeMap<&ProjectPath, T>| {
+        let is_alone = |(path, block): &(&&'l &'l ProjectPath, &Block<'l, T>)| {
+            from.contains_key(**path) && !other.contains_key(**path) && matches!(block, Block::Taken(_))
         };
-        paths.keys().copied().filter(is_alone).collect::<Vec<_>>()
+        paths.iter().filter(is_alone).map(|(path, _)| *path).collect::<Vec<_>>()
     };
-    let (of_ours, of_theirs) = (taken(paths, ours, theirs), taken(paths, theirs, ours));
+    let (of_ours, of_theirs) = (taken(ours, theirs), taken(theirs, ours));
     let overlap = |a: &ProjectPath, b: &ProjectPath| a.is_within(b) || b.is_within(a);
     for path in of_ours.iter().filter(|path| of_theirs.iter().any(|other| overlap(path, other))) {
-        paths.insert(path, Block::Conflict { ours: ours.paths.get(path), theirs: None });
+        paths.insert(path, Block::Conflict { ours: ours.get(*path), theirs: None });
     }
     for path in of_theirs.iter().filter(|path| of_ours.iter().any(|other| overlap(path, other))) {
-        paths.insert(path, Block::Conflict { ours: None, theirs: theirs.paths.get(path) });
+        paths.insert(path, Block::Conflict { ours: None, theirs: theirs.get(*path) });
     }
 }
 
@@ -145,7 +157,7 @@ fn between_markers(ours: &str, theirs: &str) -> String {
 mod tests {
     use super::*;
     use crate::Digest;
-    use crate::digest::{Object, ObjectKind};
+    use crate::digest::ObjectKind;
     use crate::project::lock::LockedStep;
     use proptest::prelude::*;
 
@@ -169,6 +181,7 @@ mod tests {
         Lock {
             paths: paths.collect(),
             steps: steps.iter().map(|(name, cmd)| ((*name).to_owned(), step(cmd))).collect(),
+            ..Lock::default()
         }
     }
 

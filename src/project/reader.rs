@@ -124,7 +124,7 @@ impl<'t> Item<'t> {
 
     pub fn path(self) -> Result<ProjectPath> {
         match self.value.get_ref() {
-            DeValue::String(text) => ProjectPath::new(text.as_bytes()).map_err(|error| self.error(error)),
+            DeValue::String(text) => ProjectPath::from_text(text).map_err(|error| self.error(error)),
             _ => Err(self.wrong_type("a path")),
         }
     }

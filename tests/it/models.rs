@@ -62,7 +62,7 @@ fn train(project: &Project, id: &str, model: &str, metrics: &[(&str, f64)]) {
         deps: step.deps.clone(),
         outs: step.outs.clone(),
     };
-    let lock = Lock { paths: BTreeMap::new(), steps: [("train".to_owned(), locked_step)].into() };
+    let lock = Lock { steps: [("train".to_owned(), locked_step)].into(), ..Lock::default() };
     let run = Run {
         version: 1,
         id: id.parse().unwrap(),
