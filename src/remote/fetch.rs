@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::Transfer;
 use super::catalog::{Catalog, locate};
-use super::closure::Closure;
+use super::closure::{Closure, Wanted};
 use super::receive::{self, Task};
 use crate::digest::{Object, ObjectKind};
 use crate::store::pack::{Entry, Kind};
@@ -60,22 +60,21 @@ impl Transfer<'_> {
     /// What the remote does not have, or has damaged, after everything else was fetched.
     pub fn fetch(&self, catalog: &Catalog, roots: &[Object], repair: bool, dry_run: bool) -> Result<Fetched> {
         let closure = Closure::walk(roots, |digests| self.trees(catalog, digests))?;
-        let (missing, repaired) = self.missing(&closure, repair, dry_run)?;
-        let (plan, absent) = plan(catalog, &missing);
+        let (missing, present, repaired) = self.missing(&closure, repair, dry_run)?;
+        let (plan, absent, mut damaged) = plan(catalog, &missing, &closure);
         let mut fetched = Fetched {
             url: self.remote.url().to_owned(),
             dry_run,
             objects: plan.objects,
             bytes: plan.bytes,
             received_bytes: 0,
-            present: (closure.objects.len() - missing.len()) as u64,
+            present,
             repaired,
         };
-        let mut damaged = Vec::new();
         if !dry_run {
             let received = receive::carry_out(self, catalog, plan)?;
             fetched.received_bytes = received.bytes;
-            damaged = received.damaged;
+            damaged.extend(received.damaged);
         }
         let url = self.remote.url();
         if let Some(first) = damaged.first() {
@@ -117,7 +116,7 @@ impl Transfer<'_> {
                 ))
                 .with_hint("`mlx push` from a clone that has it brings it there")
             })?;
-            way.push(Object { kind: ObjectKind::File, digest: object.digest, size: 0, files: 0 });
+            way.push(Object { kind: ObjectKind::File, digest: object.digest, size: u64::MAX, files: 0 });
             match tree.get(name) {
                 Some(below) => object = below.clone(),
                 None => return Ok(None),
@@ -127,8 +126,8 @@ impl Transfer<'_> {
         Ok(Some(way))
     }
 
-    /// What is not in the store, sorted; and how many damaged objects were put aside.
-    fn missing(&self, closure: &Closure, repair: bool, dry_run: bool) -> Result<(Vec<Digest>, u64)> {
+    /// What is not in the store, sorted; how much is; and how many damaged objects were put aside.
+    fn missing(&self, closure: &Closure, repair: bool, dry_run: bool) -> Result<(Vec<Digest>, u64, u64)> {
         let wanted = closure.sorted();
         let packs = self.store.pack_files()?;
         let packed = locate(packs.iter().map(|pack| pack.index()), &wanted);
@@ -149,21 +148,30 @@ impl Transfer<'_> {
                 missing.push(*digest);
             }
         }
-        Ok((missing, repaired))
+        let present = (wanted.len() - missing.len()) as u64;
+        Ok((missing, present, repaired))
     }
 }
 
-/// How the missing objects come, and which of them are not on the remote.
-fn plan(catalog: &Catalog, missing: &[Digest]) -> (Plan, Vec<Digest>) {
-    let (mut plan, mut absent) = (Plan::default(), Vec::new());
+/// How the missing objects come; which of them are not on the remote; and which have another size there than who names them
+/// says, so that they can't be right.
+fn plan(catalog: &Catalog, missing: &[Digest], closure: &Closure) -> (Plan, Vec<Digest>, Vec<Digest>) {
+    let (mut plan, mut absent, mut damaged) = (Plan::default(), Vec::new(), Vec::new());
+    let mut sizes = vec![u64::MAX; missing.len()];
+    for Wanted { digest, size } in &closure.objects {
+        if let Ok(position) = missing.binary_search(digest) {
+            sizes[position] = *size;
+        }
+    }
     let mut by_pack: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for (digest, place) in missing.iter().zip(catalog.locate(missing)) {
+    for ((digest, place), size) in missing.iter().zip(catalog.locate(missing)).zip(sizes) {
         match place {
+            Some(place) if size != u64::MAX && catalog.entry(place).size != size => damaged.push(*digest),
             Some(place) => by_pack.entry(place.pack).or_default().push(place.slot),
             None => absent.push(*digest),
         }
     }
-    plan.objects = (missing.len() - absent.len()) as u64;
+    plan.objects = (missing.len() - absent.len() - damaged.len()) as u64;
     for (number, slots) in by_pack {
         let number = number as usize;
         let pack = &catalog.packs[number];
@@ -196,7 +204,7 @@ fn plan(catalog: &Catalog, missing: &[Digest]) -> (Plan, Vec<Digest>) {
             plan.tasks.push(Task::Part(number, part));
         }
     }
-    (plan, absent)
+    (plan, absent, damaged)
 }
 
 fn more(count: usize) -> String {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::catalog::{Catalog, Place, locate};
 use super::chunks::LARGEST_WHOLE;
-use super::closure::Closure;
+use super::closure::{Closure, Wanted};
 use super::{Transfer, send};
 use crate::digest::Object;
 use crate::store::StoreError;
@@ -114,8 +114,12 @@ impl Transfer<'_> {
             .zip(&is_whole)
             .map(|(pack, whole)| *whole && (!are_many || pack.length() >= SMALL_PACK_BYTES))
             .collect();
-        for digest in &closure.objects {
+        let mut is_planned = vec![false; missing.len()];
+        for Wanted { digest, .. } in &closure.objects {
             let Ok(position) = missing.binary_search(digest) else { continue };
+            if std::mem::replace(&mut is_planned[position], true) {
+                continue;
+            }
             let size = match here[position] {
                 Some(Place { pack, slot }) => packs[pack as usize].index().entry(slot as usize).map(|entry| entry.size),
                 None => self.store.size(digest),

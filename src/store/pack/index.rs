@@ -176,6 +176,12 @@ impl Index {
     fn sensible(&self, slot: &[u8; ENTRY]) -> Option<Entry> {
         let entry = Entry::decode(slot)?;
         let is_inside = entry.offset.checked_add(entry.stored).is_some_and(|end| end <= self.contents_end);
-        (is_inside && (entry.kind != Kind::Raw || entry.size == entry.stored)).then_some(entry)
+        let is_size = match entry.kind {
+            Kind::Raw => entry.stored == entry.size,
+            // Nobody compresses what does not shrink.
+            Kind::Zstd => entry.stored <= entry.size,
+            Kind::Recipe => true,
+        };
+        (is_inside && is_size).then_some(entry)
     }
 }
