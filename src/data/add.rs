@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::Workspace;
+use super::scan::Scan;
+use super::{Workspace, rules};
 use crate::digest::Object;
 use crate::event::Watch;
 use crate::project::git::Git;
@@ -36,7 +37,12 @@ pub fn add(project: &Project, workspace: &Workspace, paths: &[ProjectPath], watc
     let batch = workspace.store().batch()?;
     let mut objects = Vec::new();
     for path in paths {
-        let object = workspace.add(path, &batch, watch)?.ok_or_else(|| missing(path))?;
+        let mut scan = Scan::new(workspace, Some(&batch), watch);
+        let object = scan.object(path)?.ok_or_else(|| missing(path))?;
+        if object.files == 0 && scan.ignored() > 0 {
+            return Err(Error::usage(format!("all that `{path}` holds is ignored by .mlxignore"))
+                .with_hint("change the lines that name it; `!NAME` takes a name out again"));
+        }
         objects.push((path.clone(), object));
     }
     batch.commit()?;
@@ -69,6 +75,7 @@ fn check(
     }
     let full = project.resolve(path)?;
     let metadata = full.symlink_metadata().map_err(|_| missing(path))?;
+    rules::check(project, path)?;
     if metadata.is_symlink() {
         return Err(
             Error::usage(format!("`{path}` is a symbolic link")).with_hint("add the file or directory it points at")

@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use super::Workspace;
+use super::index::Lent;
+use super::index::block::Block;
+use super::scan::join;
 use super::tabular::TableDiff;
 use crate::digest::Object;
 use crate::event::Watch;
@@ -129,16 +132,29 @@ impl Files<'_> {
             if object == present.as_ref() {
                 continue;
             }
-            // The trees of the working tree are in no store: its files are listed one by one.
-            if let Some(object) = object {
-                flatten(self.workspace, path.as_bytes(), object, &mut self.before)?;
-            }
-            for (file, object) in self.workspace.files(path, watch)? {
-                match self.before.get(&file) {
-                    Some(same) if *same == object => drop(self.before.remove(&file)),
-                    _ => drop(self.after.insert(file, object)),
-                }
-            }
+            self.compare_present(path.as_bytes(), object, present.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// As [`Files::compare`] with what lies in the working tree, as the scan just before remembers it.
+    fn compare_present(&mut self, path: &[u8], before: Option<&Object>, after: Option<&Object>) -> Result<()> {
+        if before == after {
+            return Ok(());
+        }
+        let (old, new) = (before.filter(|object| object.is_directory()), after.filter(|object| object.is_directory()));
+        let tree = old.map(|object| self.workspace.store.tree(&object.digest)).transpose()?.unwrap_or_default();
+        let lent = new.and_then(|_| self.workspace.index.block(path));
+        let block = lent.as_ref().map(Lent::block);
+        let [is_old_file, is_new_file] = [old.is_none(), new.is_none()];
+        self.before.extend(before.filter(|_| is_old_file).map(|object| (path.to_vec(), object.clone())));
+        self.after.extend(after.filter(|_| is_new_file).map(|object| (path.to_vec(), object.clone())));
+        for Entry { name, object } in tree.entries() {
+            let present = block.and_then(|block| block.find(name)?.object());
+            self.compare_present(&join(path, name), Some(object), present.as_ref())?;
+        }
+        for known in block.iter().flat_map(Block::iter).filter(|known| tree.get(known.name).is_none()) {
+            self.compare_present(&join(path, known.name), None, known.object().as_ref())?;
         }
         Ok(())
     }

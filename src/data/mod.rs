@@ -6,12 +6,17 @@ mod cat;
 mod checkout;
 mod diff;
 mod index;
+mod read;
 mod restore;
+mod rules;
 mod scan;
+mod stage;
 mod status;
 pub mod tabular;
 mod transfer;
+mod twins;
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 pub use add::{Added, add};
@@ -20,14 +25,16 @@ pub use cat::{Found, find_file, write_file};
 pub use checkout::{CheckedOut, checkout};
 pub use diff::{Change, ChangeKind, Count, Diff, diff};
 pub use restore::Restored;
-pub use scan::FileObject;
 pub use status::{PathState, PathStatus, Status, status};
 pub use transfer::{Pulled, Selection, Versions, fetch, pull, push, verify_remote};
+
+use anyhow::Context;
 
 use self::index::Index;
 use crate::Result;
 use crate::digest::Object;
 use crate::event::Watch;
+use crate::fs::{Directory, quote};
 use crate::project::{Project, ProjectPath};
 use crate::store::{Batch, Store};
 
@@ -35,6 +42,8 @@ use crate::store::{Batch, Store};
 #[derive(Debug)]
 pub struct Workspace {
     root: PathBuf,
+    /// The root, open.
+    directory: Directory,
     scratch: PathBuf,
     store: Store,
     index: Index,
@@ -48,8 +57,11 @@ impl Workspace {
             crate::fs::create_dir_all(&project.state(""))?;
             crate::fs::replace(&ignore, &project.scratch(), |out| out.write_all(b"*\n"))?;
         }
+        let root = project.root().to_path_buf();
+        let directory = Directory::open(&root).with_context(|| format!("cannot enter `{}`", quote(&root)))?;
         Ok(Self {
-            root: project.root().to_path_buf(),
+            root,
+            directory,
             scratch: project.scratch(),
             store: Store::of(project)?,
             index: Index::open(&project.state("index")),
@@ -78,9 +90,9 @@ impl Workspace {
         scan::Scan::new(self, Some(batch), watch).object(path)
     }
 
-    /// Every file at or below a path, by the bytes of its path; empty directories do not show.
-    pub fn files(&self, path: &ProjectPath, watch: Watch<'_>) -> Result<Vec<FileObject>> {
-        scan::Scan::new(self, None, watch).files(path)
+    /// Where a path of the project, by its bytes, lies.
+    fn full(&self, path: &[u8]) -> PathBuf {
+        self.root.join(std::ffi::OsStr::from_bytes(path))
     }
 
     /// Removes what killed commands left of files they were writing, once that is older than a day. Returns how many.

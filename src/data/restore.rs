@@ -1,27 +1,24 @@
 //! Putting files back: a path of the working tree becomes exactly what an object says.
 //!
-//! What lies there and is in no store is never overwritten unless that is forced. Every file appears whole, by a rename;
-//! nothing is written through an existing file.
-
-use std::collections::HashSet;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+//! A scan first tells what lies there; the plan compares that with the object, without looking at the disk again. What is
+//! in no store is never overwritten unless that is forced. New files are written beside the working tree and appear by a
+//! rename, whole directories at once where they are new ([`super::stage`]).
 
 use anyhow::Context;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::Workspace;
-use super::index::{Stat, now_ns};
+use super::index::block::{Block, Known};
+use super::index::{Kind, Lent, Stat};
+use super::scan::{Scan, join};
+use super::{Workspace, read, twins};
 use crate::digest::{Object, ObjectKind};
-use crate::event::{Event, Unit, Watch};
-use crate::fs::{self, quote};
+use crate::event::Watch;
+use crate::fs::{self, Directory, Names, quote};
 use crate::project::ProjectPath;
 use crate::store::StoreError;
 use crate::store::tree::{Entry, Tree};
-use crate::{Digest, Error, Kind, Result};
+use crate::{Error, Result};
 
 /// What a restore did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -39,23 +36,52 @@ impl std::ops::AddAssign for Restored {
     }
 }
 
-/// What has to change, found before anything is touched. Removals come first, the deepest paths ahead.
+/// What has to change, found before anything is touched.
 #[derive(Default)]
-struct Plan {
-    removed: Vec<(PathBuf, bool)>,
-    directories: Vec<PathBuf>,
-    files: Vec<(Vec<u8>, Object)>,
+pub(super) struct Plan {
+    /// Removals come first, the deepest paths ahead.
+    pub removed: Vec<Removal>,
+    /// The directories that get other content, each before those below it.
+    pub places: Vec<Place>,
     /// Files that would be lost: their content is in no store.
-    unsaved: Vec<PathBuf>,
-    bytes: u64,
+    unsaved: Vec<Vec<u8>>,
+    pub is_forced: bool,
 }
+
+pub(super) struct Removal {
+    pub path: Vec<u8>,
+    /// What it was when the plan was made; `None` for a directory and for what has no content.
+    pub stat: Option<Stat>,
+    pub is_directory: bool,
+}
+
+/// A directory that becomes what a tree says, or a file that is tracked by itself.
+#[derive(Default)]
+pub(super) struct Place {
+    pub path: Vec<u8>,
+    /// The tree and its object; for a file by itself, a tree of one entry with the file's name.
+    pub tree: Tree,
+    pub object: Option<Object>,
+    pub is_new: bool,
+    pub writes: Vec<Write>,
+}
+
+/// An entry of the tree that is written.
+pub(super) struct Write {
+    pub entry: usize,
+    /// What it replaces.
+    pub replaced: Option<Replaced>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Replaced(pub Stat);
 
 impl Workspace {
     /// Makes `path` exactly this object. Files that are right already are not touched.
     ///
     /// # Errors
-    /// A `Usage` error, before anything is changed, when content would be lost that is in no store and `force` is not set;
-    /// the errors of the store when an object is missing or damaged.
+    /// A `Usage` error, before anything is changed, when content would be lost that is in no store and `force` is not set,
+    /// or when two names are one to the file system; the errors of the store when an object is missing or damaged.
     pub fn restore(&self, path: &ProjectPath, object: &Object, force: bool, watch: Watch<'_>) -> Result<Restored> {
         self.restore_all(&[(path.clone(), object.clone())], force, watch)
     }
@@ -64,11 +90,12 @@ impl Workspace {
     pub fn restore_all(&self, wanted: &[(ProjectPath, Object)], force: bool, watch: Watch<'_>) -> Result<Restored> {
         let mut plans = Vec::new();
         for (path, object) in wanted {
-            if self.object_unless(force, path, watch)?.as_ref() == Some(object) {
+            let present = self.present(force, path, watch)?;
+            if present.as_ref() == Some(object) {
                 continue;
             }
-            let mut plan = Plan::default();
-            self.plan(path.as_bytes(), Some(object), &mut plan, force)?;
+            let mut plan = Plan { is_forced: force, ..Plan::default() };
+            Planner { workspace: self, plan: &mut plan, watch }.path(path, Some(object), present.as_ref())?;
             self.check(path, &plan)?;
             plans.push((path, plan));
         }
@@ -84,241 +111,274 @@ impl Workspace {
     /// # Errors
     /// As [`Workspace::restore`]: content that is in no store stays unless `force` is set.
     pub fn remove(&self, path: &ProjectPath, force: bool, watch: Watch<'_>) -> Result<Restored> {
-        if self.object_unless(force, path, watch)?.is_none() && path.below(&self.root).symlink_metadata().is_err() {
-            return Ok(Restored::default());
-        }
-        let mut plan = Plan::default();
-        self.plan(path.as_bytes(), None, &mut plan, force)?;
+        let present = self.present(force, path, watch)?;
+        let mut plan = Plan { is_forced: force, ..Plan::default() };
+        Planner { workspace: self, plan: &mut plan, watch }.path(path, None, present.as_ref())?;
         self.check(path, &plan)?;
         self.carry_out(path, plan, watch)
     }
 
     /// The content of a path, read so that the index knows every file of it; what can't have a version (a pipe, a
     /// repository) stops only who may not give it up.
-    fn object_unless(&self, force: bool, path: &ProjectPath, watch: Watch<'_>) -> Result<Option<Object>> {
-        match self.object(path, watch) {
-            Err(error) if force && error.kind() == Kind::Usage => Ok(None),
-            result => result,
+    fn present(&self, force: bool, path: &ProjectPath, watch: Watch<'_>) -> Result<Option<Object>> {
+        let mut scan = Scan::new(self, None, watch);
+        if force {
+            scan = scan.lenient();
         }
+        scan.object(path)
     }
 
-    /// Compares what lies at `path` with what should; the index knows every file from the scan just before.
-    fn plan(&self, path: &[u8], wanted: Option<&Object>, plan: &mut Plan, force: bool) -> Result<()> {
-        let full = self.full(path);
-        let metadata = full.symlink_metadata().ok();
-        let is_directory = metadata.as_ref().is_some_and(std::fs::Metadata::is_dir);
-        match wanted {
-            Some(object) if object.is_directory() => {
-                let tree = self.store.tree(&object.digest)?;
-                if !is_directory {
-                    if metadata.is_some() {
-                        self.plan_removal(path, plan, force)?;
-                    }
-                    plan.directories.push(full.clone());
-                    return self.plan_new(path, &tree, plan);
-                }
-                let mut present = names(&full)?;
-                for Entry { name, object } in tree.entries() {
-                    present.remove(name);
-                    self.plan(&join(path, name), Some(object), plan, force)?;
-                }
-                let mut others: Vec<Vec<u8>> = present.into_iter().collect();
-                others.sort_unstable();
-                others.iter().try_for_each(|name| self.plan_removal(&join(path, name), plan, force))
-            }
-            Some(object) => {
-                if let Some(metadata) = metadata {
-                    if self.is_right(path, &full, &metadata, object)? {
-                        return Ok(());
-                    }
-                    match is_directory {
-                        true => self.plan_removal(path, plan, force)?,
-                        false => self.check_saved(path, &full, &metadata, plan, force)?,
-                    }
-                }
-                self.plan_file(path, object, plan);
-                Ok(())
-            }
-            None => self.plan_removal(path, plan, force),
-        }
-    }
-
-    fn plan_new(&self, path: &[u8], tree: &Tree, plan: &mut Plan) -> Result<()> {
-        for Entry { name, object } in tree.entries() {
-            let path = join(path, name);
-            match object.is_directory() {
-                true => {
-                    plan.directories.push(self.full(&path));
-                    self.plan_new(&path, &self.store.tree(&object.digest)?, plan)?;
-                }
-                false => self.plan_file(&path, object, plan),
-            }
-        }
-        Ok(())
-    }
-
-    fn plan_file(&self, path: &[u8], object: &Object, plan: &mut Plan) {
-        plan.bytes += object.size;
-        plan.files.push((path.to_vec(), object.clone()));
-    }
-
-    fn plan_removal(&self, path: &[u8], plan: &mut Plan, force: bool) -> Result<()> {
-        let full = self.full(path);
-        let Ok(metadata) = full.symlink_metadata() else { return Ok(()) };
-        if metadata.is_dir() {
-            let mut names: Vec<Vec<u8>> = names(&full)?.into_iter().collect();
-            names.sort_unstable();
-            names.iter().try_for_each(|name| self.plan_removal(&join(path, name), plan, force))?;
-        } else {
-            self.check_saved(path, &full, &metadata, plan, force)?;
-        }
-        plan.removed.push((full, metadata.is_dir()));
-        Ok(())
-    }
-
-    /// Whether the file at `path` is what it should be, so that it need not be touched.
-    fn is_right(&self, path: &[u8], full: &Path, metadata: &std::fs::Metadata, object: &Object) -> Result<bool> {
-        if metadata.is_symlink() || metadata.is_dir() {
-            let is_link = metadata.is_symlink() && object.kind == ObjectKind::Link;
-            return Ok(is_link && link_digest(full)? == object.digest);
-        }
-        let is_executable = std::os::unix::fs::MetadataExt::mode(metadata) & 0o100 != 0;
-        let is_kind = object.kind == if is_executable { ObjectKind::Executable } else { ObjectKind::File };
-        Ok(is_kind && self.known_digest(path, full, metadata)? == Some(object.digest))
-    }
-
-    /// Notes a file whose content would be lost.
-    fn check_saved(
-        &self,
-        path: &[u8],
-        full: &Path,
-        metadata: &std::fs::Metadata,
-        plan: &mut Plan,
-        force: bool,
-    ) -> Result<()> {
-        // A link's target is named by the link, which any tree restores.
-        if force || metadata.is_symlink() {
-            return Ok(());
-        }
-        let digest = self.known_digest(path, full, metadata)?;
-        if digest.is_none_or(|digest| self.store.size(&digest) != Some(metadata.len())) {
-            plan.unsaved.push(full.to_path_buf());
-        }
-        Ok(())
-    }
-
-    /// The digest of a regular file; `None` for what has no content to keep.
-    fn known_digest(&self, path: &[u8], full: &Path, metadata: &std::fs::Metadata) -> Result<Option<Digest>> {
-        if !metadata.is_file() {
-            return Ok(None);
-        }
-        let stat = Stat::of(metadata);
-        if let Some(digest) = self.index.lookup(path, &stat) {
-            return Ok(Some(digest));
-        }
-        let cannot = || format!("cannot read `{}`", quote(full));
-        let read_at = now_ns();
-        let file = std::fs::File::open(full).with_context(cannot)?;
-        let (digest, _) = crate::digest::of_reader(file).with_context(cannot)?;
-        self.index.remember(path, stat, digest, read_at);
-        Ok(Some(digest))
-    }
-
-    /// Refuses a plan that would lose content or that the store can't fill.
+    /// Refuses a plan that would lose content, that the store can't fill or that the file system can't hold.
     fn check(&self, path: &ProjectPath, plan: &Plan) -> Result<()> {
         let more = |count: usize| if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
         if let Some(first) = plan.unsaved.first() {
-            let more = more(plan.unsaved.len());
-            return Err(Error::usage(format!(
-                "`{}`{more} holds changes that are in no store",
-                quote(self.relative(first))
-            ))
-            .with_hint(format!("keep them with `mlx add {path}`, or give them up with `--force`")));
+            let (first, more) = (fs::escape(first), more(plan.unsaved.len()));
+            return Err(Error::usage(format!("`{first}`{more} holds changes that are in no store"))
+                .with_hint(format!("keep them with `mlx add {path}`, or give them up with `--force`")));
         }
-        let missing: Vec<_> = plan.files.iter().filter(|(_, object)| !self.store.contains(&object.digest)).collect();
-        if let Some((first, object)) = missing.first() {
-            let (first, more) = (fs::escape(first), more(missing.len()));
+        let missing = plan.places.par_iter().flat_map_iter(|place| {
+            let writes = place.writes.iter().map(|write| &place.tree.entries()[write.entry]);
+            writes.filter(|entry| !self.store.contains(&entry.object.digest)).map(move |entry| (place, entry))
+        });
+        let missing: Vec<(&Place, &Entry)> = missing.collect();
+        if let Some((place, Entry { name, object })) = missing.first() {
+            let (first, more) = (fs::escape(&place.below(name)), more(missing.len()));
             return Err(Error::from(StoreError::Missing { digest: object.digest })
                 .context(format!("cannot bring back `{first}`{more}")));
         }
-        Ok(())
+        plan.places.iter().try_for_each(|place| twins::check(self, &place.path, &place.tree))
+    }
+}
+
+impl Place {
+    /// The path of one of its entries.
+    pub fn below(&self, name: &[u8]) -> Vec<u8> {
+        if self.path.is_empty() { name.to_vec() } else { join(&self.path, name) }
+    }
+}
+
+struct Planner<'a> {
+    workspace: &'a Workspace,
+    plan: &'a mut Plan,
+    watch: Watch<'a>,
+}
+
+impl<'a> Planner<'a> {
+    /// Plans for a path as the lock names it.
+    fn path(&mut self, path: &ProjectPath, wanted: Option<&Object>, present: Option<&Object>) -> Result<()> {
+        let bytes = path.as_bytes();
+        let status = path.below(&self.workspace.root).symlink_metadata();
+        // A link in the place of a tracked path was read through; it goes, what it leads to stays.
+        let is_link = status.as_ref().is_ok_and(std::fs::Metadata::is_symlink);
+        let present = match present {
+            _ if is_link => {
+                self.plan.removed.push(Removal { path: bytes.to_vec(), stat: None, is_directory: false });
+                None
+            }
+            None => None,
+            Some(object) if status.as_ref().is_ok_and(std::fs::Metadata::is_dir) => {
+                Some(Item::Directory(object.clone()))
+            }
+            Some(_) => Some(self.file(bytes)),
+        };
+        match wanted {
+            Some(object) if object.is_directory() => self.directory(bytes, object, present),
+            Some(object) => {
+                let parent = path.parent();
+                let name = parent.as_ref().map_or(bytes, |parent| &bytes[parent.as_bytes().len() + 1..]);
+                let tree = Tree::new(vec![Entry { name: name.to_vec(), object: object.clone() }]);
+                let path = parent.map_or(Vec::new(), |parent| parent.as_bytes().to_vec());
+                let mut place = Place { path, tree, ..Place::default() };
+                self.entry(&mut place, 0, bytes, object, present)?;
+                self.plan.places.extend(Some(place).filter(|place| !place.writes.is_empty()));
+                Ok(())
+            }
+            None => present.map_or(Ok(()), |present| self.remove(bytes, &present, false)),
+        }
     }
 
-    fn carry_out(&self, path: &ProjectPath, plan: Plan, watch: Watch<'_>) -> Result<Restored> {
-        // A directory that goes must let go of what it holds.
-        for (full, _) in plan.removed.iter().filter(|(_, is_directory)| *is_directory) {
-            let cannot = || format!("cannot remove `{}`", quote(full));
-            let mut permissions = full.symlink_metadata().with_context(cannot)?.permissions();
-            if permissions.mode() & 0o200 == 0 {
-                permissions.set_mode(permissions.mode() | 0o700);
-                std::fs::set_permissions(full, permissions).with_context(cannot)?;
+    /// What the index knows of a file that was just scanned by itself.
+    fn file(&self, path: &[u8]) -> Item {
+        let known = |lent: &Lent<'_>, name: &[u8]| lent.block().find(name).map(Item::of);
+        let own = self.workspace.index.block(path).and_then(|lent| known(&lent, b""));
+        own.unwrap_or_else(|| {
+            let slash = path.iter().rposition(|byte| *byte == b'/');
+            let parent = slash.and_then(|slash| self.workspace.index.block(&path[..slash]));
+            parent.and_then(|lent| known(&lent, &path[slash.map_or(0, |slash| slash + 1)..])).unwrap_or(Item::Other)
+        })
+    }
+
+    /// Plans for a directory that should be there.
+    fn directory(&mut self, path: &[u8], wanted: &Object, present: Option<Item>) -> Result<()> {
+        let tree = self.workspace.store.tree(&wanted.digest)?;
+        let is_new = match &present {
+            Some(Item::Directory(object)) if object == wanted => return Ok(()),
+            Some(Item::Directory(_)) => false,
+            Some(item) => {
+                self.remove(path, item, true)?;
+                true
+            }
+            None => true,
+        };
+        let at = self.plan.places.len();
+        let mut place = Place { path: path.to_vec(), object: Some(wanted.clone()), is_new, ..Place::default() };
+        // Its place in the order is before those below it.
+        self.plan.places.push(Place::default());
+        let there = if is_new { There::default() } else { self.there(path)? };
+        for (entry, Entry { name, object }) in tree.entries().iter().enumerate() {
+            let below = join(path, name);
+            let present = self.present(&there, &below, name)?;
+            match object.is_directory() {
+                true => self.directory(&below, object, present)?,
+                false => self.entry(&mut place, entry, &below, object, present)?,
             }
         }
-        for (full, is_directory) in &plan.removed {
-            let removed = if *is_directory { std::fs::remove_dir(full) } else { std::fs::remove_file(full) };
-            removed.with_context(|| format!("cannot remove `{}`", quote(full)))?;
+        place.tree = tree;
+        for known in there.block().iter().flat_map(Block::iter) {
+            if place.tree.get(known.name).is_none() {
+                self.remove(&join(path, known.name), &Item::of(known), false)?;
+            }
         }
-        self.full(path.as_bytes()).parent().map_or(Ok(()), fs::create_dir_all)?;
-        plan.directories.iter().try_for_each(|directory| fs::create_dir_all(directory))?;
-        let id = format!("restore {path}");
-        let (what, total) = (format!("Restoring `{path}`"), Some(plan.files.len() as u64));
-        watch.events.emit(Event::Started { id: id.clone(), what, total, unit: Unit::Files });
-        let done = std::sync::atomic::AtomicU64::new(0);
-        let result = plan.files.par_iter().try_for_each(|(path, object)| {
-            watch.interrupt.check()?;
-            self.write(path, object)?;
-            let done = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
-            watch.events.emit(Event::Progress { id: id.clone(), done });
-            Ok::<(), Error>(())
-        });
-        watch.events.emit(Event::Finished { id: id.clone() });
-        result?;
-        let files_removed = plan.removed.iter().filter(|(_, is_directory)| !is_directory).count() as u64;
-        Ok(Restored { files_written: plan.files.len() as u64, bytes_written: plan.bytes, files_removed })
-    }
-
-    fn write(&self, path: &[u8], object: &Object) -> Result<()> {
-        let full = self.full(path);
-        if object.kind == ObjectKind::Link {
-            let target = self.store.read(&object.digest)?;
-            let scratch = fs::temporary_dir(&self.scratch)?;
-            let temporary = scratch.path().join("link");
-            std::os::unix::fs::symlink(OsStr::from_bytes(&target), &temporary)
-                .and_then(|()| std::fs::rename(&temporary, &full))
-                .with_context(|| format!("cannot make the link `{}`", quote(&full)))?;
-            return Ok(());
-        }
-        let is_executable = object.kind == ObjectKind::Executable;
-        self.store.export(&object.digest, &full, is_executable, &self.scratch, self.store.link())?;
-        let metadata = full.symlink_metadata().with_context(|| format!("cannot read `{}`", quote(&full)))?;
-        self.index.remember(path, Stat::of(&metadata), object.digest, now_ns());
+        self.plan.places[at] = place;
         Ok(())
     }
 
-    fn full(&self, path: &[u8]) -> PathBuf {
-        self.root.join(OsStr::from_bytes(path))
+    /// Plans for a file or a link that should be there.
+    fn entry(
+        &mut self,
+        place: &mut Place,
+        entry: usize,
+        path: &[u8],
+        wanted: &Object,
+        present: Option<Item>,
+    ) -> Result<()> {
+        let replaced = match &present {
+            Some(Item::File { object, .. }) if object == wanted => return Ok(()),
+            Some(Item::File { object, stat }) => {
+                self.check_saved(path, object);
+                Some(Replaced(*stat))
+            }
+            Some(other) => {
+                self.remove(path, other, true)?;
+                None
+            }
+            None => None,
+        };
+        place.writes.push(Write { entry, replaced });
+        Ok(())
     }
 
-    fn relative<'p>(&self, full: &'p Path) -> &'p Path {
-        full.strip_prefix(&self.root).unwrap_or(full)
+    /// Plans that what lies at a path goes; what is ignored stays, unless something else `must` lie there.
+    fn remove(&mut self, path: &[u8], present: &Item, must: bool) -> Result<()> {
+        let (stat, is_directory) = match present {
+            Item::File { object, stat } => {
+                self.check_saved(path, object);
+                (Some(*stat), false)
+            }
+            Item::Other => (None, false),
+            Item::Directory(_) => {
+                let there = self.there(path)?;
+                for known in there.block().iter().flat_map(Block::iter) {
+                    self.remove(&join(path, known.name), &Item::of(known), must)?;
+                }
+                for name in there.names.iter().filter(|_| must) {
+                    let below = join(path, name.to_bytes());
+                    if there.find(name.to_bytes()).is_none()
+                        && let Some(item) = self.hidden(&below)?
+                    {
+                        self.remove(&below, &item, must)?;
+                    }
+                }
+                (None, true)
+            }
+        };
+        self.plan.removed.push(Removal { path: path.to_vec(), stat, is_directory });
+        Ok(())
+    }
+
+    /// Notes a file whose content would be lost. A link's target is named by the link, which any tree restores.
+    fn check_saved(&mut self, path: &[u8], object: &Object) {
+        if !self.plan.is_forced
+            && object.kind != ObjectKind::Link
+            && self.workspace.store.size(&object.digest) != Some(object.size)
+        {
+            self.plan.unsaved.push(path.to_vec());
+        }
+    }
+
+    /// What lies in a directory that was just scanned.
+    fn there(&self, path: &[u8]) -> Result<There<'a>> {
+        let names = self.workspace.directory.open_below(path).and_then(|directory: Directory| directory.names());
+        let names = match names {
+            Ok(names) => names,
+            Err(error) if read::is_gone(&error) => Names::default(),
+            Err(error) => {
+                let full = self.workspace.full(path);
+                return Err(error).with_context(|| format!("cannot list `{}`", quote(full))).map_err(Into::into);
+            }
+        };
+        Ok(There { names, block: self.workspace.index.block(path) })
+    }
+
+    /// What lies under a name in a directory, ignored or not.
+    fn present(&self, there: &There<'_>, path: &[u8], name: &[u8]) -> Result<Option<Item>> {
+        match there.find(name) {
+            Some(item) => Ok(Some(item)),
+            None if there.names.position(name).is_some() => self.hidden(path),
+            None => Ok(None),
+        }
+    }
+
+    /// What lies at a path that the scan passed over, because it is ignored.
+    fn hidden(&self, path: &[u8]) -> Result<Option<Item>> {
+        let Ok(path) = ProjectPath::new(path) else { return Ok(Some(Item::Other)) };
+        let mut scan = Scan::new(self.workspace, None, self.watch).unruled();
+        if self.plan.is_forced {
+            scan = scan.lenient();
+        }
+        let full = path.below(&self.workspace.root);
+        // A link is taken for what it is, which the scan of a path by itself does not.
+        if full.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) {
+            return Ok(Some(Item::Other));
+        }
+        Ok(scan.object(&path)?.map(|object| match full.is_dir() {
+            true => Item::Directory(object),
+            false => self.file(path.as_bytes()),
+        }))
     }
 }
 
-fn names(directory: &Path) -> Result<HashSet<Vec<u8>>> {
-    use std::os::unix::ffi::OsStringExt;
-    let cannot = || format!("cannot list `{}`", quote(directory));
-    let mut names = HashSet::new();
-    for entry in std::fs::read_dir(directory).with_context(cannot)? {
-        names.insert(entry.with_context(cannot)?.file_name().into_vec());
+/// What lies under one name, owned.
+#[derive(Debug)]
+enum Item {
+    File { object: Object, stat: Stat },
+    Directory(Object),
+    Other,
+}
+
+impl Item {
+    fn of(known: Known<'_>) -> Self {
+        match (known.object(), known.kind) {
+            (Some(object), Kind::Object(ObjectKind::Directory)) => Self::Directory(object),
+            (Some(object), _) => Self::File { object, stat: known.stat },
+            (None, _) => Self::Other,
+        }
     }
-    Ok(names)
 }
 
-fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
-    [path, b"/", name].concat()
+/// A directory of the working tree: its names now, and what the scan knows of those that are not ignored.
+#[derive(Default)]
+struct There<'a> {
+    names: Names,
+    block: Option<Lent<'a>>,
 }
 
-fn link_digest(full: &Path) -> Result<Digest> {
-    let target = std::fs::read_link(full).with_context(|| format!("cannot read the link `{}`", quote(full)))?;
-    Ok(Digest::of(target.as_os_str().as_bytes()))
+impl There<'_> {
+    fn block(&self) -> Option<Block<'_>> {
+        self.block.as_ref().map(Lent::block)
+    }
+
+    fn find(&self, name: &[u8]) -> Option<Item> {
+        self.block()?.find(name).map(Item::of)
+    }
 }

@@ -1,20 +1,25 @@
 //! Reading the working tree: every file's digest, from the index where it did not change.
+//!
+//! A directory is opened once, listed, and its entries are looked at from there; of a file that did not change this is
+//! all. A directory none of whose entries changed makes the tree that the index remembers.
 
-use std::fs::Metadata;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::ffi::CStr;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use rayon::prelude::*;
+use rustix::fs::FileType;
 
 use super::Workspace;
-use super::index::{Stat, now_ns};
-use crate::digest::{self, Object, ObjectKind};
+use super::index::block::{Block, Known};
+use super::index::{Builder, Index, Kind, Stat, is_settled, now_ns};
+use super::read::{self, Content};
+use super::rules::{self, Rules};
+use crate::digest::{Object, ObjectKind};
 use crate::event::{Event, Unit, Watch};
-use crate::fs::quote;
+use crate::fs::{Directory, Names, quote};
 use crate::project::ProjectPath;
 use crate::store::Batch;
 use crate::store::tree::{Entry, Tree};
@@ -24,51 +29,92 @@ use crate::{Digest, Error, Result};
 const MAXIMUM_DEPTH: usize = 500;
 /// A file that goes on changing while it is read is read this often.
 const ATTEMPTS: usize = 3;
-
-/// A file by the bytes of its project path, and its content.
-pub type FileObject = (Vec<u8>, Object);
+/// Handing fewer names than this to other threads costs more than it brings.
+const FEW_NAMES: usize = 256;
 
 /// One pass over a path, with or without storing what is read.
 pub struct Scan<'a> {
     workspace: &'a Workspace,
     batch: Option<&'a Batch>,
     watch: Watch<'a>,
+    /// Whether what has no version is passed over, instead of being an error.
+    is_lenient: bool,
+    /// Whether what `.mlxignore` names is read as well.
+    is_unruled: bool,
     /// Names the work in progress events.
     id: String,
     files_done: AtomicU64,
-    /// Collects every file met, where somebody wants them.
-    listed: Option<Arc<Mutex<Vec<FileObject>>>>,
+    /// What `.mlxignore` kept out.
+    ignored: AtomicU64,
+}
+
+/// What lies under a name.
+#[derive(Debug)]
+enum Found {
+    /// What the index has at this position of the directory's block.
+    Same(usize),
+    /// Something that has to be looked at more closely.
+    Changed(rustix::fs::Stat),
+    /// A file or link that was read, or was known under another name.
+    New(Known<'static>),
+    Directory(Option<Object>),
+    Other,
+    /// It went after it was listed, as a step at work may do: it was never there.
+    Gone,
 }
 
 impl<'a> Scan<'a> {
     pub fn new(workspace: &'a Workspace, batch: Option<&'a Batch>, watch: Watch<'a>) -> Self {
-        Self { workspace, batch, watch, id: String::new(), files_done: AtomicU64::new(0), listed: None }
+        let (files_done, ignored) = Default::default();
+        Self { workspace, batch, watch, is_lenient: false, is_unruled: false, id: String::new(), files_done, ignored }
     }
 
-    pub fn object(mut self, path: &ProjectPath) -> Result<Option<Object>> {
+    /// Passes over what has no version; a directory that holds such a thing is like no tree.
+    pub fn lenient(mut self) -> Self {
+        self.is_lenient = true;
+        self
+    }
+
+    /// Reads what is ignored, too.
+    pub fn unruled(mut self) -> Self {
+        self.is_unruled = true;
+        self
+    }
+
+    /// How many names `.mlxignore` kept out.
+    pub fn ignored(&self) -> u64 {
+        self.ignored.load(Ordering::Relaxed)
+    }
+
+    pub fn object(&mut self, path: &ProjectPath) -> Result<Option<Object>> {
         let full = path.below(&self.workspace.root);
         self.check_link(path, &full)?;
-        let metadata = match full.metadata() {
-            Ok(metadata) => metadata,
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
-                self.workspace.index.forget_below(path.as_bytes());
+        let status = match rustix::fs::stat(&full) {
+            Ok(status) => status,
+            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => {
+                self.index().forget(path.as_bytes());
                 return Ok(None);
             }
-            Err(error) => return Err(error).with_context(|| format!("cannot read `{path}`")).map_err(Into::into),
+            Err(error) => {
+                return Err(std::io::Error::from(error))
+                    .with_context(|| format!("cannot read `{path}`"))
+                    .map_err(Into::into);
+            }
         };
-        if !metadata.is_dir() {
-            let (object, _) = self.file(path.as_bytes(), &full, &metadata)?;
-            return Ok(Some(object));
+        if FileType::from_raw_mode(status.st_mode) != FileType::Directory {
+            return self.single(path, &full, status);
         }
         self.id = format!("{} {path}", if self.batch.is_some() { "add" } else { "read" });
         let what = format!("{} `{path}`", if self.batch.is_some() { "Adding" } else { "Reading" });
         self.watch.events.emit(Event::Started { id: self.id.clone(), what, total: None, unit: Unit::Files });
-        let result = self.directory(path.as_bytes(), &full, 0);
+        let rules = if self.is_unruled { Ok(None) } else { Rules::above(&self.workspace.root, path.as_bytes()) };
+        let result = rules.and_then(|rules| self.directory(path.as_bytes(), Directory::open(&full), rules, 0));
         self.watch.events.emit(Event::Finished { id: self.id.clone() });
         let object = result?;
-        // Whatever this pass did not meet is gone.
-        self.workspace.index.forget_below(path.as_bytes());
-        Ok(Some(object))
+        if object.is_none() {
+            self.index().forget(path.as_bytes());
+        }
+        Ok(object)
     }
 
     /// Refuses a path that is itself a link out of the project.
@@ -87,141 +133,397 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Every file below `path` with its object.
-    pub fn files(mut self, path: &ProjectPath) -> Result<Vec<FileObject>> {
-        let files: Arc<Mutex<Vec<FileObject>>> = Arc::default();
-        self.listed = Some(files.clone());
-        let object = self.object(path)?;
-        let mut files = std::mem::take(&mut *files.lock().unwrap_or_else(PoisonError::into_inner));
-        if let Some(object) = object.filter(|object| !object.is_directory()) {
-            files.push((path.as_bytes().to_vec(), object));
+    /// A path that is a file: remembered by itself, or with the directory that it lies in.
+    fn single(&self, path: &ProjectPath, full: &Path, status: rustix::fs::Stat) -> Result<Option<Object>> {
+        let index = self.index();
+        let own = index.block(path.as_bytes());
+        let known = own.as_ref().and_then(|lent| lent.block().find(b""));
+        let (parent, name) = path.parent().map_or((None, path.as_bytes()), |parent| {
+            let name = &path.as_bytes()[parent.as_bytes().len() + 1..];
+            (index.block(parent.as_bytes()), name)
+        });
+        let known = known.or_else(|| parent.as_ref().and_then(|lent| lent.block().find(name)));
+        if let Some(known) = known.filter(|known| self.is_same(known, &status)) {
+            return Ok(known.object());
         }
-        Ok(files)
+        let place = crate::fs::c_name(path.as_bytes()).with_context(|| format!("cannot read `{path}`"))?;
+        let known = match self.read(&self.workspace.directory, &place, path.as_bytes(), full, status, true)? {
+            Found::New(known) => known,
+            Found::Other => return Ok(Some(self.unlike_any(path.as_bytes()))),
+            _ => return Ok(None),
+        };
+        let mut builder = Builder::default();
+        builder.push(&known);
+        index.forget(path.as_bytes());
+        index.remember(path.as_bytes(), builder, None);
+        Ok(known.object())
     }
 
-    fn directory(&self, path: &[u8], full: &Path, depth: usize) -> Result<Object> {
+    /// The tree of a directory; `None` where it went while it was read.
+    fn directory(
+        &self,
+        path: &[u8],
+        opened: std::io::Result<Directory>,
+        rules: Option<Arc<Rules>>,
+        depth: usize,
+    ) -> Result<Option<Object>> {
+        self.watch.interrupt.check()?;
+        let full = || self.workspace.full(path);
         if depth > MAXIMUM_DEPTH {
-            return Err(Error::failed(format!("directories nest more than {MAXIMUM_DEPTH} deep: `{}`", quote(full))));
+            return Err(Error::failed(format!("directories nest more than {MAXIMUM_DEPTH} deep: `{}`", quote(full()))));
         }
-        let cannot = || format!("cannot list `{}`", quote(full));
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(full).with_context(cannot)? {
-            names.push(entry.with_context(cannot)?.file_name().into_vec());
+        let directory = match opened {
+            Ok(directory) => directory,
+            Err(error) if read::is_gone(&error) => return Ok(None),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot list `{}`", quote(full()))).map_err(Into::into);
+            }
+        };
+        let mut names = directory.names().with_context(|| format!("cannot list `{}`", quote(full())))?;
+        let rules = self.rules(&directory, &names, path, rules)?;
+        let lent = self.index().block(path);
+        let old = lent.as_ref().map(|lent| lent.block());
+        let found = self.entries(&directory, &mut names, path, old, rules.as_deref())?;
+        // Not held while others are open below it: directories nest deeper than files may be open.
+        drop(directory);
+        let found = self.directories(found, &names, path, rules.as_ref(), depth)?;
+        let Seen { object, block } = self.seen(path, &names, &found, old)?;
+        for gone in old.iter().flat_map(Block::iter).filter(Known::is_directory) {
+            let is_there = names.position(gone.name).is_some_and(|at| matches!(found[at], Found::Directory(Some(_))));
+            if !is_there {
+                self.index().forget(&join(path, gone.name));
+            }
         }
-        let entry = |name: Vec<u8>| -> Result<Option<Entry>> {
-            self.watch.interrupt.check()?;
-            let full = full.join(std::ffi::OsStr::from_bytes(&name));
-            if name == b".git" || name == b".mlx" {
-                return Err(Error::usage(format!("`{}` can't be part of tracked data", quote(&full)))
+        if let Some(block) = block {
+            let is_tree = !found.iter().any(|found| matches!(found, Found::Other));
+            self.index().remember(path, block, Some(&object).filter(|_| is_tree));
+        }
+        Ok(Some(object))
+    }
+
+    /// The rules that hold in a directory.
+    fn rules(
+        &self,
+        directory: &Directory,
+        names: &Names,
+        path: &[u8],
+        above: Option<Arc<Rules>>,
+    ) -> Result<Option<Arc<Rules>>> {
+        let Some(at) = names.position(rules::FILE).filter(|_| !self.is_unruled) else { return Ok(above) };
+        let text = directory.file(names.get(at)).and_then(|mut file| {
+            let mut text = Vec::new();
+            std::io::Read::read_to_end(&mut file, &mut text).map(|_| text)
+        });
+        match text {
+            Ok(text) => Rules::parse(above, path, &text).map(Some),
+            // It went, or it is a directory or a link: that says nothing.
+            Err(error) if read::is_gone(&error) || error.kind() == std::io::ErrorKind::IsADirectory => Ok(above),
+            Err(error) => Err(error)
+                .with_context(|| format!("cannot read `{}`", quote(self.workspace.full(&join(path, rules::FILE)))))
+                .map_err(Into::into),
+        }
+    }
+
+    /// Looks at every name, and reads what changed; directories are left for later, ignored names are dropped.
+    fn entries(
+        &self,
+        directory: &Directory,
+        names: &mut Names,
+        path: &[u8],
+        old: Option<Block<'_>>,
+        rules: Option<&Rules>,
+    ) -> Result<Vec<Found>> {
+        let look = |at: usize| self.look(directory, names.get(at), at, path, old);
+        let mut found: Vec<Found> = match names.len() {
+            0..FEW_NAMES => (0..names.len()).map(look).collect::<Result<_>>()?,
+            count => (0..count).into_par_iter().with_min_len(FEW_NAMES).map(look).collect::<Result<_>>()?,
+        };
+        if let Some(rules) = rules {
+            let mut is_kept = found.iter().enumerate().map(|(at, found)| {
+                let is_directory = matches!(found, Found::Directory(_));
+                !rules.ignore(&join(path, names.get(at).to_bytes()), is_directory)
+            });
+            let is_kept: Vec<bool> = is_kept.by_ref().collect();
+            let mut kept = is_kept.iter();
+            found.retain(|_| *kept.next().expect("one for each"));
+            let mut kept = is_kept.iter();
+            names.retain(|_| *kept.next().expect("one for each"));
+            self.ignored.fetch_add(is_kept.iter().filter(|is_kept| !**is_kept).count() as u64, Ordering::Relaxed);
+        }
+        self.check_names(names, &mut found, path)?;
+        let same = found.iter().filter(|found| matches!(found, Found::Same(_))).count() as u64;
+        let read = |(at, found): (usize, &mut Found)| {
+            let Found::Changed(status) = *found else { return Ok::<(), Error>(()) };
+            let name = names.get(at);
+            let file = join(path, name.to_bytes());
+            let is_known_name =
+                old.and_then(|old| old.find(name.to_bytes())).is_some_and(|k| k.stat.inode == status.st_ino);
+            let moved = if is_known_name { None } else { self.moved(directory, name, &file, &status) };
+            *found = match moved {
+                Some(known) => Found::New(known),
+                None => self.read(directory, name, &file, &self.workspace.full(&file), status, false)?,
+            };
+            self.count(1);
+            Ok(())
+        };
+        match found.len() as u64 - same {
+            0..2 => found.iter_mut().enumerate().try_for_each(read)?,
+            _ => found.par_iter_mut().enumerate().try_for_each(read)?,
+        }
+        self.count(same);
+        Ok(found)
+    }
+
+    /// Refuses what belongs to Git and to mlx.
+    fn check_names(&self, names: &Names, found: &mut [Found], path: &[u8]) -> Result<()> {
+        for name in [&b".git"[..], b".mlx"] {
+            let Some(at) = names.position(name) else { continue };
+            if !self.is_lenient {
+                let full = self.workspace.full(&join(path, name));
+                return Err(Error::usage(format!("`{}` can't be part of tracked data", quote(full)))
                     .with_hint("move it elsewhere: Git and mlx keep their own files there"));
             }
-            let path = [path, b"/", &name].concat();
-            let object = match self.entry(&path, &full, depth) {
-                Err(error) if self.is_gone(&error, &full) => return Ok(None),
-                object => object?,
-            };
-            if let Some(listed) = self.listed.as_ref().filter(|_| !object.is_directory()) {
-                listed.lock().unwrap_or_else(PoisonError::into_inner).push((path, object.clone()));
+            found[at] = Found::Other;
+        }
+        Ok(())
+    }
+
+    /// What lies under a name, as far as its stat tells.
+    fn look(
+        &self,
+        directory: &Directory,
+        name: &CStr,
+        at: usize,
+        path: &[u8],
+        old: Option<Block<'_>>,
+    ) -> Result<Found> {
+        let status = match directory.stat(name) {
+            Ok(status) => status,
+            Err(error) if read::is_gone(&error) => return Ok(Found::Gone),
+            Err(error) => {
+                let full = self.workspace.full(&join(path, name.to_bytes()));
+                return Err(error).with_context(|| format!("cannot read `{}`", quote(full))).map_err(Into::into);
             }
-            Ok(Some(Entry { name, object }))
         };
-        let entries = match names.len() {
-            // Handing a few names to other threads costs more than it brings.
-            0..4 => names.into_iter().filter_map(|name| entry(name).transpose()).collect::<Result<Vec<_>>>()?,
-            _ => names.into_par_iter().filter_map(|name| entry(name).transpose()).collect::<Result<Vec<_>>>()?,
-        };
-        let tree = Tree::new(entries);
-        match self.batch {
-            Some(batch) => batch.put_tree(&tree),
-            None => Ok(tree.object(Digest::of(tree.encode()))),
+        if FileType::from_raw_mode(status.st_mode) == FileType::Directory {
+            return Ok(Found::Directory(None));
         }
+        let Some(old) = old else { return Ok(Found::Changed(status)) };
+        // In a directory with the names that it had, each stands where it stood.
+        let position = match at < old.len() && old.get(at).name == name.to_bytes() {
+            true => Some(at),
+            false => old.position(name.to_bytes()).ok(),
+        };
+        let position = position.filter(|position| self.is_same(&old.get(*position), &status));
+        Ok(position.map_or(Found::Changed(status), Found::Same))
     }
 
-    /// Whether what was listed went before it was read, as a step at work may do. Something may lie there again by now;
-    /// who stores must not take a fault of the store for that.
-    fn is_gone(&self, error: &Error, full: &Path) -> bool {
-        let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-        kind == Some(std::io::ErrorKind::NotFound) && (self.batch.is_none() || full.symlink_metadata().is_err())
+    /// Whether what is known still holds, and is in the store where it should get there.
+    fn is_same(&self, known: &Known<'_>, status: &rustix::fs::Stat) -> bool {
+        known.is_settled
+            && known.stat == Stat::of(status)
+            && known.kind == kind(status)
+            && self.batch.is_none_or(|_| self.workspace.store.size(&known.digest) == Some(known.size))
     }
 
-    /// The object of what a directory lists under a name.
-    fn entry(&self, path: &[u8], full: &Path, depth: usize) -> Result<Object> {
-        let metadata = full.symlink_metadata().with_context(|| format!("cannot read `{}`", quote(full)))?;
-        match metadata.file_type() {
-            kind if kind.is_dir() => self.directory(path, full, depth + 1),
-            kind if kind.is_symlink() => self.link(full),
-            _ => {
-                let (object, is_known) = self.file(path, full, &metadata)?;
-                self.count(is_known);
-                Ok(object)
+    /// A file that the index knows under another name. One in a directory that was renamed has the stat that it had. One
+    /// that was renamed itself has another time of change, which is then explained by the old name leading to it no more;
+    /// that it is the same file, and no new one with the old one's inode, is told by the time of its birth.
+    fn moved(
+        &self,
+        directory: &Directory,
+        name: &CStr,
+        path: &[u8],
+        status: &rustix::fs::Stat,
+    ) -> Option<Known<'static>> {
+        let stat = Stat::of(status);
+        let read_at = now_ns();
+        let content = self.index().with_inode(stat.inode, |other, known| {
+            let is_alike = known.stat.size == stat.size && known.stat.mtime_ns == stat.mtime_ns;
+            let is_file = matches!(known.kind, Kind::Object(ObjectKind::File | ObjectKind::Executable));
+            if !is_alike || !is_file || other == path {
+                return None;
             }
-        }
+            let is_here = || known.stat.ctime_ns == stat.ctime_ns || self.is_renamed(directory, name, other, known);
+            let is_stored = || self.batch.is_none_or(|_| self.workspace.store.size(&known.digest) == Some(known.size));
+            (is_here() && is_stored()).then_some((known.digest, known.born_ns))
+        });
+        let (digest, born_ns) = content?;
+        let kind = kind(status);
+        let is_settled = is_settled(&stat, read_at);
+        Some(Known { name: b"", kind, digest, size: stat.size, files: 1, stat, born_ns, is_settled })
     }
 
-    fn link(&self, full: &Path) -> Result<Object> {
-        let target = std::fs::read_link(full).with_context(|| format!("cannot read the link `{}`", quote(full)))?;
-        let target = target.as_os_str().as_bytes();
-        let digest = match self.batch {
-            Some(batch) => batch.put_bytes(target)?,
-            None => Digest::of(target),
+    fn is_renamed(&self, directory: &Directory, name: &CStr, old: &[u8], known: &Known<'_>) -> bool {
+        let born_ns = read::born_ns(directory, name);
+        let is_born_then = known.born_ns != 0 && born_ns == known.born_ns;
+        let leads_elsewhere = || {
+            let old = crate::fs::c_name(old).and_then(|old| self.workspace.directory.stat(&old));
+            old.is_err_and(|error| read::is_gone(&error))
         };
-        Ok(Object { kind: ObjectKind::Link, digest, size: target.len() as u64, files: 1 })
+        is_born_then && leads_elsewhere()
     }
 
-    /// The object of a file, and whether it was known without reading.
-    fn file(&self, path: &[u8], full: &Path, metadata: &Metadata) -> Result<(Object, bool)> {
-        if !metadata.is_file() {
-            let kind = match metadata.file_type() {
-                kind if kind.is_fifo() => "a named pipe",
-                kind if kind.is_socket() => "a socket",
-                _ => "a device",
-            };
-            return Err(Error::usage(format!(
-                "`{}` is {kind}; only files, directories and links have versions",
-                quote(full)
-            )));
-        }
-        let kind = if metadata.mode() & 0o100 == 0 { ObjectKind::File } else { ObjectKind::Executable };
-        let object = |digest, size| Object { kind, digest, size, files: 1 };
-        let mut stat = Stat::of(metadata);
-        let index = &self.workspace.index;
-        if let Some(digest) = index.lookup(path, &stat)
-            && (self.batch.is_none() || self.workspace.store.size(&digest) == Some(stat.size))
-        {
-            return Ok((object(digest, stat.size), true));
-        }
+    /// Reads a file or a link, again where it changes meanwhile.
+    fn read(
+        &self,
+        directory: &Directory,
+        name: &CStr,
+        path: &[u8],
+        full: &Path,
+        mut status: rustix::fs::Stat,
+        is_followed: bool,
+    ) -> Result<Found> {
         for _ in 0..ATTEMPTS {
             self.watch.interrupt.check()?;
             let read_at = now_ns();
-            let (digest, size) = self.read(full)?;
-            let after = full.metadata().with_context(|| format!("cannot read `{}`", quote(full)))?;
-            let after = Stat::of(&after);
-            if after == stat && size == stat.size {
-                index.remember(path, stat, digest, read_at);
-                return Ok((object(digest, size), false));
+            let stat = Stat::of(&status);
+            let content = match FileType::from_raw_mode(status.st_mode) {
+                FileType::RegularFile => read::file(directory, name, full, is_followed, &stat, self.batch)?,
+                FileType::Symlink => read::link(directory, name, full, &stat, self.batch)?,
+                FileType::Directory => return Ok(Found::Gone),
+                _ if self.is_lenient => return Ok(Found::Other),
+                other => return Err(no_version(other, full)),
+            };
+            if let Content::Read { digest, size, born_ns } = content {
+                let is_settled = is_settled(&stat, read_at);
+                let kind = kind(&status);
+                return Ok(Found::New(Known { name: b"", kind, digest, size, files: 1, stat, born_ns, is_settled }));
             }
-            stat = after;
+            status = match if is_followed { rustix::fs::stat(full).map_err(Into::into) } else { directory.stat(name) } {
+                Ok(status) => status,
+                Err(error) if read::is_gone(&error) => return Ok(Found::Gone),
+                Err(error) => {
+                    return Err(error)
+                        .with_context(|| format!("cannot read `{}`", crate::fs::escape(path)))
+                        .map_err(Into::into);
+                }
+            };
         }
         Err(Error::failed(format!("`{}` keeps changing while it is read", quote(full)))
             .with_hint("wait until the program that writes it is done, then run this again"))
     }
 
-    fn read(&self, full: &Path) -> Result<(Digest, u64)> {
-        match self.batch {
-            Some(batch) => batch.put_file(full),
-            None => {
-                let cannot = || format!("cannot read `{}`", quote(full));
-                let file = std::fs::File::open(full).with_context(cannot)?;
-                Ok(digest::of_reader(file).with_context(cannot)?)
-            }
+    /// Goes down into the directories that were found.
+    fn directories(
+        &self,
+        mut found: Vec<Found>,
+        names: &Names,
+        path: &[u8],
+        rules: Option<&Arc<Rules>>,
+        depth: usize,
+    ) -> Result<Vec<Found>> {
+        let below: Vec<usize> = (0..found.len()).filter(|at| matches!(found[*at], Found::Directory(None))).collect();
+        let scan = |at: &usize| {
+            let path = join(path, names.get(*at).to_bytes());
+            let object =
+                self.directory(&path, self.workspace.directory.open_below(&path), rules.cloned(), depth + 1)?;
+            Ok((*at, object))
+        };
+        let objects: Vec<(usize, Option<Object>)> = match below.len() {
+            0..2 => below.iter().map(scan).collect::<Result<_>>()?,
+            _ => below.par_iter().map(scan).collect::<Result<_>>()?,
+        };
+        for (at, object) in objects {
+            found[at] = object.map_or(Found::Gone, |object| Found::Directory(Some(object)));
         }
+        Ok(found)
     }
 
-    fn count(&self, is_known: bool) {
-        let done = self.files_done.fetch_add(1, Ordering::Relaxed) + 1;
-        // Looking at an unchanged file is too quick to tell about each.
-        if !is_known || done.is_multiple_of(256) {
+    /// The tree that was found, and what to remember where it is not what the index had.
+    fn seen(&self, path: &[u8], names: &Names, found: &[Found], old: Option<Block<'_>>) -> Result<Seen> {
+        if let Some(tree) = old.and_then(|old| self.unchanged(found, &old)) {
+            return Ok(Seen { object: tree, block: None });
+        }
+        let mut builder = Builder::with_capacity(found.len());
+        let mut entries = Vec::with_capacity(found.len());
+        let mut others = Vec::new();
+        for (at, found) in found.iter().enumerate() {
+            let name = names.get(at).to_bytes();
+            let known = match found {
+                Found::Same(position) => old.expect("it is where this was found").get(*position),
+                Found::New(known) => Known { name, ..*known },
+                Found::Directory(Some(object)) => directory_entry(name, object),
+                Found::Other => {
+                    others.push(name);
+                    Known { name, kind: Kind::Other, ..directory_entry(name, &self.unlike_any(b"")) }
+                }
+                Found::Gone | Found::Changed(_) | Found::Directory(None) => continue,
+            };
+            builder.push(&known);
+            entries.extend(known.object().map(|object| Entry { name: name.to_vec(), object }));
+        }
+        let tree = Tree::new(entries);
+        let object = match self.batch {
+            _ if !others.is_empty() => self.unlike_any(&[path, &others.concat()].concat()),
+            Some(batch) => batch.put_tree(&tree)?,
+            None => tree.object(Digest::of(tree.encode())),
+        };
+        Ok(Seen { object, block: Some(builder) })
+    }
+
+    /// The tree of the block, if all that was found is what the block has.
+    fn unchanged(&self, found: &[Found], old: &Block<'_>) -> Option<Object> {
+        let is_same = |(at, found): (usize, &Found)| match found {
+            Found::Same(position) => *position == at,
+            Found::Directory(Some(object)) => old.get(at).object().as_ref() == Some(object),
+            _ => false,
+        };
+        let tree = old.tree().filter(|_| found.len() == old.len() && found.iter().enumerate().all(is_same))?;
+        self.batch.is_none_or(|_| self.workspace.store.contains(&tree.digest)).then_some(tree)
+    }
+
+    /// An object that nothing else is, for what has no version.
+    fn unlike_any(&self, path: &[u8]) -> Object {
+        let digest = Digest::of([b"mlx: no version\0", path].concat());
+        Object { kind: ObjectKind::Directory, digest, size: 0, files: 0 }
+    }
+
+    fn count(&self, files: u64) {
+        if files > 0 {
+            let done = self.files_done.fetch_add(files, Ordering::Relaxed) + files;
             self.watch.events.emit(Event::Progress { id: self.id.clone(), done });
         }
     }
+
+    fn index(&self) -> &'a Index {
+        &self.workspace.index
+    }
+}
+
+/// What a directory was found to be.
+struct Seen {
+    object: Object,
+    block: Option<Builder>,
+}
+
+pub fn directory_entry<'n>(name: &'n [u8], object: &Object) -> Known<'n> {
+    let Object { kind, digest, size, files } = *object;
+    let (stat, born_ns) = Default::default();
+    Known { name, kind: Kind::Object(kind), digest, size, files, stat, born_ns, is_settled: true }
+}
+
+/// What a stat says the entry is.
+fn kind(status: &rustix::fs::Stat) -> Kind {
+    match FileType::from_raw_mode(status.st_mode) {
+        FileType::RegularFile if status.st_mode & 0o100 == 0 => Kind::Object(ObjectKind::File),
+        FileType::RegularFile => Kind::Object(ObjectKind::Executable),
+        FileType::Symlink => Kind::Object(ObjectKind::Link),
+        FileType::Directory => Kind::Object(ObjectKind::Directory),
+        _ => Kind::Other,
+    }
+}
+
+fn no_version(kind: FileType, full: &Path) -> Error {
+    let kind = match kind {
+        FileType::Fifo => "a named pipe",
+        FileType::Socket => "a socket",
+        _ => "a device",
+    };
+    Error::usage(format!("`{}` is {kind}; only files, directories and links have versions", quote(full)))
+}
+
+/// A path below a directory.
+pub fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
+    [directory, name].join(&b'/')
 }

@@ -1,8 +1,10 @@
 //! Files as mlx writes them: atomically, durably, under locks; and file names as text.
 
+mod directory;
 mod lock;
 mod name;
 
+pub use directory::{Directory, Names, c_name};
 pub use lock::{FileLock, Holder};
 pub use name::{escape, quote, unescape};
 

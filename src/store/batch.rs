@@ -63,6 +63,16 @@ impl Batch {
         self.put_reader(bytes, bytes.len() as u64).map(|(digest, _)| digest)
     }
 
+    /// As [`Batch::put_bytes`], for who gives them away.
+    pub fn put_content(&self, content: Vec<u8>) -> Result<Digest> {
+        if content.len() > SMALL_BYTES {
+            return self.put_bytes(&content);
+        }
+        let digest = Digest::of(&content);
+        self.put_small(digest, content)?;
+        Ok(digest)
+    }
+
     /// Adds the content of a file, reading it once; returns its digest and size.
     pub fn put_file(&self, path: &Path) -> Result<(Digest, u64)> {
         let cannot = || format!("cannot store `{}`", quote(path));

@@ -1,11 +1,14 @@
 //! Objects as files of the working tree or of a release.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::Context;
+use rustix::fs::AtFlags;
 
 use super::{Content, Store, damaged};
 use crate::digest;
@@ -48,9 +51,6 @@ impl Store {
     /// Makes `path` another name of a loose object; `None`, and nothing changed, where that can't be.
     fn hard_link(&self, digest: &Digest, path: &Path, scratch: &Path) -> Result<Option<u64>> {
         let Content::Loose(object) = self.open_object(digest)? else { return Ok(None) };
-        // Whoever could write through the link would change the object.
-        let is_writable =
-            |file: &File| file.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o333 != 0);
         if is_writable(&object) {
             return Ok(None);
         }
@@ -68,6 +68,23 @@ impl Store {
         }
     }
 
+    /// As [`Store::export`] with [`Link::Hard`], under a name in an open directory; `false`, and nothing made, where that
+    /// can't be. What it made must be thrown away on an error.
+    pub fn link_into(&self, digest: &Digest, directory: impl AsFd, name: &CStr) -> Result<bool> {
+        let Content::Loose(object) = self.open_object(digest)? else { return Ok(false) };
+        let is_linked = !is_writable(&object)
+            && rustix::fs::linkat(rustix::fs::CWD, self.path_of(digest), directory, name, AtFlags::empty()).is_ok();
+        if is_linked {
+            self.check_content(digest, object)?;
+        }
+        Ok(is_linked)
+    }
+
+    /// Writes the content of an object, checked, to an empty file: an error means that the file must be thrown away.
+    pub fn copy_into(&self, digest: &Digest, to: &mut File) -> Result<()> {
+        self.clone_or_copy(digest, to).map(drop)
+    }
+
     /// Shares the blocks where the file system can, else copies; the content is checked either way.
     fn clone_or_copy(&self, digest: &Digest, to: &mut File) -> Result<u64> {
         let Content::Loose(object) = self.open_object(digest)? else { return self.copy_to(digest, to) };
@@ -83,4 +100,9 @@ impl Store {
             (found, _) => Err(damaged(digest, format!("its content hashes to {found}"))),
         }
     }
+}
+
+/// Whether somebody could write through a link, and so change the object.
+fn is_writable(object: &File) -> bool {
+    object.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o333 != 0)
 }

@@ -1,0 +1,125 @@
+//! `.mlxignore`: what lies in the working tree and has no versions, in the syntax of `.gitignore`.
+//!
+//! Such a file may lie at the project's root and in every directory, and speaks of what lies beside and below it; the one
+//! nearest to a path decides. One inside tracked data is data itself, so that it comes with its version.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+use crate::fs::escape;
+use crate::project::{Project, ProjectPath};
+use crate::{Error, Result};
+
+/// The name of the file.
+pub const FILE: &[u8] = b".mlxignore";
+
+/// What the files of a directory and of those above it say.
+#[derive(Debug)]
+pub struct Rules {
+    above: Option<Arc<Rules>>,
+    /// The directory, relative to the project; empty for its root.
+    directory: Vec<u8>,
+    lines: Gitignore,
+}
+
+impl Rules {
+    /// Reads the text of a file that lies in `directory`.
+    pub fn parse(above: Option<Arc<Self>>, directory: &[u8], text: &[u8]) -> Result<Arc<Self>> {
+        let mut builder = GitignoreBuilder::new(".");
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let bad = |why: String| {
+                let file = escape(&below(directory, FILE));
+                Error::usage(format!("{file}, line {}: {why}", number + 1))
+                    .with_hint("the lines are those of a `.gitignore`: `man gitignore` tells their syntax")
+            };
+            let line = std::str::from_utf8(line).map_err(|_| bad("the text is not UTF-8".into()))?;
+            builder.add_line(None, line).map_err(|error| bad(error.to_string()))?;
+        }
+        let lines = builder.build().map_err(|error| Error::usage(error.to_string()))?;
+        Ok(Arc::new(Self { above, directory: directory.to_vec(), lines }))
+    }
+
+    /// The rules that stand above what lies in `directory`: those of the project's root and of all on the way to it, its
+    /// own not among them.
+    pub fn above(root: &Path, path: &[u8]) -> Result<Option<Arc<Self>>> {
+        let mut rules = None;
+        let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(slash, _)| slash);
+        for directory in std::iter::once(&path[..0]).chain(slashes.map(|slash| &path[..slash])) {
+            let file = root.join(OsStr::from_bytes(directory)).join(OsStr::from_bytes(FILE));
+            // What is no file says nothing.
+            if file.is_file() {
+                rules = Some(Self::parse(rules, directory, &crate::fs::read(&file)?)?);
+            }
+        }
+        Ok(rules)
+    }
+
+    /// Whether what lies at `path` in the directory of these rules or below it is ignored, if nothing above it is.
+    pub fn ignore(&self, path: &[u8], is_directory: bool) -> bool {
+        let relative = path.strip_prefix(self.directory.as_slice()).unwrap_or(path);
+        let relative = Path::new(OsStr::from_bytes(relative.strip_prefix(b"/").unwrap_or(relative)));
+        match self.lines.matched(relative, is_directory) {
+            ignore::Match::Ignore(_) => true,
+            ignore::Match::Whitelist(_) => false,
+            ignore::Match::None => self.above.as_ref().is_some_and(|above| above.ignore(path, is_directory)),
+        }
+    }
+}
+
+/// Refuses a path that is ignored, or lies in something that is.
+pub fn check(project: &Project, path: &ProjectPath) -> Result<()> {
+    let bytes = path.as_bytes();
+    let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(slash, _)| slash);
+    for end in ends.chain([bytes.len()]) {
+        let part = &bytes[..end];
+        let is_directory = end < bytes.len() || path.below(project.root()).is_dir();
+        if Rules::above(project.root(), part)?.is_some_and(|rules| rules.ignore(part, is_directory)) {
+            return Err(Error::usage(format!("`{}` is ignored by .mlxignore", escape(part)))
+                .with_hint("change the line that names it; `!NAME` takes a name out again"));
+        }
+    }
+    Ok(())
+}
+
+fn below(directory: &[u8], name: &[u8]) -> Vec<u8> {
+    if directory.is_empty() { name.to_vec() } else { [directory, name].join(&b'/') }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_file_decides() {
+        let root = Rules::parse(None, b"", b"*.log\n/data/cache/\n# remark\n").unwrap();
+        let data = Rules::parse(Some(root), b"data", b"!keep.log\n/top\nsub/*.tmp\n").unwrap();
+        let cases: [(&[u8], bool, bool); 9] = [
+            (b"data/a.log", false, true),
+            (b"data/x/keep.log", false, false),
+            (b"data/cache", true, true),
+            (b"data/cache", false, false),
+            (b"data/top", false, true),
+            (b"data/x/top", false, false),
+            (b"data/sub/a.tmp", false, true),
+            (b"data/x/sub/a.tmp", false, false),
+            (b"data/cat.png", false, false),
+        ];
+
+        for (path, is_directory, expected) in cases {
+            assert_eq!(data.ignore(path, is_directory), expected, "{}", escape(path));
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_no_pattern_is_named() {
+        let error = Rules::parse(None, b"data", b"*.log\n[z-a]\n").unwrap_err().to_string();
+
+        assert!(error.contains("data/.mlxignore, line 2"), "{error}");
+    }
+}
