@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::backend::{Directory, buckets};
+use super::backend::{Directory, WebDav, buckets};
 use super::location::{Location, without_secrets};
 use super::retry::Retry;
 use super::{Access, Remote};
@@ -16,7 +16,8 @@ pub fn open(url: &str, base: &Path, access: &Access) -> Result<Arc<dyn Remote>> 
     let backend: Box<dyn Remote> = match Location::parse(url, base, access.home.as_deref())? {
         Location::Directory(path) => Box::new(Directory::new(path)),
         Location::Bucket(bucket) => Box::new(buckets::open(bucket, access)?),
-        Location::Ssh(_) | Location::Http(_) => {
+        Location::Http(url) => Box::new(WebDav::new(url, access)?),
+        Location::Ssh(_) => {
             return Err(Error::usage(format!("`{}` is not spoken yet", without_secrets(url))));
         }
     };

@@ -39,6 +39,14 @@ fn s3_access(port: u16, secret: &str) -> Access {
     ])
 }
 
+fn webdav() -> Option<Place> {
+    let server = services::webdav("http://127.0.0.1:9/")?;
+    let url = format!("http://127.0.0.1:{}/auth/a/prefix", server.port);
+    let variables = [("MLX_REMOTE_WEB_USER", services::USER), ("MLX_REMOTE_WEB_PASSWORD", services::PASSWORD)];
+    let remote = mlx::remote::open(&url, Path::new("/"), &access(&variables).named("web")).unwrap();
+    Some(Place { remote, _alive: Box::new(server) })
+}
+
 /// With these variables, and little patience.
 pub fn access(variables: &[(&str, &str)]) -> Access {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -71,7 +79,7 @@ fn run(place: fn() -> Option<Place>, rule: fn(&dyn Remote)) {
 }
 
 suite! {
-    directory, s3;
+    directory, s3, webdav;
     (
         what_is_written_reads_back,
         a_range_is_read_alone,
@@ -92,6 +100,11 @@ suite! {
 #[test]
 fn exactly_one_of_many_creates_in_a_directory() {
     run(directory, rules::exactly_one_creates);
+}
+
+#[test]
+fn exactly_one_of_many_creates_on_a_web_server() {
+    run(webdav, rules::exactly_one_creates);
 }
 
 fn write(remote: &dyn Remote, name: &str, bytes: &[u8]) {
@@ -329,4 +342,64 @@ fn a_machine_without_credentials_says_so_soon() {
 
     assert!(matches!(error.downcast_ref(), Some(RemoteError::Denied(_))), "{error:?}");
     assert!(error.hint().unwrap().contains("AWS_ACCESS_KEY_ID"), "{error:?}");
+}
+
+/// The remote at a path of the web server, reached with these variables.
+fn web(server: &services::Server, path: &str, variables: &[(&str, &str)]) -> Arc<dyn Remote> {
+    let url = format!("http://127.0.0.1:{}/{path}", server.port);
+    mlx::remote::open(&url, Path::new("/"), &access(variables).named("web")).unwrap()
+}
+
+#[test]
+fn a_web_server_for_reading_is_read_and_refuses_the_rest() {
+    let Some(server) = services::webdav("http://127.0.0.1:9/") else { return };
+    write(&*web(&server, "open", &[]), "packs/a", b"content");
+    let remote = web(&server, "read", &[]);
+
+    assert_eq!(read(&*remote, "packs/a"), b"content");
+    let refusals = [
+        remote.list("packs").unwrap_err(),
+        remote.create("packs/b", b"").unwrap_err(),
+        remote.delete("packs/a").unwrap_err(),
+    ];
+    for error in refusals {
+        assert!(matches!(error.downcast_ref(), Some(RemoteError::Unsupported(_))), "{error:?}");
+    }
+}
+
+#[test]
+fn the_password_comes_from_netrc_and_a_wrong_one_is_not_shown() {
+    let Some(server) = services::webdav("http://127.0.0.1:9/") else { return };
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join(".netrc"), "machine 127.0.0.1 login mlx password throwaway").unwrap();
+    let url = format!("http://127.0.0.1:{}/auth/", server.port);
+    let known = Access { home: Some(home.path().into()), ..access(&[]) };
+    let known = mlx::remote::open(&url, Path::new("/"), &known).unwrap();
+    let wrong = web(&server, "auth", &[("MLX_REMOTE_WEB_USER", "mlx"), ("MLX_REMOTE_WEB_PASSWORD", "hunter2")]);
+
+    write(&*known, "a", b"x");
+    let error = wrong.find("a").unwrap_err();
+
+    assert!(matches!(error.downcast_ref(), Some(RemoteError::Denied(_))), "{error:?}");
+    assert!(error.hint().unwrap().contains("MLX_REMOTE_WEB_PASSWORD"));
+    assert!(!format!("{error:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_redirect_does_not_carry_the_password_elsewhere() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let elsewhere = listener.local_addr().unwrap();
+    let Some(server) = services::webdav(&format!("http://{elsewhere}/file")) else { return };
+    let heard = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        let length = io::Read::read(&mut stream, &mut request).unwrap();
+        io::Write::write_all(&mut stream, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nthere").unwrap();
+        String::from_utf8_lossy(&request[..length]).to_lowercase()
+    });
+    let remote = web(&server, "away", &[("MLX_REMOTE_WEB_USER", "mlx"), ("MLX_REMOTE_WEB_PASSWORD", "throwaway")]);
+
+    assert_eq!(read(&*remote, "x"), b"there");
+    let request = heard.join().unwrap();
+    assert!(request.starts_with("get /file") && !request.contains("authorization"), "{request}");
 }

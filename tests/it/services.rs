@@ -82,3 +82,47 @@ pub fn s3() -> Option<Server> {
         command
     }))
 }
+
+/// The user and the password of [`webdav`] below `/auth/`.
+pub const USER: &str = "mlx";
+pub const PASSWORD: &str = "throwaway";
+
+/// nginx with WebDAV at `/open/`, behind a password at `/auth/`, for reading only at `/read/`; `/away/` redirects to `away`.
+pub fn webdav(away: &str) -> Option<Server> {
+    let program = program("nginx")?;
+    let module = Path::new("/usr/lib/nginx/modules/ngx_http_dav_ext_module.so");
+    if !module.exists() {
+        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "nginx has no dav-ext module");
+        eprintln!("SKIPPED: nginx has no dav-ext module");
+        return None;
+    }
+    Some(start(|dir, port| {
+        let shown = dir.display();
+        for name in ["root/open", "root/auth", "body"] {
+            fs::create_dir_all(dir.join(name)).unwrap();
+        }
+        fs::write(dir.join("passwords"), format!("{USER}:{{PLAIN}}{PASSWORD}\n")).unwrap();
+        let user = if rustix::process::getuid().is_root() { "user root;" } else { "" };
+        let dav = "dav_methods PUT DELETE MKCOL COPY MOVE; dav_ext_methods PROPFIND OPTIONS; dav_access user:rw;";
+        let configuration = format!(
+            "load_module {}; {user} daemon off; worker_processes 1; pid {shown}/pid; error_log {shown}/error.log;
+            events {{ worker_connections 512; }}
+            http {{
+              access_log off; client_max_body_size 0; client_body_temp_path {shown}/body;
+              proxy_temp_path {shown}/proxy; fastcgi_temp_path {shown}/fcgi; uwsgi_temp_path {shown}/uwsgi; scgi_temp_path {shown}/scgi;
+              server {{
+                listen 127.0.0.1:{port}; root {shown}/root;
+                location /open/ {{ {dav} }}
+                location /auth/ {{ auth_basic mlx; auth_basic_user_file {shown}/passwords; {dav} }}
+                location /read/ {{ alias {shown}/root/open/; }}
+                location /away/ {{ auth_basic mlx; auth_basic_user_file {shown}/passwords; rewrite ^ {away} redirect; }}
+              }}
+            }}",
+            module.display()
+        );
+        fs::write(dir.join("nginx.conf"), configuration).unwrap();
+        let mut command = Command::new(&program);
+        command.arg("-e").arg(dir.join("error.log")).arg("-p").arg(dir).arg("-c").arg(dir.join("nginx.conf"));
+        command
+    }))
+}

@@ -5,6 +5,10 @@ pub mod buckets;
 mod cloud;
 mod connector;
 mod directory;
+mod http;
+mod netrc;
 mod network;
+mod webdav;
 
 pub use directory::Directory;
+pub use webdav::WebDav;
