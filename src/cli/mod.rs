@@ -24,6 +24,7 @@ mod pull;
 mod push;
 mod released;
 mod releases;
+mod remote;
 mod rollback;
 mod runs;
 mod serve;
@@ -90,6 +91,7 @@ enum Command {
     Push(push::Push),
     Pull(pull::Pull),
     Fetch(fetch::Fetch),
+    Remote(remote::Remote),
     Verify(verify::Verify),
     Gc(gc::Gc),
     Train(train::Train),
@@ -122,6 +124,7 @@ impl Command {
             Self::Push(command) => command.run(cx),
             Self::Pull(command) => command.run(cx),
             Self::Fetch(command) => command.run(cx),
+            Self::Remote(command) => command.run(cx),
             Self::Verify(command) => command.run(cx),
             Self::Gc(command) => command.run(cx),
             Self::Train(command) => command.run(cx),

@@ -1,5 +1,6 @@
 //! A project: the directory with `mlx.toml`, what the user wrote in it, and where mlx keeps its own files.
 
+mod additions;
 pub mod condition;
 pub mod edit;
 pub mod git;

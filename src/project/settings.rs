@@ -50,18 +50,8 @@ pub enum Link {
 }
 
 /// Keys of `[remote.NAME]` in a file of settings.
-const REMOTE_KEYS: [&str; 10] = [
-    "url",
-    "profile",
-    "region",
-    "endpoint",
-    "account",
-    "user",
-    "password",
-    "key_file",
-    "credentials_file",
-    "checksums",
-];
+const REMOTE_KEYS: [&str; 9] =
+    ["url", "profile", "region", "endpoint", "account", "user", "password", "token", "key_file"];
 
 impl Settings {
     /// Reads what is set for the project with this root.

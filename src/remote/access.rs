@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::retry::Patience;
 use crate::event::{EventSink, Interrupt, Silent};
+use crate::project::{Project, Settings};
 
 /// How remotes are reached from here. Cheap to clone.
 #[derive(Clone)]
@@ -53,6 +54,21 @@ impl Access {
     #[must_use]
     pub fn named(&self, name: &str) -> Self {
         Self { name: Some(name.to_owned()), ..self.clone() }
+    }
+
+    /// As it is for a remote of the project: as [`Access::named`], with what the project's settings say of it.
+    #[must_use]
+    pub fn of(&self, project: &Project, name: &str) -> Self {
+        let Settings { here, user } = &project.settings;
+        let mut settings = (*self.settings).clone();
+        let table = settings.entry(name.to_owned()).or_default();
+        let of_user = user.remotes.get(name).into_iter().flatten();
+        // The user's file comes after the manifest, which says where the remote is and nothing else.
+        let is_written = project.manifest.remotes.contains_key(name);
+        let of_user = of_user.filter(|(key, _)| !(is_written && *key == "url"));
+        let of_here = here.remotes.get(name).into_iter().flatten();
+        table.extend(of_user.chain(of_here).map(|(key, value)| (key.clone(), value.clone())));
+        Self { settings: Arc::new(settings), ..self.named(name) }
     }
 
     /// An environment variable; one that is empty counts as not set.

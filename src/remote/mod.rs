@@ -7,6 +7,7 @@ pub mod access;
 pub mod backend;
 pub mod location;
 mod open;
+pub mod probe;
 pub mod retry;
 
 mod audit;
@@ -32,7 +33,7 @@ pub use self::audit::{DamagedPack, RemoteVerified};
 pub use self::catalog::Catalog;
 pub use self::chunks::{NotARecipe, Recipe};
 pub use self::fetch::Fetched;
-pub use self::open::{of_project, open};
+pub use self::open::{default_name, of_project, open, url_of};
 pub use self::push::Pushed;
 
 use crate::event::Watch;

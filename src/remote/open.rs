@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::backend::{Directory, WebDav, buckets};
-use super::location::{Location, without_secrets};
+use super::backend::{Directory, Ssh, WebDav, buckets};
+use super::location::Location;
 use super::retry::Retry;
 use super::{Access, Remote};
 use crate::error::{ErrorContext, did_you_mean};
@@ -17,38 +17,37 @@ pub fn open(url: &str, base: &Path, access: &Access) -> Result<Arc<dyn Remote>> 
         Location::Directory(path) => Box::new(Directory::new(path)),
         Location::Bucket(bucket) => Box::new(buckets::open(bucket, access)?),
         Location::Http(url) => Box::new(WebDav::new(url, access)?),
-        Location::Ssh(_) => {
-            return Err(Error::usage(format!("`{}` is not spoken yet", without_secrets(url))));
-        }
+        Location::Ssh(login) => Box::new(Ssh::new(login, access)),
     };
     Ok(Arc::new(Retry::new(backend, access.patience, access.events.clone(), access.interrupt.clone())))
 }
 
-/// A remote of the manifest and its name; without a name the only one there is, or `origin`.
-///
-/// This machine may have it at another URL: `MLX_REMOTE_<NAME>_URL`, or `url` in its settings.
-pub fn of_project(project: &Project, name: Option<&str>, access: &Access) -> Result<(String, Arc<dyn Remote>)> {
+/// The remote that is meant where none is named: the only one there is, or `origin`.
+pub fn default_name(project: &Project) -> Option<&str> {
     let remotes = &project.manifest.remotes;
-    let names = || remotes.keys().map(String::as_str);
-    let name = match (name, remotes.len()) {
-        (Some(name), _) => name,
-        (None, 1) => names().next().unwrap_or_default(),
-        (None, _) if remotes.contains_key("origin") => "origin",
-        (None, 0) => {
-            return Err(Error::usage(format!("there is no remote in {MANIFEST}"))
-                .with_hint("name one: `mlx remote add origin s3://bucket/prefix`"));
-        }
-        (None, _) => {
-            return Err(Error::usage("there are several remotes, and none is called `origin`")
-                .with_hint(format!("say which: {}", names().collect::<Vec<_>>().join(", "))));
-        }
-    };
-    let remote = remotes.get(name).ok_or_else(|| {
+    let mut names = remotes.keys().map(String::as_str);
+    if remotes.len() == 1 { names.next() } else { names.find(|name| *name == "origin") }
+}
+
+/// Where a remote is for this machine: `MLX_REMOTE_<NAME>_URL`, `url` in its settings, or what the manifest says.
+pub fn url_of(project: &Project, name: &str, access: &Access) -> Option<String> {
+    let written = project.manifest.remotes.get(name).map(|remote| remote.url.as_str());
+    access.of(project, name).setting("url").or(written).map(str::to_owned)
+}
+
+/// A remote of the manifest and its name; the default one without a name.
+pub fn of_project(project: &Project, name: Option<&str>, access: &Access) -> Result<(String, Arc<dyn Remote>)> {
+    let names = || project.manifest.remotes.keys().map(String::as_str);
+    let name = name.or_else(|| default_name(project)).ok_or_else(|| match names().next() {
+        None => Error::usage(format!("there is no remote in {MANIFEST}"))
+            .with_hint("name one: `mlx remote add origin s3://bucket/prefix`"),
+        Some(_) => Error::usage("there are several remotes, and none is called `origin`")
+            .with_hint(format!("say which: {}", names().collect::<Vec<_>>().join(", "))),
+    })?;
+    let url = url_of(project, name, access).ok_or_else(|| {
         let shown = crate::fs::escape(name.as_bytes());
         Error::usage(format!("there is no remote `{shown}` in {MANIFEST}")).with_hint(did_you_mean(name, names()))
     })?;
-    let access = access.named(name);
-    let url = access.setting("url").unwrap_or(&remote.url);
-    let opened = open(url, project.root(), &access).with_context(|| format!("cannot open remote `{name}`"))?;
-    Ok((name.to_owned(), opened))
+    let opened = open(&url, project.root(), &access.of(project, name));
+    Ok((name.to_owned(), opened.with_context(|| format!("cannot open remote `{name}`"))?))
 }

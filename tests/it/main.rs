@@ -21,6 +21,7 @@ mod manifest;
 mod merging;
 mod models;
 mod push;
+mod remote;
 mod remotes;
 mod runs;
 mod serve;

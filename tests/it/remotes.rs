@@ -47,6 +47,20 @@ fn webdav() -> Option<Place> {
     Some(Place { remote, _alive: Box::new(server) })
 }
 
+fn ssh() -> Option<Place> {
+    let server = services::ssh()?;
+    // What a shell could find in a name is in the path of the remote, too.
+    let remote = open_ssh(&server, "a dir's/$HOME");
+    Some(Place { remote, _alive: Box::new(server) })
+}
+
+/// A remote in this directory beside the server's own files.
+fn open_ssh(server: &services::Server, directory: &str) -> Arc<dyn Remote> {
+    let url = format!("ssh://{}{}/{directory}", services::HOST, server.dir.path().display());
+    let access = Access { path: server.dir.path().join("bin").into(), ..access(&[]) };
+    mlx::remote::open(&url, Path::new("/"), &access).unwrap()
+}
+
 /// With these variables, and little patience.
 pub fn access(variables: &[(&str, &str)]) -> Access {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -79,7 +93,7 @@ fn run(place: fn() -> Option<Place>, rule: fn(&dyn Remote)) {
 }
 
 suite! {
-    directory, s3, webdav;
+    directory, s3, webdav, ssh;
     (
         what_is_written_reads_back,
         a_range_is_read_alone,
@@ -105,6 +119,11 @@ fn exactly_one_of_many_creates_in_a_directory() {
 #[test]
 fn exactly_one_of_many_creates_on_a_web_server() {
     run(webdav, rules::exactly_one_creates);
+}
+
+#[test]
+fn exactly_one_of_many_creates_over_ssh() {
+    run(ssh, rules::exactly_one_creates);
 }
 
 fn write(remote: &dyn Remote, name: &str, bytes: &[u8]) {
@@ -402,4 +421,45 @@ fn a_redirect_does_not_carry_the_password_elsewhere() {
     assert_eq!(read(&*remote, "x"), b"there");
     let request = heard.join().unwrap();
     assert!(request.starts_with("get /file") && !request.contains("authorization"), "{request}");
+}
+
+#[test]
+fn a_machine_that_shows_another_key_is_refused() {
+    let Some(server) = services::ssh() else { return };
+    let known = server.dir.path().join("known_hosts");
+    let key = std::fs::read_to_string(server.dir.path().join("wrong_key.pub")).unwrap();
+    std::fs::write(&known, format!("[127.0.0.1]:{} {key}", server.port)).unwrap();
+
+    let changed = open_ssh(&server, "x").find("a").unwrap_err();
+    std::fs::write(&known, "").unwrap();
+    let unknown = open_ssh(&server, "x").find("a").unwrap_err();
+
+    assert!(changed.to_string().contains("another host key"), "{changed:?}");
+    assert!(unknown.to_string().contains("is not known"), "{unknown:?}");
+    for error in [changed, unknown] {
+        assert!(matches!(error.downcast_ref(), Some(RemoteError::Denied(_))), "{error:?}");
+    }
+}
+
+#[test]
+fn a_key_that_the_machine_does_not_know_is_refused_with_a_remedy() {
+    let Some(server) = services::ssh() else { return };
+    let [client, wrong] = ["client_key", "wrong_key"].map(|key| server.dir.path().join(key));
+    std::fs::rename(wrong, client).unwrap();
+
+    let error = open_ssh(&server, "x").list("packs").unwrap_err();
+
+    assert!(matches!(error.downcast_ref(), Some(RemoteError::Denied(_))), "{error:?}");
+    assert!(error.hint().unwrap().contains("`ssh mlx-test` work without a question"), "{error:?}");
+}
+
+#[test]
+fn a_lost_machine_is_tried_again() {
+    let Some(mut server) = services::ssh() else { return };
+    let remote = open_ssh(&server, "x");
+    server.stop();
+
+    let error = remote.write("b", &Body { content: Content::Bytes(b"x"), sent: &|_| Ok(()) }).unwrap_err();
+
+    assert!(error.to_string().contains("(tried 3 times)"), "{error:?}");
 }

@@ -17,10 +17,17 @@ pub struct Server {
     pub port: u16,
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
+impl Server {
+    /// Ends it; its files stay.
+    pub fn stop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
@@ -123,6 +130,52 @@ pub fn webdav(away: &str) -> Option<Server> {
         fs::write(dir.join("nginx.conf"), configuration).unwrap();
         let mut command = Command::new(&program);
         command.arg("-e").arg(dir.join("error.log")).arg("-p").arg(dir).arg("-c").arg(dir.join("nginx.conf"));
+        command
+    }))
+}
+
+/// The name that [`ssh`] gives its server in the configuration of the client.
+pub const HOST: &str = "mlx-test";
+
+/// An SSH server, and in `bin/` an `ssh` that knows its key, has the right client key, and calls it [`HOST`].
+pub fn ssh() -> Option<Server> {
+    let (server, client, keygen) = (program("sshd")?, program("ssh")?, program("ssh-keygen")?);
+    if rustix::process::getuid().is_root() {
+        fs::create_dir_all("/run/sshd").unwrap();
+    }
+    let user = Command::new("id").arg("-un").output().unwrap().stdout;
+    let user = String::from_utf8(user).unwrap().trim().to_owned();
+    Some(start(|dir, port| {
+        let shown = dir.display();
+        for key in ["host_key", "client_key", "wrong_key"] {
+            let mut command = Command::new(&keygen);
+            command.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(dir.join(key));
+            assert!(command.status().unwrap().success());
+        }
+        let allowed = dir.join("client_key.pub");
+        let configuration = format!(
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {shown}/host_key\nPidFile {shown}/pid\n\
+            AuthorizedKeysFile {}\nAuthenticationMethods publickey\nStrictModes no\nUsePAM no\nMaxStartups 100\n\
+            PermitRootLogin prohibit-password\n",
+            allowed.display()
+        );
+        fs::write(dir.join("sshd_config"), configuration).unwrap();
+        let key = fs::read_to_string(dir.join("host_key.pub")).unwrap();
+        fs::write(dir.join("known_hosts"), format!("[127.0.0.1]:{port} {key}")).unwrap();
+        let configuration = format!(
+            "Host {HOST}\nHostName 127.0.0.1\nPort {port}\nUser {user}\nIdentityFile {shown}/client_key\nIdentitiesOnly yes\n\
+            UserKnownHostsFile {shown}/known_hosts\nStrictHostKeyChecking yes\n"
+        );
+        fs::write(dir.join("ssh_config"), configuration).unwrap();
+        fs::create_dir_all(dir.join("bin")).unwrap();
+        let script = format!("#!/bin/sh\nexec {} -F {shown}/ssh_config \"$@\"\n", client.display());
+        fs::write(dir.join("script"), script).unwrap();
+        // A file that this process wrote can be busy for a moment, held by the child of another test.
+        let installed =
+            Command::new("install").args(["-m", "755"]).args([dir.join("script"), dir.join("bin/ssh")]).status();
+        assert!(installed.unwrap().success());
+        let mut command = Command::new(&server);
+        command.args(["-D", "-e", "-f"]).arg(dir.join("sshd_config"));
         command
     }))
 }

@@ -94,7 +94,8 @@ impl Http {
 
     /// The address of a file, each part of its name encoded.
     pub fn address(&self, name: &str) -> Result<Url> {
-        let parts: Vec<String> = name.split('/').map(|part| utf8_percent_encode(part, UNRESERVED).to_string()).collect();
+        let parts: Vec<String> =
+            name.split('/').map(|part| utf8_percent_encode(part, UNRESERVED).to_string()).collect();
         let address = Url::parse(&format!("{}{}", self.base, parts.join("/")));
         address.map_err(|error| Error::failed(format!("`{}` has no address: {error}", escape(name.as_bytes()))))
     }
@@ -250,12 +251,14 @@ impl Http {
             _ if is_passing(status) => busy(status, answer.headers()).into(),
             StatusCode::NOT_FOUND | StatusCode::GONE => RemoteError::Missing { name: name.to_owned() }.into(),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                Error::from(RemoteError::Denied(format!("the server answers {}", named(status)))).with_hint(&*self.remedy)
+                Error::from(RemoteError::Denied(format!("the server answers {}", named(status))))
+                    .with_hint(&*self.remedy)
             }
             _ if status.is_redirection() => {
                 let place = answer.headers().get(LOCATION).and_then(|place| place.to_str().ok());
                 let place = place.map_or("elsewhere".into(), without_secrets);
-                Error::failed(format!("the server redirects to `{place}`")).with_hint("name that address, if you trust it")
+                Error::failed(format!("the server redirects to `{place}`"))
+                    .with_hint("name that address, if you trust it")
             }
             _ => Error::failed(format!("the server answers {}", named(status))),
         }

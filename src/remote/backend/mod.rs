@@ -8,7 +8,11 @@ mod directory;
 mod http;
 mod netrc;
 mod network;
+mod session;
+mod ssh;
+mod ssh_error;
 mod webdav;
 
 pub use directory::Directory;
+pub use ssh::Ssh;
 pub use webdav::WebDav;
