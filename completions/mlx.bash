@@ -82,6 +82,9 @@ _mlx() {
             mlx,releases)
                 cmd="mlx__subcmd__releases"
                 ;;
+            mlx,remote)
+                cmd="mlx__subcmd__remote"
+                ;;
             mlx,rollback)
                 cmd="mlx__subcmd__rollback"
                 ;;
@@ -190,6 +193,9 @@ _mlx() {
             mlx__subcmd__help,releases)
                 cmd="mlx__subcmd__help__subcmd__releases"
                 ;;
+            mlx__subcmd__help,remote)
+                cmd="mlx__subcmd__help__subcmd__remote"
+                ;;
             mlx__subcmd__help,rollback)
                 cmd="mlx__subcmd__help__subcmd__rollback"
                 ;;
@@ -229,6 +235,15 @@ _mlx() {
             mlx__subcmd__help__subcmd__model,show)
                 cmd="mlx__subcmd__help__subcmd__model__subcmd__show"
                 ;;
+            mlx__subcmd__help__subcmd__remote,add)
+                cmd="mlx__subcmd__help__subcmd__remote__subcmd__add"
+                ;;
+            mlx__subcmd__help__subcmd__remote,list)
+                cmd="mlx__subcmd__help__subcmd__remote__subcmd__list"
+                ;;
+            mlx__subcmd__help__subcmd__remote,test)
+                cmd="mlx__subcmd__help__subcmd__remote__subcmd__test"
+                ;;
             mlx__subcmd__help__subcmd__runs,show)
                 cmd="mlx__subcmd__help__subcmd__runs__subcmd__show"
                 ;;
@@ -262,6 +277,30 @@ _mlx() {
             mlx__subcmd__model__subcmd__help,show)
                 cmd="mlx__subcmd__model__subcmd__help__subcmd__show"
                 ;;
+            mlx__subcmd__remote,add)
+                cmd="mlx__subcmd__remote__subcmd__add"
+                ;;
+            mlx__subcmd__remote,help)
+                cmd="mlx__subcmd__remote__subcmd__help"
+                ;;
+            mlx__subcmd__remote,list)
+                cmd="mlx__subcmd__remote__subcmd__list"
+                ;;
+            mlx__subcmd__remote,test)
+                cmd="mlx__subcmd__remote__subcmd__test"
+                ;;
+            mlx__subcmd__remote__subcmd__help,add)
+                cmd="mlx__subcmd__remote__subcmd__help__subcmd__add"
+                ;;
+            mlx__subcmd__remote__subcmd__help,help)
+                cmd="mlx__subcmd__remote__subcmd__help__subcmd__help"
+                ;;
+            mlx__subcmd__remote__subcmd__help,list)
+                cmd="mlx__subcmd__remote__subcmd__help__subcmd__list"
+                ;;
+            mlx__subcmd__remote__subcmd__help,test)
+                cmd="mlx__subcmd__remote__subcmd__help__subcmd__test"
+                ;;
             mlx__subcmd__runs,help)
                 cmd="mlx__subcmd__runs__subcmd__help"
                 ;;
@@ -281,7 +320,7 @@ _mlx() {
 
     case "${cmd}" in
         mlx)
-            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add status diff cat checkout push pull fetch verify gc train runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock help"
+            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add status diff cat checkout push pull fetch remote verify gc train runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -777,7 +816,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help)
-            opts="init add status diff cat checkout push pull fetch verify gc train runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock help"
+            opts="init add status diff cat checkout push pull fetch remote verify gc train runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1185,6 +1224,62 @@ _mlx() {
         mlx__subcmd__help__subcmd__releases)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__remote)
+            opts="add list test"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__remote__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__remote__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__remote__subcmd__test)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1803,6 +1898,180 @@ _mlx() {
         mlx__subcmd__releases)
             opts="-C -q -v -h --history --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__remote)
+            opts="-C -q -v -h --directory --json --quiet --verbose --events --help add list test help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__remote__subcmd__add)
+            opts="-C -q -v -h --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__remote__subcmd__help)
+            opts="add list test help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__remote__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__remote__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__remote__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__remote__subcmd__help__subcmd__test)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__remote__subcmd__list)
+            opts="-C -q -v -h --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__remote__subcmd__test)
+            opts="-C -q -v -h --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

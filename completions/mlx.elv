@@ -39,6 +39,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand push 'Send data and outputs to a remote'
             cand pull 'Bring data and outputs from a remote into the working tree'
             cand fetch 'Bring data and outputs from a remote into the store'
+            cand remote 'Name, list and test remotes'
             cand verify 'Check every object that the project needs'
             cand gc 'Find objects that nothing names, and remove them with `--yes`'
             cand train 'Run the steps of the pipeline that are not up to date'
@@ -203,6 +204,72 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --verbose 'Say more about what is being done'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;remote'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand add 'Name a remote in mlx.toml'
+            cand list 'List the remotes'
+            cand test 'Try what a remote can do'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'mlx;remote;add'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;remote;list'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'mlx;remote;test'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;remote;help'= {
+            cand add 'Name a remote in mlx.toml'
+            cand list 'List the remotes'
+            cand test 'Try what a remote can do'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'mlx;remote;help;add'= {
+        }
+        &'mlx;remote;help;list'= {
+        }
+        &'mlx;remote;help;test'= {
+        }
+        &'mlx;remote;help;help'= {
         }
         &'mlx;verify'= {
             cand --remote 'Check a remote of the manifest: the only one, or `origin`, where no name is given'
@@ -620,6 +687,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand push 'Send data and outputs to a remote'
             cand pull 'Bring data and outputs from a remote into the working tree'
             cand fetch 'Bring data and outputs from a remote into the store'
+            cand remote 'Name, list and test remotes'
             cand verify 'Check every object that the project needs'
             cand gc 'Find objects that nothing names, and remove them with `--yes`'
             cand train 'Run the steps of the pipeline that are not up to date'
@@ -657,6 +725,17 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;help;pull'= {
         }
         &'mlx;help;fetch'= {
+        }
+        &'mlx;help;remote'= {
+            cand add 'Name a remote in mlx.toml'
+            cand list 'List the remotes'
+            cand test 'Try what a remote can do'
+        }
+        &'mlx;help;remote;add'= {
+        }
+        &'mlx;help;remote;list'= {
+        }
+        &'mlx;help;remote;test'= {
         }
         &'mlx;help;verify'= {
         }

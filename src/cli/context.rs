@@ -138,12 +138,6 @@ impl Context {
         }
     }
 
-    /// The endpoint of an S3 service of the user's own, from the variables that AWS's tools read.
-    pub fn s3_endpoint(&self) -> Option<String> {
-        let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        named("AWS_ENDPOINT_URL_S3").or_else(|| named("AWS_ENDPOINT_URL"))
-    }
-
     /// How remotes are reached from here.
     pub fn access(&self) -> Access {
         let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));

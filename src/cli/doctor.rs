@@ -28,7 +28,7 @@ impl Doctor {
                 _ => cx.cache_directory()?,
             },
             interpreters: &cx.interpreters(),
-            s3_endpoint: cx.s3_endpoint(),
+            access: cx.access(),
             events: &*cx.events,
         });
         cx.out.show(&report)?;

@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::env::{Declared, Interpreters};
 use crate::event::EventSink;
 use crate::project::Project;
+use crate::remote::Access;
 use crate::{Error, Result};
 
 /// What was found, one line for each thing that was looked at.
@@ -50,8 +51,8 @@ pub struct Place<'a> {
     /// The directory for what can be made again.
     pub cache: &'a Path,
     pub interpreters: &'a Interpreters,
-    /// The endpoint of the object store, where the user has one of their own.
-    pub s3_endpoint: Option<String>,
+    /// How remotes are reached from here.
+    pub access: Access,
     /// Hears what is mended on the way, such as a damaged index.
     pub events: &'a dyn EventSink,
 }
@@ -90,14 +91,14 @@ impl Check {
 
 /// Looks at the machine and, where there is one, at the project.
 pub fn examine(place: &Place<'_>) -> Report {
-    let Place { project, cache, interpreters, s3_endpoint, events } = place;
+    let Place { project, cache, interpreters, access, events } = place;
     let opened = project.and_then(|project| project.as_ref().ok());
     let declared = opened.map(|project| Declared::of(project, cache, interpreters));
     let mut checks = machine::checks(opened, declared.as_ref(), place);
     match project {
         Some(Ok(project)) => {
             checks.extend(workspace::checks(project, declared.and_then(Result::ok).as_ref(), interpreters, *events));
-            checks.extend(reach::checks(project, &interpreters.path, s3_endpoint.as_deref()));
+            checks.extend(reach::checks(project, access));
         }
         None => checks.push(Check::notice("project", "none here", "start one with `mlx init`")),
         Some(Err(error)) => checks.push(Check::failed("project", error)),

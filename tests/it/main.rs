@@ -20,6 +20,7 @@ mod kill;
 mod manifest;
 mod merging;
 mod models;
+mod proxy;
 mod push;
 mod remote;
 mod remotes;

@@ -161,10 +161,10 @@ pub fn ssh() -> Option<Server> {
         );
         fs::write(dir.join("sshd_config"), configuration).unwrap();
         let key = fs::read_to_string(dir.join("host_key.pub")).unwrap();
-        fs::write(dir.join("known_hosts"), format!("[127.0.0.1]:{port} {key}")).unwrap();
+        fs::write(dir.join("known_hosts"), format!("{HOST} {key}")).unwrap();
         let configuration = format!(
             "Host {HOST}\nHostName 127.0.0.1\nPort {port}\nUser {user}\nIdentityFile {shown}/client_key\nIdentitiesOnly yes\n\
-            UserKnownHostsFile {shown}/known_hosts\nStrictHostKeyChecking yes\n"
+            HostKeyAlias {HOST}\nUserKnownHostsFile {shown}/known_hosts\nStrictHostKeyChecking yes\n"
         );
         fs::write(dir.join("ssh_config"), configuration).unwrap();
         fs::create_dir_all(dir.join("bin")).unwrap();
@@ -178,4 +178,45 @@ pub fn ssh() -> Option<Server> {
         command.args(["-D", "-e", "-f"]).arg(dir.join("sshd_config"));
         command
     }))
+}
+
+/// The container, the account and the key of [`azure`]; everybody knows the key.
+pub const CONTAINER: &str = "mlx-test";
+pub const ACCOUNT: &str = "devstoreaccount1";
+pub const ACCOUNT_KEY: &str =
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+
+/// Makes the container, which no client of ours does.
+const MAKE_CONTAINER: &str = r#"
+import base64, email.utils, hashlib, hmac, sys, urllib.request
+port, account, key, container = sys.argv[1:]
+date = email.utils.formatdate(usegmt=True)
+blanks = "\n" * 12
+text = f"PUT{blanks}x-ms-date:{date}\nx-ms-version:2021-12-02\n/{account}/{account}/{container}\nrestype:container"
+sign = base64.b64encode(hmac.new(base64.b64decode(key), text.encode(), hashlib.sha256).digest()).decode()
+headers = {"x-ms-date": date, "x-ms-version": "2021-12-02", "Authorization": f"SharedKey {account}:{sign}", "Content-Length": "0"}
+url = f"http://127.0.0.1:{port}/{account}/{container}?restype=container"
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+opener.open(urllib.request.Request(url, method="PUT", headers=headers))
+"#;
+
+/// Azurite, where somebody installed it (`npm install azurite`); no other machine needs it.
+pub fn azure() -> Option<Server> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let program =
+        std::env::split_paths(&path).map(|directory| directory.join("azurite-blob")).find(|path| path.is_file());
+    let Some(program) = program else {
+        eprintln!("SKIPPED: `azurite-blob` is not installed");
+        return None;
+    };
+    let server = start(|dir, port| {
+        let mut command = Command::new(&program);
+        command.args(["--silent", "--skipApiVersionCheck", "--blobHost", "127.0.0.1", "--blobPort", &port.to_string()]);
+        command.arg("--location").arg(dir.join("blobs"));
+        command
+    });
+    let mut command = Command::new("python3");
+    command.args(["-c", MAKE_CONTAINER, &server.port.to_string(), ACCOUNT, ACCOUNT_KEY, CONTAINER]);
+    assert!(command.status().unwrap().success());
+    Some(server)
 }
