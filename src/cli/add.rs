@@ -14,7 +14,7 @@ use crate::data::{self, Added, Workspace};
 /// Version files and directories
 ///
 /// Stores their content, writes their digests to `mlx.lock` and keeps them out of Git through `.gitignore`. Run it again
-/// after a change; only what changed is read.
+/// after a change; only what changed is read. Of a path inside a tracked directory, that part alone is looked at.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  mlx add data/raw.csv\n  mlx add data/images data/labels.csv")]
 pub struct Add {

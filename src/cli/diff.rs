@@ -1,6 +1,7 @@
 //! `mlx diff`: which files differ between versions of the data.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -24,11 +25,16 @@ const MOST_COLUMNS: usize = 10;
 /// its columns. A row counts as changed where the other version has one in its place: with the same `id` (or `key`, `path`,
 /// `name` and the like), else with the same number. Very many differing rows are counted by a sample.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  mlx diff\n  mlx diff HEAD~1\n  mlx diff --summary v1.0 main --json")]
+#[command(
+    after_help = "Examples:\n  mlx diff\n  mlx diff HEAD~1\n  mlx diff HEAD~1 data/images/cats\n  mlx diff --summary v1.0 main --json"
+)]
 pub struct ShowDiff {
-    /// Git revisions, at most two
-    #[arg(value_name = "REV", num_args = 0..=2)]
-    revisions: Vec<String>,
+    /// Git revisions, at most two, and then files or directories; a path may lie inside a tracked directory
+    #[arg(value_name = "REV|PATH")]
+    arguments: Vec<PathBuf>,
+    /// Files or directories, whatever their names
+    #[arg(value_name = "PATH", last = true)]
+    paths: Vec<PathBuf>,
     /// Look into all changed tables; otherwise into the first 20, and into none of more than 256 MiB
     #[arg(long)]
     summary: bool,
@@ -40,9 +46,11 @@ pub struct ShowDiff {
 impl ShowDiff {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         let project = cx.project()?;
+        let (revisions, mut paths) = data::revisions_and_paths(&project, &cx.directory, &self.arguments)?;
+        paths.extend(cx.paths(&project, &self.paths)?);
         cx.catch_signals()?;
         let workspace = Workspace::open(&project)?;
-        let mut diff = data::diff(&project, &workspace, &self.revisions, cx.watch())?;
+        let mut diff = data::diff(&project, &workspace, &revisions, &paths, cx.watch())?;
         let extent = match (self.summary, self.no_summary) {
             (true, _) => Extent::All,
             (_, true) => Extent::None,

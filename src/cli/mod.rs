@@ -15,6 +15,7 @@ mod fetch;
 mod gc;
 mod init;
 mod logs;
+mod ls;
 mod merge_lock;
 mod model;
 mod output;
@@ -86,6 +87,7 @@ enum Command {
     Add(add::Add),
     Status(status::ShowStatus),
     Diff(diff::ShowDiff),
+    Ls(ls::Ls),
     Cat(cat::Cat),
     Checkout(checkout::Checkout),
     Push(push::Push),
@@ -119,6 +121,7 @@ impl Command {
             Self::Add(command) => command.run(cx),
             Self::Status(command) => command.run(cx),
             Self::Diff(command) => command.run(cx),
+            Self::Ls(command) => command.run(cx),
             Self::Cat(command) => command.run(cx),
             Self::Checkout(command) => command.run(cx),
             Self::Push(command) => command.run(cx),

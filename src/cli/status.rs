@@ -1,6 +1,7 @@
 //! `mlx status`: how the working tree differs from the lock.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -11,21 +12,26 @@ use crate::data::{self, PathState, PathStatus, Status, Workspace};
 
 /// Show how data and outputs differ from `mlx.lock`
 ///
-/// Lists every tracked path and every output of a step. Files that did not change since they were last read are not read
-/// again.
+/// Lists every tracked path and every output of a step, or those named; a path may lie inside a tracked directory, of which
+/// nothing else is then looked at. Files that did not change since they were last read are not read again.
 #[derive(Args)]
 #[command(
     name = "status",
-    after_help = "Examples:\n  mlx status\n  mlx status --json | jq '.paths[] | select(.state != \"unchanged\")'"
+    after_help = "Examples:\n  mlx status\n  mlx status data/images/cats\n  mlx status --json | jq '.paths[] | select(.state != \"unchanged\")'"
 )]
-pub struct ShowStatus {}
+pub struct ShowStatus {
+    /// Files or directories; all where none is given
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
 
 impl ShowStatus {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         let project = cx.project()?;
+        let paths = cx.paths(&project, &self.paths)?;
         cx.catch_signals()?;
         let workspace = Workspace::open(&project)?;
-        let status = data::status(&project, &workspace, cx.watch())?;
+        let status = data::status(&project, &workspace, &paths, cx.watch())?;
         cx.out.show(&status)?;
         let is = |state| status.paths.iter().find(|path| path.state == state);
         if let Some(path) = is(PathState::NotAdded) {

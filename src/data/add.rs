@@ -1,9 +1,11 @@
 //! Adding: the working tree's content of a path becomes the version that the lock names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::checkout::inside;
+use super::graft::graft;
 use super::scan::Scan;
 use super::{Workspace, rules};
 use crate::digest::Object;
@@ -24,7 +26,8 @@ pub struct Added {
     pub changed: bool,
 }
 
-/// Versions these paths: content to the store, digests to the lock, a line each to `.gitignore`.
+/// Versions these paths: content to the store, digests to the lock, a line each to `.gitignore`. A path inside a tracked
+/// directory gives that a version in which only this part is new; nothing else of it is looked at.
 ///
 /// # Errors
 /// A `Usage` error, before anything is changed, for a path that is missing, is a link, leaves the project, is kept by Git,
@@ -33,23 +36,35 @@ pub fn add(project: &Project, workspace: &Workspace, paths: &[ProjectPath], watc
     let paths: BTreeSet<&ProjectPath> = paths.iter().collect();
     let lock = project.read_lock()?;
     let git = Git::of(project)?;
-    paths.iter().try_for_each(|path| check(project, &lock, git.as_ref(), &paths, path))?;
+    paths.iter().try_for_each(|path| check(project, workspace, &lock, git.as_ref(), &paths, path))?;
     let batch = workspace.store().batch()?;
-    let mut objects = Vec::new();
+    // What the lock should name, and what it names now; parts of one directory come together.
+    let mut objects: BTreeMap<ProjectPath, Object> = BTreeMap::new();
     for path in paths {
         let mut scan = Scan::new(workspace, Some(&batch), watch);
-        let object = scan.object(path)?.ok_or_else(|| missing(path))?;
-        if object.files == 0 && scan.ignored() > 0 {
+        let object = scan.object(path)?;
+        if object.as_ref().is_some_and(|object| object.files == 0) && scan.ignored() > 0 {
             return Err(Error::usage(format!("all that `{path}` holds is ignored by .mlxignore"))
                 .with_hint("change the lines that name it; `!NAME` takes a name out again"));
         }
-        objects.push((path.clone(), object));
+        match lock.paths.iter().find(|(entry, _)| path != *entry && path.is_within(entry)) {
+            Some((entry, whole)) => {
+                let whole = objects.get(entry).unwrap_or(whole);
+                objects.insert(entry.clone(), graft(workspace, &batch, entry, whole, path, object)?);
+            }
+            None => drop(objects.insert(path.clone(), object.ok_or_else(|| missing(path))?)),
+        }
     }
     batch.commit()?;
-    gitignore::ignore(project, objects.iter().map(|(path, _)| path))?;
-    let added = project.change_lock(|lock| {
+    gitignore::ignore(project, objects.keys())?;
+    let added = project.change_lock(|now| {
+        // A part was put into what the lock named a moment ago.
+        if let Some(path) = objects.keys().find(|path| now.paths.get(*path) != lock.paths.get(*path)) {
+            return Err(Error::failed(format!("another command gave `{path}` a new version meanwhile"))
+                .with_hint("run this again"));
+        }
         let add = |(path, object): (ProjectPath, Object)| {
-            let previous = lock.paths.insert(path.clone(), object.clone());
+            let previous = now.paths.insert(path.clone(), object.clone());
             let changed = previous.as_ref() != Some(&object);
             Added { path, object, previous: previous.map(|object| object.digest), changed }
         };
@@ -65,6 +80,7 @@ fn missing(path: &ProjectPath) -> Error {
 
 fn check(
     project: &Project,
+    workspace: &Workspace,
     lock: &Lock,
     git: Option<&Git>,
     paths: &BTreeSet<&ProjectPath>,
@@ -74,9 +90,18 @@ fn check(
         return Err(Error::usage(format!("`{path}` is kept by Git, not by mlx")).with_hint(format!("`git add {path}`")));
     }
     let full = project.resolve(path)?;
-    let metadata = full.symlink_metadata().map_err(|_| missing(path))?;
+    let metadata = full.symlink_metadata().ok();
+    // What went from a tracked directory is a change of that.
+    let whole = lock.paths.keys().find(|entry| path != *entry && path.is_within(entry));
+    if metadata.is_none() {
+        let is_known = |(entry, object)| Ok::<_, Error>(inside(workspace, entry, object, path)?.is_some());
+        let entry = whole.and_then(|entry| lock.paths.get_key_value(entry));
+        if !entry.map(is_known).transpose()?.unwrap_or(false) {
+            return Err(missing(path));
+        }
+    }
     rules::check(project, path)?;
-    if metadata.is_symlink() {
+    if metadata.is_some_and(|metadata| metadata.is_symlink()) {
         return Err(
             Error::usage(format!("`{path}` is a symbolic link")).with_hint("add the file or directory it points at")
         );
@@ -87,7 +112,7 @@ fn check(
                 .with_hint("outputs are versioned by `mlx train`; add other paths only"));
         }
     }
-    let others = lock.paths.keys().chain(paths.iter().copied());
+    let others = lock.paths.keys().filter(|other| Some(*other) != whole).chain(paths.iter().copied());
     if let Some(other) = others.into_iter().find(|other| *other != path && overlap(path, other)) {
         return Err(match path.is_within(other) {
             true => Error::usage(format!("`{path}` is a part of `{other}`, which is tracked as a whole"))

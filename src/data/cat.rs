@@ -87,7 +87,7 @@ fn is_in_git(project: &Project, commit: &str, path: &ProjectPath) -> bool {
 }
 
 /// Where an object is missing, says which remote may have it.
-fn name_remote(project: &Project, error: Error, path: &ProjectPath) -> Error {
+pub(super) fn name_remote(project: &Project, error: Error, path: &ProjectPath) -> Error {
     if !matches!(error.downcast_ref(), Some(StoreError::Missing { .. })) {
         return error;
     }

@@ -64,24 +64,45 @@ pub(super) fn lock_at(project: &Project, revision: Option<&str>) -> Result<(Opti
 }
 
 fn find(workspace: &Workspace, lock: &Lock, path: &ProjectPath, found: &mut Vec<(ProjectPath, Object)>) -> Result<()> {
-    let before = found.len();
+    for (path, object) in select(workspace, lock, path)? {
+        let object = object.ok_or_else(|| {
+            let entry = lock.entries().map(|(entry, _)| entry).find(|entry| path.is_within(entry)).unwrap_or(&path);
+            Error::usage(format!("`{entry}` holds no `{path}` in this version"))
+                .with_hint("`mlx diff` shows what was added and removed")
+        })?;
+        found.push((path, object));
+    }
+    Ok(())
+}
+
+/// What a lock names at or below a path; for one inside a tracked directory, what the directory holds there, if anything.
+///
+/// # Errors
+/// A `Usage` error for a path that has nothing to do with what the lock names.
+pub(super) fn select(
+    workspace: &Workspace,
+    lock: &Lock,
+    path: &ProjectPath,
+) -> Result<Vec<(ProjectPath, Option<Object>)>> {
+    let mut found = Vec::new();
     for (entry, object) in lock.entries() {
         if entry.is_within(path) {
-            found.push((entry.clone(), object.clone()));
+            found.push((entry.clone(), Some(object.clone())));
         } else if path.is_within(entry) {
-            let object = inside(workspace, entry, object, path)?.ok_or_else(|| {
-                Error::usage(format!("`{entry}` holds no `{path}` in this version"))
-                    .with_hint("`mlx diff` shows what was added and removed")
-            })?;
-            found.push((path.clone(), object));
+            found.push((path.clone(), inside(workspace, entry, object, path)?));
         }
     }
-    if found.len() > before {
-        return Ok(());
+    match found.is_empty() {
+        true => Err(unnamed(path, lock.entries().map(|(path, _)| path))),
+        false => Ok(found),
     }
-    let known: Vec<String> = lock.entries().map(|(path, _)| path.to_string()).collect();
-    Err(Error::usage(format!("{LOCK} does not name `{path}`"))
-        .with_hint(did_you_mean(&path.to_string(), known.iter().map(String::as_str))))
+}
+
+/// The error for a path that is none of those known.
+pub(super) fn unnamed<'a>(path: &ProjectPath, known: impl Iterator<Item = &'a ProjectPath>) -> Error {
+    let known: Vec<String> = known.map(ToString::to_string).collect();
+    Error::usage(format!("{LOCK} does not name `{path}`"))
+        .with_hint(did_you_mean(&path.to_string(), known.iter().map(String::as_str)))
 }
 
 /// The object of a path inside a tracked directory.

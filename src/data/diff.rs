@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use super::Workspace;
+use super::checkout::select;
 use super::index::Lent;
 use super::index::block::Block;
-use super::scan::join;
+use super::scan::{check_depth, join};
 use super::tabular::TableDiff;
 use crate::digest::Object;
 use crate::event::Watch;
 use crate::project::git::Git;
 use crate::project::{LOCK, Lock, Project, ProjectPath};
 use crate::store::tree::Entry;
-use crate::{Digest, Error, Result};
+use crate::{Digest, Error, Kind, Result};
 
 /// How two versions differ, file by file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -71,8 +72,18 @@ pub enum ChangeKind {
     Removed,
 }
 
-/// Compares two Git revisions, or one with the working tree, or (with none) the lock with the working tree.
-pub fn diff(project: &Project, workspace: &Workspace, revisions: &[String], watch: Watch<'_>) -> Result<Diff> {
+/// Compares two Git revisions, or one with the working tree, or (with none) the lock with the working tree; all of it, or
+/// what lies at and below the paths given.
+///
+/// # Errors
+/// A `Usage` error for what is no revision, and for a path that none of the versions names.
+pub fn diff(
+    project: &Project,
+    workspace: &Workspace,
+    revisions: &[String],
+    paths: &[ProjectPath],
+    watch: Watch<'_>,
+) -> Result<Diff> {
     let (from, before) = match revisions.first() {
         Some(revision) => lock_at(project, revision)?,
         None => (LOCK.to_owned(), project.read_lock()?),
@@ -81,11 +92,13 @@ pub fn diff(project: &Project, workspace: &Workspace, revisions: &[String], watc
     let to = match revisions.get(1) {
         Some(revision) => {
             let (to, after) = lock_at(project, revision)?;
+            let [before, after] = narrow(workspace, [&before, &after], paths)?;
             files.compare_locks(&before, &after)?;
             to
         }
         None => {
-            files.compare_working_tree(&before, &project.read_lock()?, watch)?;
+            let [before, now] = narrow(workspace, [&before, &project.read_lock()?], paths)?;
+            files.compare_working_tree(&before, &now, watch)?;
             WORKING_TREE.to_owned()
         }
     };
@@ -102,6 +115,29 @@ fn lock_at(project: &Project, revision: &str) -> Result<(String, Lock)> {
     Ok((at.commit, at.lock))
 }
 
+/// What a lock names, by path; `None` where a path inside a tracked directory was asked for, and it holds no such.
+type Entries = BTreeMap<ProjectPath, Option<Object>>;
+
+/// What two locks name at and below the paths, or everything where there are none.
+fn narrow(workspace: &Workspace, locks: [&Lock; 2], paths: &[ProjectPath]) -> Result<[Entries; 2]> {
+    let all = |lock: &Lock| lock.entries().map(|(path, object)| (path.clone(), Some(object.clone()))).collect();
+    if paths.is_empty() {
+        return Ok(locks.map(all));
+    }
+    let mut entries = [Entries::new(), Entries::new()];
+    for path in paths {
+        let [before, after] = locks.map(|lock| select(workspace, lock, path));
+        // One of the two may have come to know the path, or lost it.
+        let found = match (before, after) {
+            (Err(error), Err(_)) => return Err(error),
+            (Err(error), _) | (_, Err(error)) if error.kind() != Kind::Usage => return Err(error),
+            (before, after) => [before.unwrap_or_default(), after.unwrap_or_default()],
+        };
+        entries.iter_mut().zip(found).for_each(|(entries, found)| entries.extend(found));
+    }
+    Ok(entries)
+}
+
 /// The files in which the two sides differ, by the bytes of their paths.
 struct Files<'a> {
     workspace: &'a Workspace,
@@ -110,24 +146,21 @@ struct Files<'a> {
 }
 
 impl Files<'_> {
-    fn compare_locks(&mut self, before: &Lock, after: &Lock) -> Result<()> {
-        let before: BTreeMap<_, _> = before.entries().collect();
-        let after: BTreeMap<_, _> = after.entries().collect();
-        for (path, object) in &before {
-            self.compare(path.as_bytes(), Some(object), after.get(path).copied())?;
+    fn compare_locks(&mut self, before: &Entries, after: &Entries) -> Result<()> {
+        for (path, object) in before {
+            self.compare(path.as_bytes(), object.as_ref(), after.get(path).and_then(Option::as_ref))?;
         }
         let added = after.iter().filter(|(path, _)| !before.contains_key(*path));
         for (path, object) in added {
-            self.compare(path.as_bytes(), None, Some(object))?;
+            self.compare(path.as_bytes(), None, object.as_ref())?;
         }
         Ok(())
     }
 
-    fn compare_working_tree(&mut self, before: &Lock, now: &Lock, watch: Watch<'_>) -> Result<()> {
-        let before: BTreeMap<&ProjectPath, &Object> = before.entries().collect();
-        let now = now.entries().map(|(path, _)| path).filter(|path| !before.contains_key(*path));
-        for path in before.keys().copied().chain(now) {
-            let object = before.get(path).copied();
+    fn compare_working_tree(&mut self, before: &Entries, now: &Entries, watch: Watch<'_>) -> Result<()> {
+        let now = now.keys().filter(|path| !before.contains_key(*path));
+        for path in before.keys().chain(now) {
+            let object = before.get(path).and_then(Option::as_ref);
             let present = self.workspace.object(path, watch)?;
             if object == present.as_ref() {
                 continue;
@@ -142,6 +175,7 @@ impl Files<'_> {
         if before == after {
             return Ok(());
         }
+        check_depth(path)?;
         let (old, new) = (before.filter(|object| object.is_directory()), after.filter(|object| object.is_directory()));
         let tree = old.map(|object| self.workspace.store.tree(&object.digest)).transpose()?.unwrap_or_default();
         let lent = new.and_then(|_| self.workspace.index.block(path));
@@ -168,6 +202,7 @@ impl Files<'_> {
             && old.is_directory()
             && new.is_directory()
         {
+            check_depth(path)?;
             let (old, new) = (self.workspace.store.tree(&old.digest)?, self.workspace.store.tree(&new.digest)?);
             for Entry { name, object } in old.entries() {
                 self.compare(&[path, b"/", name].concat(), Some(object), new.get(name))?;
@@ -188,6 +223,7 @@ fn flatten(workspace: &Workspace, path: &[u8], object: &Object, files: &mut BTre
         files.insert(path.to_vec(), object.clone());
         return Ok(());
     }
+    check_depth(path)?;
     for Entry { name, object } in workspace.store.tree(&object.digest)?.entries() {
         flatten(workspace, &[path, b"/", name].concat(), object, files)?;
     }

@@ -1,11 +1,14 @@
 //! Versions of files: the working tree of a project against its lock and its store.
 
 mod add;
+mod arguments;
 mod audit;
 mod cat;
 mod checkout;
 mod diff;
+mod graft;
 mod index;
+mod list;
 mod read;
 mod restore;
 mod rules;
@@ -20,10 +23,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 pub use add::{Added, add};
+pub use arguments::revisions_and_paths;
 pub use audit::{Collected, History, Problem, Verified, collect_garbage, verify};
 pub use cat::{Found, find_file, write_file};
 pub use checkout::{CheckedOut, checkout};
 pub use diff::{Change, ChangeKind, Count, Diff, diff};
+pub use list::{Listed, Listing, Presence, list};
 pub use restore::Restored;
 pub use status::{PathState, PathStatus, Status, status};
 pub use transfer::{Pulled, Selection, Versions, fetch, pull, push, verify_remote};
@@ -238,5 +243,22 @@ mod tests {
 
         assert!(format!("{error}").contains("is damaged"), "{error}");
         assert!(!fixture.file("a").exists());
+    }
+
+    #[test]
+    fn a_version_with_a_repository_in_it_is_refused() {
+        use crate::store::tree::{Entry, Tree};
+        let fixture = Fixture::new();
+        let batch = fixture.workspace.store().batch().unwrap();
+        let digest = batch.put_bytes(b"evil").unwrap();
+        let object = Object { kind: crate::digest::ObjectKind::File, digest, size: 4, files: 1 };
+        let tree = Tree::new(vec![Entry { name: b".Git".to_vec(), object }]);
+        let object = batch.put_tree(&tree).unwrap();
+        batch.commit().unwrap();
+
+        let error = fixture.workspace.restore(&fixture.path, &object, true, fixture.watch()).unwrap_err();
+
+        assert!(error.to_string().contains("can't hold `data/.Git`"), "{error}");
+        assert!(fixture.file("a").exists());
     }
 }

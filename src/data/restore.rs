@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::index::block::{Block, Known};
 use super::index::{Kind, Lent, Stat};
-use super::scan::{Scan, join};
+use super::scan::{Scan, check_depth, join};
 use super::{Workspace, read, twins};
 use crate::digest::{Object, ObjectKind};
 use crate::event::Watch;
@@ -101,7 +101,7 @@ impl Workspace {
         }
         let mut restored = Restored::default();
         for (path, plan) in plans {
-            restored += self.carry_out(path, plan, watch)?;
+            restored += self.carry_out(path, &plan, watch)?;
         }
         Ok(restored)
     }
@@ -115,7 +115,7 @@ impl Workspace {
         let mut plan = Plan { is_forced: force, ..Plan::default() };
         Planner { workspace: self, plan: &mut plan, watch }.path(path, None, present.as_ref())?;
         self.check(path, &plan)?;
-        self.carry_out(path, plan, watch)
+        self.carry_out(path, &plan, watch)
     }
 
     /// The content of a path, read so that the index knows every file of it; what can't have a version (a pipe, a
@@ -210,6 +210,7 @@ impl<'a> Planner<'a> {
 
     /// Plans for a directory that should be there.
     fn directory(&mut self, path: &[u8], wanted: &Object, present: Option<Item>) -> Result<()> {
+        check_depth(path)?;
         let tree = self.workspace.store.tree(&wanted.digest)?;
         let is_new = match &present {
             Some(Item::Directory(object)) if object == wanted => return Ok(()),
@@ -227,6 +228,10 @@ impl<'a> Planner<'a> {
         let there = if is_new { There::default() } else { self.there(path)? };
         for (entry, Entry { name, object }) in tree.entries().iter().enumerate() {
             let below = join(path, name);
+            if [&b".git"[..], b".mlx"].iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+                return Err(Error::failed(format!("a version of tracked data can't hold `{}`", fs::escape(&below)))
+                    .with_hint("whoever made that version used another program than this"));
+            }
             let present = self.present(&there, &below, name)?;
             match object.is_directory() {
                 true => self.directory(&below, object, present)?,

@@ -35,13 +35,13 @@ impl Rules {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             let bad = |why: String| {
                 let file = escape(&below(directory, FILE));
-                Error::usage(format!("{file}, line {}: {why}", number + 1))
+                Error::failed(format!("{file}, line {}: {why}", number + 1))
                     .with_hint("the lines are those of a `.gitignore`: `man gitignore` tells their syntax")
             };
             let line = std::str::from_utf8(line).map_err(|_| bad("the text is not UTF-8".into()))?;
             builder.add_line(None, line).map_err(|error| bad(error.to_string()))?;
         }
-        let lines = builder.build().map_err(|error| Error::usage(error.to_string()))?;
+        let lines = builder.build().map_err(|error| Error::failed(error.to_string()))?;
         Ok(Arc::new(Self { above, directory: directory.to_vec(), lines }))
     }
 

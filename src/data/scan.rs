@@ -321,9 +321,19 @@ impl<'a> Scan<'a> {
     /// Whether what is known still holds, and is in the store where it should get there.
     fn is_same(&self, known: &Known<'_>, status: &rustix::fs::Stat) -> bool {
         known.is_settled
-            && known.stat == Stat::of(status)
+            && (known.stat == Stat::of(status) || self.is_linked(known, status))
             && known.kind == kind(status)
             && self.batch.is_none_or(|_| self.workspace.store.size(&known.digest) == Some(known.size))
+    }
+
+    /// Whether only the time of change differs, and the file is the very object of the store: each link to that which comes
+    /// or goes, in whichever project, sets that time. Nobody can write to it without setting the time of modification.
+    fn is_linked(&self, known: &Known<'_>, status: &rustix::fs::Stat) -> bool {
+        let stat = Stat::of(status);
+        status.st_nlink > 1
+            && status.st_mode & 0o222 == 0
+            && (Stat { ctime_ns: known.stat.ctime_ns, ..stat }) == known.stat
+            && self.workspace.store.is_file_of(&known.digest, status.st_dev, status.st_ino)
     }
 
     /// A file that the index knows under another name. One in a directory that was renamed has the stat that it had. One
@@ -521,6 +531,14 @@ fn no_version(kind: FileType, full: &Path) -> Error {
         _ => "a device",
     };
     Error::usage(format!("`{}` is {kind}; only files, directories and links have versions", quote(full)))
+}
+
+/// Refuses a listing that goes deeper than a working tree may, before it is followed further.
+pub fn check_depth(path: &[u8]) -> Result<()> {
+    match path.iter().filter(|byte| **byte == b'/').count() > 2 * MAXIMUM_DEPTH {
+        true => Err(Error::failed(format!("directories nest too deep: `{}…`", crate::fs::escape(&path[..80])))),
+        false => Ok(()),
+    }
 }
 
 /// A path below a directory.

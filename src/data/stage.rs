@@ -43,7 +43,10 @@ type Batch = Vec<(usize, std::ops::Range<usize>)>;
 type Written = Known<'static>;
 
 impl Workspace {
-    pub(super) fn carry_out(&self, path: &ProjectPath, plan: Plan, watch: Watch<'_>) -> Result<Restored> {
+    pub(super) fn carry_out(&self, path: &ProjectPath, plan: &Plan, watch: Watch<'_>) -> Result<Restored> {
+        if plan.places.is_empty() && plan.removed.is_empty() {
+            return Ok(Restored::default());
+        }
         let all = || plan.places.iter().flat_map(|place| place.writes.iter().map(|write| place.object_of(write)));
         let (files, bytes) = all().fold((0, 0), |(files, bytes), object| (files + 1, bytes + object.size));
         let files_removed = plan.removed.iter().filter(|removal| !removal.is_directory).count() as u64;
@@ -51,7 +54,7 @@ impl Workspace {
         let (what, total) = (format!("Restoring `{path}`"), Some(files));
         watch.events.emit(Event::Started { id: id.clone(), what, total, unit: Unit::Files });
         let result = Stage::new(self, path).and_then(|stage| {
-            let work = Work { workspace: self, stage, plan: &plan, watch, id: &id, done: AtomicU64::new(0) };
+            let work = Work { workspace: self, stage, plan, watch, id: &id, done: AtomicU64::new(0) };
             work.run()
         });
         watch.events.emit(Event::Finished { id });

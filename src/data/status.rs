@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Workspace;
+use super::checkout::{inside, unnamed};
 use crate::digest::Object;
 use crate::event::Watch;
 use crate::project::{Project, ProjectPath};
@@ -48,11 +49,18 @@ impl Status {
     }
 }
 
-/// Compares every tracked path and every output with the working tree.
-pub fn status(project: &Project, workspace: &Workspace, watch: Watch<'_>) -> Result<Status> {
+/// A path with the step that makes it and with what the lock names.
+type Known = (ProjectPath, Option<String>, Option<Object>);
+
+/// Compares every tracked path and every output with the working tree, or those at, below and above the paths given: of a
+/// tracked directory that holds such a path, nothing else is looked at.
+///
+/// # Errors
+/// A `Usage` error for a path that neither the lock nor the manifest names.
+pub fn status(project: &Project, workspace: &Workspace, paths: &[ProjectPath], watch: Watch<'_>) -> Result<Status> {
     let lock = project.read_lock()?;
     let manifest = &project.manifest;
-    let mut known: Vec<(ProjectPath, Option<String>, Option<Object>)> = Vec::new();
+    let mut known: Vec<Known> = Vec::new();
     known.extend(lock.paths.iter().map(|(path, object)| (path.clone(), None, Some(object.clone()))));
     let not_added = manifest.data.values().map(|data| &data.path).filter(|path| !lock.paths.contains_key(path));
     known.extend(not_added.map(|path| (path.clone(), None, None)));
@@ -69,8 +77,12 @@ pub fn status(project: &Project, workspace: &Workspace, watch: Watch<'_>) -> Res
     let made: std::collections::BTreeSet<ProjectPath> =
         known.iter().filter(|(_, step, _)| step.is_some()).map(|(path, ..)| path.clone()).collect();
     known.retain(|(path, step, locked)| step.is_some() || locked.is_some() || !made.contains(path));
+    if !paths.is_empty() {
+        known = narrow(workspace, &known, paths)?;
+    }
     known.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
-    let status = |(path, step, locked): (ProjectPath, Option<String>, Option<Object>)| {
+    known.dedup();
+    let status = |(path, step, locked): Known| {
         let (present, is_odd) = match workspace.object(&path, watch) {
             Ok(present) => (present, false),
             // A pipe, say, where a step should have made a file: nothing that has a version, and no reason to stop.
@@ -82,6 +94,7 @@ pub fn status(project: &Project, workspace: &Workspace, watch: Watch<'_>) -> Res
             (Some(_), Some(_)) => PathState::Modified,
             (Some(_), None) if is_odd => PathState::Modified,
             (Some(_), None) => PathState::Missing,
+            (None, Some(_)) if paths.contains(&path) => PathState::NotAdded,
             (None, _) if step.is_some() => PathState::NotMade,
             (None, _) => PathState::NotAdded,
         };
@@ -91,4 +104,24 @@ pub fn status(project: &Project, workspace: &Workspace, watch: Watch<'_>) -> Res
     let paths = known.into_iter().map(status).collect::<Result<_>>()?;
     workspace.save();
     Ok(Status { paths })
+}
+
+/// Of what is known, the paths at and below those given; and those given that lie inside.
+fn narrow(workspace: &Workspace, known: &[Known], paths: &[ProjectPath]) -> Result<Vec<Known>> {
+    let mut narrowed = Vec::new();
+    for path in paths {
+        let before = narrowed.len();
+        for (entry, step, locked) in known {
+            if entry.is_within(path) {
+                narrowed.push((entry.clone(), step.clone(), locked.clone()));
+            } else if path.is_within(entry) {
+                let inside = |object| inside(workspace, entry, object, path);
+                narrowed.push((path.clone(), step.clone(), locked.as_ref().map(inside).transpose()?.flatten()));
+            }
+        }
+        if narrowed.len() == before {
+            return Err(unnamed(path, known.iter().map(|(path, ..)| path)));
+        }
+    }
+    Ok(narrowed)
 }

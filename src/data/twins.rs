@@ -24,22 +24,40 @@ pub fn check(workspace: &Workspace, path: &[u8], tree: &Tree) -> Result<()> {
     let full = workspace.full(path);
     let existing = full.ancestors().find(|place| place.is_dir()).unwrap_or(&workspace.root);
     let place = crate::fs::temporary_dir(existing)?;
+    let clash = clash(&suspects, |first, second| is_one(place.path(), first, second));
+    match clash.with_context(|| format!("cannot write in `{}`", quote(existing)))? {
+        Some(twins) => Err(refused(path, twins)),
+        None => Ok(()),
+    }
+}
+
+fn refused(path: &[u8], (first, second): (&[u8], &[u8])) -> Error {
+    let directory = if path.is_empty() { "the project".to_owned() } else { format!("`{}`", escape(path)) };
+    Error::failed(format!(
+        "{directory} holds both `{}` and `{}`, which are one name to the file system here",
+        escape(first),
+        escape(second)
+    ))
+    .with_hint("rename one of them where both can be, or check out into a file system that tells them apart")
+}
+
+type Twins<'n> = (&'n [u8], &'n [u8]);
+
+/// The first two names that are one, as `is_one` tells.
+fn clash<'n>(
+    suspects: &[Twins<'n>],
+    is_one: impl Fn(&[u8], &[u8]) -> io::Result<bool>,
+) -> io::Result<Option<Twins<'n>>> {
     for (first, second) in suspects {
-        if is_one(place.path(), first, second).with_context(|| format!("cannot write in `{}`", quote(existing)))? {
-            let directory = if path.is_empty() { "the project".to_owned() } else { format!("`{}`", escape(path)) };
-            return Err(Error::failed(format!(
-                "{directory} holds both `{}` and `{}`, which are one name to the file system here",
-                escape(first),
-                escape(second)
-            ))
-            .with_hint("rename one of them where both can be, or check out into a file system that tells them apart"));
+        if is_one(first, second)? {
+            return Ok(Some((first, second)));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// The names that some file system may take for one.
-fn suspects<'n>(names: impl Iterator<Item = &'n [u8]>) -> Vec<(&'n [u8], &'n [u8])> {
+fn suspects<'n>(names: impl Iterator<Item = &'n [u8]>) -> Vec<Twins<'n>> {
     let mut seen: HashMap<String, &[u8]> = HashMap::new();
     let mut suspects = Vec::new();
     let mut plain: Vec<&[u8]> = Vec::new();
@@ -92,5 +110,19 @@ mod tests {
         for (names, count) in cases {
             assert_eq!(suspects(names.iter().map(|name| name.as_bytes())).len(), count, "{names:?}");
         }
+    }
+
+    #[test]
+    fn the_file_system_decides_and_both_names_are_told() {
+        let names: [&[u8]; 4] = [b"a", b"A", b"Cat.png", b"cat.png"];
+        let suspects = suspects(names.into_iter());
+        let folds = |first: &[u8], second: &[u8]| Ok(first.eq_ignore_ascii_case(second) && first.len() > 1);
+
+        assert_eq!(clash(&suspects, |_, _| Ok(false)).unwrap(), None);
+        let error = refused(b"data", clash(&suspects, folds).unwrap().unwrap()).to_string();
+
+        assert_eq!(error, "`data` holds both `Cat.png` and `cat.png`, which are one name to the file system here");
+        let dir = tempfile::tempdir().unwrap();
+        assert!(is_one(dir.path(), b"same", b"same").unwrap() && !is_one(dir.path(), b"one", b"other").unwrap());
     }
 }

@@ -125,6 +125,11 @@ impl Git {
         index.get_path(&path, 0).is_some() || index.iter().any(|entry| entry.path.starts_with(&directory))
     }
 
+    /// Whether this names a commit.
+    pub fn is_revision(&self, text: &str) -> bool {
+        self.repository.revparse_single(text).is_ok_and(|object| object.peel_to_commit().is_ok())
+    }
+
     /// The lock at a Git revision (`HEAD~1`, a branch, a tag, a commit); empty where that commit has none.
     pub fn lock_at(&self, revision: &str) -> Result<LockAt> {
         let commit =

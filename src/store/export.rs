@@ -80,6 +80,13 @@ impl Store {
         Ok(is_linked)
     }
 
+    /// Whether the loose object is this very file.
+    pub fn is_file_of(&self, digest: &Digest, device: u64, inode: u64) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = self.path_of(digest).symlink_metadata();
+        metadata.is_ok_and(|metadata| metadata.is_file() && (metadata.dev(), metadata.ino()) == (device, inode))
+    }
+
     /// Writes the content of an object, checked, to an empty file: an error means that the file must be thrown away.
     pub fn copy_into(&self, digest: &Digest, to: &mut File) -> Result<()> {
         self.clone_or_copy(digest, to).map(drop)
