@@ -37,6 +37,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Version files and directories')
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show how data and outputs differ from `mlx.lock`')
             [CompletionResult]::new('diff', 'diff', [CompletionResultType]::ParameterValue, 'Show which files differ between two versions of the data')
+            [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List what is tracked, in any version')
             [CompletionResult]::new('cat', 'cat', [CompletionResultType]::ParameterValue, 'Print a file as a version of the data has it')
             [CompletionResult]::new('checkout', 'checkout', [CompletionResultType]::ParameterValue, 'Bring data and outputs back as `mlx.lock` names them')
             [CompletionResult]::new('push', 'push', [CompletionResultType]::ParameterValue, 'Send data and outputs to a remote')
@@ -112,6 +113,22 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
             [CompletionResult]::new('--summary', '--summary', [CompletionResultType]::ParameterName, 'Look into all changed tables; otherwise into the first 20, and into none of more than 256 MiB')
             [CompletionResult]::new('--no-summary', '--no-summary', [CompletionResultType]::ParameterName, 'Look into no file')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;ls' {
+            [CompletionResult]::new('--rev', '--rev', [CompletionResultType]::ParameterName, 'List the version of this Git revision instead of that of `mlx.lock`')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('-R', '-R ', [CompletionResultType]::ParameterName, 'Go down into directories, and list files')
+            [CompletionResult]::new('--recursive', '--recursive', [CompletionResultType]::ParameterName, 'Go down into directories, and list files')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
@@ -744,6 +761,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Version files and directories')
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show how data and outputs differ from `mlx.lock`')
             [CompletionResult]::new('diff', 'diff', [CompletionResultType]::ParameterValue, 'Show which files differ between two versions of the data')
+            [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List what is tracked, in any version')
             [CompletionResult]::new('cat', 'cat', [CompletionResultType]::ParameterValue, 'Print a file as a version of the data has it')
             [CompletionResult]::new('checkout', 'checkout', [CompletionResultType]::ParameterValue, 'Bring data and outputs back as `mlx.lock` names them')
             [CompletionResult]::new('push', 'push', [CompletionResultType]::ParameterValue, 'Send data and outputs to a remote')
@@ -781,6 +799,9 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             break
         }
         'mlx;help;diff' {
+            break
+        }
+        'mlx;help;ls' {
             break
         }
         'mlx;help;cat' {

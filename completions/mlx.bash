@@ -58,6 +58,9 @@ _mlx() {
             mlx,logs)
                 cmd="mlx__subcmd__logs"
                 ;;
+            mlx,ls)
+                cmd="mlx__subcmd__ls"
+                ;;
             mlx,man)
                 cmd="mlx__subcmd__man"
                 ;;
@@ -168,6 +171,9 @@ _mlx() {
                 ;;
             mlx__subcmd__help,logs)
                 cmd="mlx__subcmd__help__subcmd__logs"
+                ;;
+            mlx__subcmd__help,ls)
+                cmd="mlx__subcmd__help__subcmd__ls"
                 ;;
             mlx__subcmd__help,man)
                 cmd="mlx__subcmd__help__subcmd__man"
@@ -320,7 +326,7 @@ _mlx() {
 
     case "${cmd}" in
         mlx)
-            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add status diff cat checkout push pull fetch remote verify gc train runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock help"
+            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add status diff ls cat checkout push pull fetch remote verify gc train runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -816,7 +822,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help)
-            opts="init add status diff cat checkout push pull fetch remote verify gc train runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock help"
+            opts="init add status diff ls cat checkout push pull fetch remote verify gc train runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1054,6 +1060,20 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help__subcmd__logs)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__ls)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1426,6 +1446,36 @@ _mlx() {
                 return 0
             fi
             case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__ls)
+            opts="-R -C -q -v -h --rev --recursive --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --rev)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --directory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -34,6 +34,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand add 'Version files and directories'
             cand status 'Show how data and outputs differ from `mlx.lock`'
             cand diff 'Show which files differ between two versions of the data'
+            cand ls 'List what is tracked, in any version'
             cand cat 'Print a file as a version of the data has it'
             cand checkout 'Bring data and outputs back as `mlx.lock` names them'
             cand push 'Send data and outputs to a remote'
@@ -105,6 +106,21 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --events 'Write what happens on the way to this file, one JSON object a line'
             cand --summary 'Look into all changed tables; otherwise into the first 20, and into none of more than 256 MiB'
             cand --no-summary 'Look into no file'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;ls'= {
+            cand --rev 'List the version of this Git revision instead of that of `mlx.lock`'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand -R 'Go down into directories, and list files'
+            cand --recursive 'Go down into directories, and list files'
             cand --json 'Print the result as one JSON document'
             cand -q 'Print the result and errors only'
             cand --quiet 'Print the result and errors only'
@@ -682,6 +698,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand add 'Version files and directories'
             cand status 'Show how data and outputs differ from `mlx.lock`'
             cand diff 'Show which files differ between two versions of the data'
+            cand ls 'List what is tracked, in any version'
             cand cat 'Print a file as a version of the data has it'
             cand checkout 'Bring data and outputs back as `mlx.lock` names them'
             cand push 'Send data and outputs to a remote'
@@ -715,6 +732,8 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;help;status'= {
         }
         &'mlx;help;diff'= {
+        }
+        &'mlx;help;ls'= {
         }
         &'mlx;help;cat'= {
         }

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock, RwLockReadGuard};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock, RwLock, RwLockReadGuard};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
@@ -13,6 +14,9 @@ use crate::{Digest, Error, Result};
 
 /// A directory that did not change for so long shows its next change in its time stamp.
 const SETTLED: Duration = Duration::from_millis(100);
+
+/// After so many searches it pays to sort what is in all packs.
+const MANY_SEARCHES: u32 = 256;
 
 /// An object in a pack.
 #[derive(Debug, Clone)]
@@ -37,6 +41,44 @@ struct State {
     foreign: Vec<(PathBuf, String)>,
     /// When the directory had changed last when it was read; `None` where that may be too coarse to tell.
     seen: Option<SystemTime>,
+    searches: AtomicU32,
+    lookup: OnceLock<Lookup>,
+}
+
+/// In which pack an object may lie, for who asks for very many.
+#[derive(Debug)]
+struct Lookup {
+    packs: Vec<Arc<Pack>>,
+    /// The beginnings of the digests and the positions of their packs, sorted.
+    entries: Vec<(u64, u32)>,
+}
+
+impl Lookup {
+    fn new(packs: Vec<Arc<Pack>>) -> Self {
+        let of_pack = |(position, pack): (usize, &Arc<Pack>)| {
+            let whole = pack.index().entries().filter(|entry| entry.kind.is_whole());
+            whole.map(|entry| (beginning(&entry.digest), position as u32)).collect::<Vec<_>>()
+        };
+        let mut entries: Vec<(u64, u32)> = packs.iter().enumerate().flat_map(of_pack).collect();
+        entries.sort_unstable();
+        Self { packs, entries }
+    }
+
+    fn find(&self, digest: &Digest) -> Option<Packed> {
+        let wanted = beginning(digest);
+        let first = self.entries.partition_point(|(beginning, _)| *beginning < wanted);
+        let alike = self.entries[first..].iter().take_while(|(beginning, _)| *beginning == wanted);
+        alike.into_iter().find_map(|(_, pack)| in_pack(&self.packs[*pack as usize], digest))
+    }
+}
+
+fn beginning(digest: &Digest) -> u64 {
+    u64::from_be_bytes(*digest.as_bytes().first_chunk().expect("a digest is longer"))
+}
+
+fn in_pack(pack: &Arc<Pack>, digest: &Digest) -> Option<Packed> {
+    let entry = pack.index().find(digest).filter(|entry| entry.kind.is_whole())?;
+    Some(Packed { pack: pack.clone(), entry })
 }
 
 impl Packs {
@@ -90,10 +132,11 @@ impl Packs {
     }
 
     fn search(&self, digest: &Digest) -> Option<Packed> {
-        self.read_state().packs.values().find_map(|pack| {
-            let entry = pack.index().find(digest).filter(|entry| entry.kind.is_whole())?;
-            Some(Packed { pack: pack.clone(), entry })
-        })
+        let state = self.read_state();
+        if state.searches.fetch_add(1, Ordering::Relaxed) < MANY_SEARCHES {
+            return state.packs.values().find_map(|pack| in_pack(pack, digest));
+        }
+        state.lookup.get_or_init(|| Lookup::new(state.packs.values().cloned().collect())).find(digest)
     }
 
     /// Reads the directory again if it may have changed. Returns whether it did so.
@@ -145,5 +188,28 @@ impl Packs {
             }
         }
         Ok(is_whole)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pack::{self, Item};
+    use super::*;
+
+    #[test]
+    fn who_asks_often_gets_the_same_answers() {
+        let dir = tempfile::tempdir().unwrap();
+        let contents: Vec<Vec<u8>> = (0..400).map(|number| format!("object {number}").into_bytes()).collect();
+        for half in contents.chunks(200) {
+            let items = half.iter().map(|content| Item::raw(Digest::of(content), content.clone()));
+            pack::write(items.collect(), dir.path()).unwrap().place(dir.path()).unwrap();
+        }
+        let packs = Packs::new(dir.path().to_path_buf());
+
+        for content in contents.iter().cycle().take(1000) {
+            let packed = packs.find(&Digest::of(content)).unwrap().unwrap();
+            assert_eq!(packed.entry.size, content.len() as u64);
+        }
+        assert!(packs.find(&Digest::of("another")).unwrap().is_none());
     }
 }
