@@ -13,6 +13,8 @@ mod diff;
 mod doctor;
 mod fetch;
 mod gc;
+mod get;
+mod import;
 mod init;
 mod logs;
 mod ls;
@@ -34,6 +36,7 @@ mod status;
 mod table;
 mod terminal;
 mod train;
+mod update;
 mod verify;
 
 use std::ffi::OsString;
@@ -94,6 +97,9 @@ enum Command {
     Pull(pull::Pull),
     Fetch(fetch::Fetch),
     Remote(remote::Remote),
+    Import(import::Import),
+    Update(update::Update),
+    Get(get::Get),
     Verify(verify::Verify),
     Gc(gc::Gc),
     Train(train::Train),
@@ -128,6 +134,9 @@ impl Command {
             Self::Pull(command) => command.run(cx),
             Self::Fetch(command) => command.run(cx),
             Self::Remote(command) => command.run(cx),
+            Self::Import(command) => command.run(cx),
+            Self::Update(command) => command.run(cx),
+            Self::Get(command) => command.run(cx),
             Self::Verify(command) => command.run(cx),
             Self::Gc(command) => command.run(cx),
             Self::Train(command) => command.run(cx),

@@ -100,8 +100,28 @@ fn check(
             return Err(missing(path));
         }
     }
+    check_beside(project, lock, git, paths, path, whole)
+}
+
+/// Whether a path can be tracked, be there something or not.
+pub(super) fn check_place(project: &Project, lock: &Lock, path: &ProjectPath) -> Result<()> {
+    if path.is_of_mlx() {
+        return Err(Error::usage(format!("`{path}` is kept by Git, not by mlx")).with_hint("name another place"));
+    }
+    check_beside(project, lock, Git::of(project)?.as_ref(), &BTreeSet::new(), path, None)
+}
+
+/// Whether a path can be tracked beside these and what is tracked already, but for a directory that it is a part of.
+fn check_beside(
+    project: &Project,
+    lock: &Lock,
+    git: Option<&Git>,
+    paths: &BTreeSet<&ProjectPath>,
+    path: &ProjectPath,
+    whole: Option<&ProjectPath>,
+) -> Result<()> {
     rules::check(project, path)?;
-    if metadata.is_some_and(|metadata| metadata.is_symlink()) {
+    if project.resolve(path)?.is_symlink() {
         return Err(
             Error::usage(format!("`{path}` is a symbolic link")).with_hint("add the file or directory it points at")
         );

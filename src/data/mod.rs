@@ -9,6 +9,8 @@ mod diff;
 mod graft;
 mod index;
 mod list;
+pub mod origin;
+mod pipe;
 mod read;
 mod restore;
 mod rules;

@@ -15,6 +15,7 @@ mod faults;
 mod generated;
 mod harness;
 mod hostile_bundles;
+mod imports;
 mod init;
 mod kill;
 mod manifest;

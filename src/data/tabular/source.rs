@@ -1,20 +1,17 @@
 //! Where a version of a file is read from, as a stream.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use anyhow::Context;
 
+use crate::data::pipe;
 use crate::fs::quote;
 use crate::store::Store;
 use crate::{Digest, Result};
-
-/// So many pieces of an object wait to be read.
-const PIECES: usize = 4;
 
 /// One version of a file.
 pub enum Source {
@@ -62,48 +59,13 @@ impl Read for Counted {
 }
 
 /// The store writes objects; a thread turns that into a reader. It ends when the reader is dropped.
-fn pull(store: Store, digest: Digest) -> Result<Pulled> {
-    let (sender, pieces) = sync_channel(PIECES);
+fn pull(store: Store, digest: Digest) -> Result<pipe::Stream> {
+    let (mut sink, stream) = pipe::pipe();
     let copy = move || {
-        let mut pushed = Pushed(sender);
-        if let Err(error) = store.copy_to(&digest, &mut pushed) {
-            // Nobody may be listening any more.
-            let _ = pushed.0.send(Err(io::Error::other(error.to_string())));
+        if let Err(error) = store.copy_to(&digest, &mut sink) {
+            sink.fail(io::Error::other(error.to_string()));
         }
     };
     std::thread::Builder::new().name("read object".into()).spawn(copy).context("cannot start a thread")?;
-    Ok(Pulled { pieces, piece: io::Cursor::default() })
-}
-
-struct Pushed(SyncSender<io::Result<Vec<u8>>>);
-
-impl Write for Pushed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.send(Ok(bytes.to_vec())).map_err(|_| io::ErrorKind::BrokenPipe)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-struct Pulled {
-    pieces: Receiver<io::Result<Vec<u8>>>,
-    piece: io::Cursor<Vec<u8>>,
-}
-
-impl Read for Pulled {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let count = self.piece.read(buffer)?;
-            if count > 0 || buffer.is_empty() {
-                return Ok(count);
-            }
-            match self.pieces.recv() {
-                Ok(piece) => self.piece = io::Cursor::new(piece?),
-                Err(_) => return Ok(0),
-            }
-        }
-    }
+    Ok(stream)
 }
