@@ -3,12 +3,13 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use include_dir::{Dir, include_dir};
 use serde::Serialize;
 
 use super::{Context, Render, Text};
 use crate::fs::quote;
+use crate::project::hooks::{self, Hook, Missing};
 use crate::project::init::{self, Created, ExampleFile};
 use crate::project::setup::{self, MergeDriver};
 use crate::project::{MANIFEST, Manifest, Project};
@@ -20,7 +21,8 @@ static EXAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples");
 /// Start a project
 ///
 /// Writes a commented `mlx.toml` and a line in `.gitignore`, nothing else; or lays out a whole example. A project that is
-/// there already stays as it is, and `--git-merge-driver` sets up what it asks for in either.
+/// there already stays as it is, and `--git-merge-driver` and `--git-hooks` set up what they ask
+/// for in either.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  mlx init\n  mlx init churn\n  mlx init --example breast-cancer demo\n  mlx init --git-merge-driver"
@@ -35,9 +37,19 @@ pub struct Init {
     /// Make Git merge `mlx.lock` block by block; once in each clone
     #[arg(long)]
     git_merge_driver: bool,
+    /// Make `git push` warn, or stop, where data of its commits is on no remote; once in each clone
+    #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "warn")]
+    git_hooks: Option<Push>,
     /// List the examples
     #[arg(long, conflicts_with_all = ["example", "directory"])]
     list_examples: bool,
+}
+
+/// What becomes of a push whose data is on no remote.
+#[derive(Clone, Copy, ValueEnum)]
+enum Push {
+    Warn,
+    Block,
 }
 
 impl Init {
@@ -59,12 +71,19 @@ impl Init {
         let existed = created.files.is_empty();
         let Created { root, files } = created;
         let files = files.iter().map(|file| file.to_string_lossy().into_owned()).collect();
+        let project = || Project::open(&root);
         let merge_driver = match self.git_merge_driver {
-            true => Some(setup::merge_driver(&Project::open(&root)?, &cx.program_for_shell()?)?),
+            true => Some(setup::merge_driver(&project()?, &cx.program_for_shell()?)?),
             false => None,
         };
+        let missing = self.git_hooks.map(|push| match push {
+            Push::Warn => Missing::Warn,
+            Push::Block => Missing::Block,
+        });
+        let hook = missing.map(|missing| hooks::install(&project()?, &cx.program_for_shell()?, missing)).transpose()?;
         let is_shared = merge_driver.as_ref().is_some_and(|driver| driver.attributes_changed);
-        cx.out.show(&Initialized { existed, root: root.to_string_lossy().into_owned(), files, merge_driver })?;
+        let root = root.to_string_lossy().into_owned();
+        cx.out.show(&Initialized { existed, root, files, merge_driver, hook })?;
         if is_shared {
             cx.out
                 .hint("Keep it in Git: `git add .gitattributes`; other clones need `mlx init --git-merge-driver` too");
@@ -87,23 +106,28 @@ struct Initialized {
     files: Vec<String>,
     /// What became of the merge driver, where it was asked for.
     merge_driver: Option<MergeDriver>,
+    /// What became of the pre-push hook, where it was asked for.
+    hook: Option<Hook>,
 }
 
 impl Render for Initialized {
     fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
         let root = quote(&self.root);
-        match (self.existed, &self.merge_driver) {
-            (true, None) => writeln!(out, "`{root}` is a project already; nothing changed")?,
-            (true, Some(_)) => {}
+        match (self.existed, self.merge_driver.is_some() || self.hook.is_some()) {
+            (true, false) => writeln!(out, "`{root}` is a project already; nothing changed")?,
+            (true, true) => {}
             (false, _) => {
                 writeln!(out, "Created {} in `{root}`", self.files.iter().map(quote).collect::<Vec<_>>().join(", "))?;
             }
         }
-        match &self.merge_driver {
-            Some(driver) if driver.changed() => writeln!(out, "Git merges mlx.lock block by block from now on"),
-            Some(_) => writeln!(out, "Git merges mlx.lock block by block already; nothing changed"),
-            None => Ok(()),
+        let word = |changed| if changed { "from now on" } else { "already; nothing changed" };
+        if let Some(driver) = &self.merge_driver {
+            writeln!(out, "Git merges mlx.lock block by block {}", word(driver.changed()))?;
         }
+        if let Some(hook) = &self.hook {
+            writeln!(out, "Git asks mlx before it pushes {}", word(hook.changed))?;
+        }
+        Ok(())
     }
 }
 

@@ -14,6 +14,7 @@ mod doctor;
 mod fetch;
 mod gc;
 mod get;
+mod hook;
 mod import;
 mod init;
 mod logs;
@@ -118,6 +119,7 @@ enum Command {
     Completions(completions::Completions),
     Man(completions::Man),
     MergeLock(merge_lock::MergeLock),
+    Hook(hook::Hook),
 }
 
 impl Command {
@@ -155,6 +157,7 @@ impl Command {
             Self::Completions(command) => command.run(cx),
             Self::Man(command) => command.run(cx),
             Self::MergeLock(command) => command.run(cx),
+            Self::Hook(command) => command.run(cx),
         }
     }
 }

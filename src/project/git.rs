@@ -180,7 +180,7 @@ impl Git {
         self.file(&commit, &self.prefix.join(path.as_path())).ok().flatten()
     }
 
-    fn lock_of(&self, commit: &git2::Commit<'_>) -> Result<LockAt> {
+    pub(super) fn lock_of(&self, commit: &git2::Commit<'_>) -> Result<LockAt> {
         let id = commit.id().to_string();
         let name = format!("{LOCK} of commit {}", &id[..12]);
         let bytes = self.file(commit, &self.prefix.join(LOCK))?;

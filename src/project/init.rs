@@ -79,7 +79,7 @@ fn ignore_state(root: &Path) -> Result<Option<PathBuf>> {
     Ok(changed.then(|| ".gitignore".into()))
 }
 
-fn make_executable(path: &Path) -> Result<()> {
+pub(super) fn make_executable(path: &Path) -> Result<()> {
     use anyhow::Context;
     use std::os::unix::fs::PermissionsExt;
     let permissions = PermissionsExt::from_mode(0o777 & !fs::umask());

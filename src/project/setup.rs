@@ -58,7 +58,7 @@ pub fn merge_driver(project: &Project, program: &str) -> Result<MergeDriver> {
 }
 
 /// The Git repository around the project.
-fn repository(project: &Project) -> Result<Git> {
+pub(super) fn repository(project: &Project) -> Result<Git> {
     Git::of(project)?.ok_or_else(|| {
         Error::usage("this project lies in no Git repository")
             .with_hint("start one with `git init`, then run this again")

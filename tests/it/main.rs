@@ -14,6 +14,7 @@ mod examples;
 mod faults;
 mod generated;
 mod harness;
+mod hooks;
 mod hostile_bundles;
 mod imports;
 mod init;
