@@ -8,13 +8,14 @@ use clap::Args;
 use super::output::{count, size};
 use super::{Context, Render, Text};
 use crate::Result;
-use crate::data::{self, Collected, History, Workspace};
+use crate::data::{self, Collected, Collection, History, Workspace};
 use crate::project::parse_duration;
 
 /// Find objects that nothing names, and remove them with `--yes`
 ///
-/// Kept is whatever `mlx.lock`, the locks of all commits of all branches and tags, runs, models and bundles name. Without `--yes`
-/// nothing is removed. Refuses when one of these cannot be read.
+/// Kept is whatever `mlx.lock`, the locks of all commits of all branches and tags, runs, models and bundles name, in this
+/// project and in all others that use the same store. Small objects and packs that stay are put together. Without `--yes`
+/// nothing is changed. Refuses when one of these cannot be read.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  mlx gc\n  mlx gc --yes\n  mlx gc --yes --drop-history --grace 7d")]
 pub struct Gc {
@@ -27,6 +28,9 @@ pub struct Gc {
     /// Keep objects that are younger than this, such as 30m, 12h or 7d
     #[arg(long, value_name = "TIME", default_value = "12h", value_parser = grace)]
     grace: Duration,
+    /// Take no more notice of projects that used the store and are not there any more
+    #[arg(long)]
+    forget_missing: bool,
 }
 
 fn grace(text: &str) -> Result<Duration, String> {
@@ -38,12 +42,18 @@ impl Gc {
         let project = cx.project()?;
         cx.catch_signals()?;
         let workspace = Workspace::open(&project)?;
-        let history = if self.drop_history { History::Tips } else { History::Whole };
-        let collected = data::collect_garbage(&project, &workspace, self.grace, history, self.yes, cx.watch())?;
-        let is_plan = !collected.removed && collected.objects > 0;
+        let how = Collection {
+            grace: self.grace,
+            history: if self.drop_history { History::Tips } else { History::Whole },
+            forget_missing: self.forget_missing,
+            remove: self.yes,
+        };
+        let collected = data::collect_garbage(&project, &workspace, how, cx.watch())?;
+        let is_plan = !collected.removed
+            && (collected.objects > 0 || !collected.folded.is_empty() || !collected.forgotten.is_empty());
         cx.out.show(&collected)?;
         if is_plan {
-            cx.out.hint("Nothing was removed; do it with `mlx gc --yes`");
+            cx.out.hint("Nothing was changed; do it with `mlx gc --yes`");
         }
         Ok(())
     }
@@ -51,11 +61,27 @@ impl Gc {
 
 impl Render for Collected {
     fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
-        let verb = if self.removed { "Removed" } else { "Would remove" };
+        let would = |past: &str, future: &str| if self.removed { past.to_owned() } else { format!("Would {future}") };
+        for root in &self.forgotten {
+            writeln!(out, "{} the project `{root}`, which is not there", would("Forgot", "forget"))?;
+        }
         let (objects, bytes) = (count(self.objects, "object"), size(self.bytes));
-        writeln!(out, "{verb} {objects} ({bytes}); {} in use", count(self.kept, "object"))?;
+        writeln!(out, "{} {objects} ({bytes}); {} in use", would("Removed", "remove"), count(self.kept, "object"))?;
         if self.young > 0 {
             writeln!(out, "Kept for the grace period, though nothing names them: {}", count(self.young, "object"))?;
+        }
+        if !self.folded.is_empty() {
+            let (objects, packs) = (count(self.folded.objects, "small object"), count(self.folded.packs, "small pack"));
+            let what = match (self.folded.objects, self.folded.packs) {
+                (0, _) => packs,
+                (_, 0) => objects,
+                _ => format!("{objects} and {packs}"),
+            };
+            writeln!(out, "{} {what} together ({})", would("Put", "put"), size(self.folded.bytes))?;
+        }
+        if let [first, others @ ..] = self.neighbours.as_slice() {
+            let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+            writeln!(out, "Kept what other projects need that use this store: `{first}`{more}")?;
         }
         Ok(())
     }

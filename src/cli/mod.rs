@@ -2,6 +2,7 @@
 
 mod add;
 mod bundle;
+mod cache;
 mod cat;
 mod checkout;
 mod compare;
@@ -103,6 +104,7 @@ enum Command {
     Get(get::Get),
     Verify(verify::Verify),
     Gc(gc::Gc),
+    Cache(cache::ShowCache),
     Train(train::Train),
     Runs(runs::Runs),
     Compare(compare::Compare),
@@ -141,6 +143,7 @@ impl Command {
             Self::Get(command) => command.run(cx),
             Self::Verify(command) => command.run(cx),
             Self::Gc(command) => command.run(cx),
+            Self::Cache(command) => command.run(cx),
             Self::Train(command) => command.run(cx),
             Self::Runs(command) => command.run(cx),
             Self::Compare(command) => command.run(cx),

@@ -69,7 +69,11 @@ impl Render for Verified {
             writeln!(out, "{line}")?;
         }
         if self.elsewhere > 0 {
-            writeln!(out, "Not here, and named by other commits only: {}", count(self.elsewhere, "object"))?;
+            writeln!(
+                out,
+                "Not here, and named by other commits or projects only: {}",
+                count(self.elsewhere, "object")
+            )?;
         }
         Ok(())
     }

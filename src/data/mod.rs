@@ -2,10 +2,11 @@
 
 mod add;
 mod arguments;
-mod audit;
+mod cache;
 mod cat;
 mod checkout;
 mod diff;
+mod garbage;
 mod graft;
 mod index;
 mod list;
@@ -14,6 +15,7 @@ mod pipe;
 mod pushed;
 mod read;
 mod restore;
+mod roots;
 mod rules;
 mod scan;
 mod stage;
@@ -21,21 +23,25 @@ mod status;
 pub mod tabular;
 mod transfer;
 mod twins;
+mod verify;
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 pub use add::{Added, add};
 pub use arguments::revisions_and_paths;
-pub use audit::{Collected, History, Problem, Verified, collect_garbage, verify};
+pub use cache::{Amount, Cache, Purpose, cache};
 pub use cat::{Found, find_file, write_file};
 pub use checkout::{CheckedOut, checkout};
 pub use diff::{Change, ChangeKind, Count, Diff, diff};
+pub use garbage::{Collected, Collection, collect_garbage};
 pub use list::{Listed, Listing, Presence, list};
 pub use pushed::{Absent, Checked, Unasked, check_pushed};
 pub use restore::Restored;
+pub use roots::History;
 pub use status::{PathState, PathStatus, Status, status};
 pub use transfer::{Pulled, Selection, Versions, fetch, pull, push, verify_remote};
+pub use verify::{Problem, Verified, verify};
 
 use anyhow::Context;
 

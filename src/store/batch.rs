@@ -14,15 +14,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::Context;
 use tempfile::{NamedTempFile, TempPath};
 
+use super::large::{self, Reader, Source, Sparse};
 use super::pack::{self, Compression, Item, Written};
 use super::tree::Tree;
 use super::{Store, cannot_write};
-use crate::digest::{Hasher, Object};
+use crate::digest::Object;
 use crate::fs::{self, quote};
 use crate::{Digest, Result};
 
-/// How much of a large file is held in memory at once.
-const BUFFER_BYTES: usize = 256 * 1024;
+const CANNOT_READ: &str = "cannot read what is to be stored";
 /// Objects up to this size are small: they wait in memory, and go into packs.
 pub(super) const SMALL_BYTES: usize = 1 << 20;
 /// So much small content makes a pack of its own.
@@ -78,7 +78,11 @@ impl Batch {
         let cannot = || format!("cannot store `{}`", quote(path));
         let file = File::open(path).with_context(cannot)?;
         let expected = file.metadata().with_context(cannot)?.len();
-        self.put_reader(file, expected).map_err(|error| error.context(cannot()))
+        match Sparse::of(&file).filter(|_| expected > SMALL_BYTES as u64) {
+            Some(source) => self.put_large(source),
+            None => self.put_reader(file, expected),
+        }
+        .map_err(|error| error.context(cannot()))
     }
 
     /// Adds a tree; returns the directory object it makes.
@@ -94,10 +98,10 @@ impl Batch {
 
     /// Adds what the reader gives, about `expected` bytes; returns digest and size. Memory is bounded.
     pub fn put_reader(&self, mut reader: impl Read, expected: u64) -> Result<(Digest, u64)> {
-        let expected = usize::try_from(expected).unwrap_or(BUFFER_BYTES);
+        let expected = usize::try_from(expected).unwrap_or(usize::MAX);
         if expected <= SMALL_BYTES {
             let mut content = vec![0; expected + 1];
-            let filled = fill(&mut reader, &mut content)?;
+            let filled = large::fill(&mut reader, &mut content).context(CANNOT_READ)?;
             if filled <= expected {
                 content.truncate(filled);
                 let digest = Digest::of(&content);
@@ -105,9 +109,9 @@ impl Batch {
                 return Ok((digest, filled as u64));
             }
             // It is longer than was said.
-            return self.put_large(content.as_slice().chain(reader));
+            return self.put_large(Reader(content.as_slice().chain(reader)));
         }
-        self.put_large(reader)
+        self.put_large(Reader(reader))
     }
 
     /// Takes over what another batch of the same store holds, so that both are made durable together.
@@ -201,19 +205,9 @@ impl Batch {
         Ok(())
     }
 
-    fn put_large(&self, mut reader: impl Read) -> Result<(Digest, u64)> {
-        let mut temporary = fs::temporary_file(&self.store.scratch())?;
-        let mut hasher = Hasher::new();
-        let mut buffer = vec![0; BUFFER_BYTES];
-        loop {
-            let filled = fill(&mut reader, &mut buffer)?;
-            if filled == 0 {
-                break;
-            }
-            hasher.update(&buffer[..filled]);
-            temporary.write_all(&buffer[..filled]).map_err(cannot_write)?;
-        }
-        let (digest, size) = hasher.finish();
+    fn put_large(&self, source: impl Source) -> Result<(Digest, u64)> {
+        let temporary = fs::temporary_file(&self.store.scratch())?;
+        let (digest, size) = large::copy(source, temporary.as_file(), CANNOT_READ)?;
         if self.is_new(&digest, size) {
             let file = temporary.as_file();
             file.set_permissions(PermissionsExt::from_mode(0o444)).map_err(cannot_write)?;
@@ -240,20 +234,6 @@ fn write(store: &Store, content: &[u8]) -> Result<TempPath> {
     Ok(temporary.into_temp_path())
 }
 
-/// Reads until the buffer is full or the reader is at its end; returns how much that was.
-fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match reader.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error).context("cannot read what is to be stored").map_err(Into::into),
-        }
-    }
-    Ok(filled)
-}
-
 /// Syncs loose objects, and gives them and the packs their names. Packs are durable already.
 fn publish(store: &Store, objects: Vec<(Digest, TempPath)>, packs: Vec<Written>) -> Result<()> {
     // After a failed sync the kernel may have dropped the pages, so that the temporary files go with the error.
@@ -273,7 +253,14 @@ fn publish(store: &Store, objects: Vec<(Digest, TempPath)>, packs: Vec<Written>)
     for (digest, temporary) in objects {
         let path = store.path_of(&digest);
         touch(path.parent().expect("an object lies in a directory of the store"))?;
-        temporary.persist(&path).map_err(|error| cannot_write(error.error))?;
+        if let Err(error) = temporary.persist(&path) {
+            if error.error.kind() != io::ErrorKind::IsADirectory {
+                return Err(cannot_write(error.error));
+            }
+            // Whatever that is, no object of ours.
+            store.quarantine(&digest)?;
+            error.path.persist(&path).map_err(|error| cannot_write(error.error))?;
+        }
     }
     for pack in packs {
         touch(store.packs.directory())?;

@@ -10,6 +10,8 @@ use std::path::Path;
 use anyhow::Context;
 use rustix::fs::AtFlags;
 
+use super::batch::SMALL_BYTES;
+use super::large::{self, Reader, Sparse};
 use super::{Content, Store, damaged};
 use crate::digest;
 use crate::fs::{self, quote};
@@ -95,17 +97,28 @@ impl Store {
     /// Shares the blocks where the file system can, else copies; the content is checked either way.
     fn clone_or_copy(&self, digest: &Digest, to: &mut File) -> Result<u64> {
         let Content::Loose(object) = self.open_object(digest)? else { return self.copy_to(digest, to) };
-        if rustix::fs::ioctl_ficlone(&*to, &object).is_err() {
+        if rustix::fs::ioctl_ficlone(&*to, &object).is_ok() {
+            return self.check_content(digest, object);
+        }
+        if object.metadata().is_ok_and(|metadata| metadata.len() <= SMALL_BYTES as u64) {
             return self.copy_to(digest, to);
         }
-        self.check_content(digest, object)
+        let copied = match Sparse::of(&object) {
+            Some(source) => large::copy(source, to, "cannot read an object of the store"),
+            None => large::copy(Reader(&object), to, "cannot read an object of the store"),
+        };
+        is_right(digest, copied?)
     }
 
     fn check_content(&self, digest: &Digest, object: File) -> Result<u64> {
-        match digest::of_reader(object).with_context(|| format!("cannot read object {digest}"))? {
-            (found, size) if found == *digest => Ok(size),
-            (found, _) => Err(damaged(digest, format!("its content hashes to {found}"))),
-        }
+        is_right(digest, digest::of_reader(object).with_context(|| format!("cannot read object {digest}"))?)
+    }
+}
+
+fn is_right(digest: &Digest, content: (Digest, u64)) -> Result<u64> {
+    match content {
+        (found, size) if found == *digest => Ok(size),
+        (found, _) => Err(damaged(digest, format!("its content hashes to {found}"))),
     }
 }
 

@@ -1,77 +1,155 @@
-//! Garbage collection: objects that no root reaches go to the trash, and from there away.
+//! Garbage collection: objects that no root reaches go to the trash, and from there away; small ones that lie alone are
+//! put together.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
+use serde::Serialize;
 
-use super::{Store, StoreError};
+use super::batch::SMALL_BYTES;
+use super::reach::named_in;
+use super::{Store, cannot_write};
 use crate::event::Watch;
 use crate::fs::{self, FileLock, Holder, quote};
-use crate::{Digest, Error, Result};
+use crate::{Digest, Result};
 
-/// Objects that nothing names.
+/// So many small loose objects are put into packs.
+const MANY_LOOSE: usize = 64;
+
+/// Objects that nothing names, and how those that stay could lie better.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Garbage {
     pub objects: Vec<Digest>,
+    /// What they take of the disk.
     pub bytes: u64,
     /// Unreachable too, but younger than the grace period.
     pub young: u64,
     /// Objects that stay because something names them.
     pub kept: u64,
+    /// Small loose objects that would be put into packs.
+    loose: Vec<Digest>,
+    pub fold: Fold,
+}
+
+/// What is put together so that a store of many small objects stays quick.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Fold {
+    /// Small loose objects that go into packs.
+    pub objects: u64,
+    /// Small packs that become one.
+    pub packs: u64,
+    /// What has to be written anew, about.
+    pub bytes: u64,
+}
+
+impl Fold {
+    pub fn is_empty(&self) -> bool {
+        self.objects == 0 && self.packs == 0
+    }
+}
+
+impl Garbage {
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty() && self.fold.is_empty()
+    }
+}
+
+/// An object as it lies in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    pub digest: Digest,
+    /// What it takes of the disk.
+    pub bytes: u64,
+    pub is_packed: bool,
+    pub modified: SystemTime,
+}
+
+/// A part of a store beside its objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Trash,
+    Quarantine,
+    Temporary,
 }
 
 impl Store {
-    /// Every digest that a record names, whatever the record; those below `steps` are a cache and name nothing.
-    pub fn digests_in_records(&self) -> Result<HashSet<Digest>> {
-        let mut digests = HashSet::new();
-        for name in self.records("")?.iter().filter(|name| !name.starts_with("steps/")) {
-            let bytes = self.record(name)?.unwrap_or_default();
-            let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| {
-                Error::failed(format!("the record `{name}` cannot be read: {error}"))
-                    .with_hint("it may name objects that are needed; move it out of the store to go on without it")
-            })?;
-            digests_of(&value, &mut digests);
-        }
-        Ok(digests)
+    /// The directory of a part of the store, which may not exist.
+    pub fn place(&self, place: Place) -> PathBuf {
+        self.root.join(match place {
+            Place::Trash => "trash",
+            Place::Quarantine => "quarantine",
+            Place::Temporary => "tmp",
+        })
     }
 
-    /// All that the roots reach, themselves included: a digest of a tree reaches what the tree lists. What is missing is
-    /// passed over; what can't be read is an error.
-    pub fn reach(&self, roots: impl IntoIterator<Item = Digest>) -> Result<HashSet<Digest>> {
-        let mut reached = HashSet::new();
-        let mut waiting: Vec<Digest> = roots.into_iter().collect();
-        while let Some(digest) = waiting.pop() {
-            if !reached.insert(digest) || !self.may_be_tree(&digest)? {
-                continue;
-            }
-            match self.tree(&digest) {
-                Ok(tree) => waiting.extend(tree.entries().iter().map(|entry| entry.object.digest)),
-                // A file may begin like a tree; a damaged tree is the business of `mlx verify`.
-                Err(error) if error.downcast_ref::<StoreError>().is_some() => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(reached)
+    /// How many packs there are.
+    pub fn pack_count(&self) -> Result<u64> {
+        Ok(self.packs.all()?.len() as u64)
     }
 
-    /// What could go: objects that `reached` does not hold and that are older than `grace`.
+    /// Every object that lies in the store: the loose ones, then those in packs. One may lie in several places.
+    pub fn inventory(&self) -> Result<Vec<Stored>> {
+        let mut inventory = Vec::new();
+        for (digest, path) in self.loose()? {
+            let metadata = match path.symlink_metadata() {
+                Ok(metadata) => metadata,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", quote(&path)))?,
+            };
+            let modified = metadata.modified().unwrap_or_else(|_| SystemTime::now());
+            inventory.push(Stored { digest, bytes: metadata.len(), is_packed: false, modified });
+        }
+        self.packs.refuse_foreign()?;
+        for pack in self.packs.all()? {
+            let modified = pack.modified();
+            let stored = |entry: super::pack::Entry| Stored {
+                digest: entry.digest,
+                bytes: entry.stored,
+                is_packed: true,
+                modified,
+            };
+            inventory.extend(pack.index().entries().map(stored));
+        }
+        Ok(inventory)
+    }
+
+    /// What could go: objects that `reached` does not hold and that are older than `grace`; and what could be put together.
     pub fn garbage(&self, reached: &HashSet<Digest>, grace: Duration) -> Result<Garbage> {
         let now = SystemTime::now();
         let mut garbage = Garbage::default();
-        for digest in self.objects()? {
+        let (mut kept, mut young, mut gone) = (HashSet::new(), HashSet::new(), HashSet::new());
+        let mut small_bytes = 0;
+        for Stored { digest, bytes, is_packed, modified } in self.inventory()? {
             if reached.contains(&digest) {
-                garbage.kept += 1;
+                kept.insert(digest);
+            } else if now.duration_since(modified).unwrap_or_default() < grace {
+                young.insert(digest);
+            } else {
+                gone.insert(digest);
+                garbage.bytes += bytes;
                 continue;
             }
-            let Some((changed, size)) = self.age_and_size(&digest)? else { continue };
-            if now.duration_since(changed).unwrap_or_default() < grace {
-                garbage.young += 1;
-                continue;
+            if !is_packed && bytes <= SMALL_BYTES as u64 {
+                garbage.loose.push(digest);
+                small_bytes += bytes;
             }
-            garbage.bytes += size;
-            garbage.objects.push(digest);
         }
+        // One that lies in two places is as young as the younger of them.
+        gone.retain(|digest| !young.contains(digest));
+        garbage.objects.extend(gone);
+        garbage.objects.sort_unstable();
+        (garbage.kept, garbage.young) = (kept.len() as u64, young.len() as u64);
+        if garbage.loose.len() < MANY_LOOSE {
+            garbage.loose.clear();
+            small_bytes = 0;
+        }
+        let packs = self.small_packs()?;
+        let count = if packs.len() > 1 { packs.len() } else { 0 };
+        let pack_bytes: u64 = packs.iter().take(count).map(|pack| pack.length()).sum();
+        garbage.fold =
+            Fold { objects: garbage.loose.len() as u64, packs: count as u64, bytes: small_bytes + pack_bytes };
         Ok(garbage)
     }
 
@@ -84,28 +162,19 @@ impl Store {
         FileLock::exclusive_while(&self.gc_lock(), owner, waiting, || watch.interrupt.check())
     }
 
-    /// When an object was written, and its size; `None` where it went meanwhile.
-    fn age_and_size(&self, digest: &Digest) -> Result<Option<(SystemTime, u64)>> {
-        let path = self.path_of(digest);
-        match path.symlink_metadata() {
-            Ok(metadata) => Ok(Some((metadata.modified().unwrap_or_else(|_| SystemTime::now()), metadata.len()))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let packed = self.packs.find(digest)?;
-                Ok(packed.map(|packed| (packed.pack.modified(), packed.entry.stored)))
-            }
-            Err(error) => Err(error).with_context(|| format!("cannot read `{}`", quote(&path))).map_err(Into::into),
-        }
-    }
-
     /// Removes the garbage: first all of it into the trash, then the trash. Packs that held some of it are written anew
-    /// before, and small ones folded together. Returns how many objects went.
+    /// before, and what is small is put together. Returns how many objects went.
     pub fn remove(&self, garbage: &Garbage, watch: Watch<'_>) -> Result<u64> {
         // What an earlier collection was killed over.
-        fs::sweep(&self.root.join("trash"), Duration::ZERO)?;
-        self.make_dir(&self.root.join("trash"))?;
-        let trash = fs::temporary_dir(&self.root.join("trash"))?;
+        let trash = self.place(Place::Trash);
+        fs::sweep(&trash, Duration::ZERO)?;
+        if garbage.is_empty() {
+            return Ok(0);
+        }
+        self.make_dir(&trash)?;
+        let trash = fs::temporary_dir(&trash)?;
         // So that whoever comes next can empty it.
-        std::fs::set_permissions(trash.path(), self.rights()?).context("cannot prepare the trash")?;
+        std::fs::set_permissions(trash.path(), self.rights()?).map_err(cannot_write)?;
         let gone: HashSet<Digest> = garbage.objects.iter().copied().collect();
         for digest in &garbage.objects {
             watch.interrupt.check()?;
@@ -116,6 +185,7 @@ impl Store {
                 result => result.with_context(|| format!("cannot move `{}` to the trash", quote(&path)))?,
             }
         }
+        self.pack_loose(&garbage.loose, watch)?;
         self.rewrite_packs(&gone, watch)?;
         trash.close().context("cannot empty the trash")?;
         Ok(gone.len() as u64)
@@ -126,37 +196,15 @@ impl Store {
         let mut pruned = 0;
         for name in self.records("steps")? {
             let bytes = self.record(&name)?.unwrap_or_default();
-            let mut digests = HashSet::new();
+            let mut named = HashSet::new();
             if let Ok(value) = serde_json::from_slice::<serde_json::Value>(&bytes) {
-                digests_of(value.get("outs").unwrap_or(&value), &mut digests);
+                named_in(value.get("outs").unwrap_or(&value), &mut named);
             }
-            if digests.iter().any(|digest| !self.contains(digest)) {
+            if named.iter().any(|named| !self.contains(&named.digest)) {
                 self.delete_record(&name)?;
                 pruned += 1;
             }
         }
         Ok(pruned)
-    }
-
-    /// Whether the object begins as a tree does.
-    pub fn may_be_tree(&self, digest: &Digest) -> Result<bool> {
-        use std::io::Read;
-        let file = match self.open_object(digest) {
-            Ok(file) => file,
-            Err(error) if error.downcast_ref::<StoreError>().is_some() => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        let mut start = Vec::new();
-        file.take(9).read_to_end(&mut start).with_context(|| format!("cannot read object {digest}"))?;
-        Ok(start == b"mlx tree ")
-    }
-}
-
-fn digests_of(value: &serde_json::Value, digests: &mut HashSet<Digest>) {
-    match value {
-        serde_json::Value::String(text) => digests.extend(text.parse::<Digest>()),
-        serde_json::Value::Array(items) => items.iter().for_each(|item| digests_of(item, digests)),
-        serde_json::Value::Object(entries) => entries.values().for_each(|item| digests_of(item, digests)),
-        _ => {}
     }
 }

@@ -4,11 +4,14 @@
 //! an object; directories nest, so that an unchanged one costs nothing to compare. Large objects lie loose, a file each;
 //! small ones that come together lie in packs.
 
+mod adopt;
 mod batch;
 mod export;
-pub mod gc;
+mod gc;
+mod large;
 pub mod pack;
 mod packs;
+mod reach;
 mod record;
 mod repack;
 mod shared;
@@ -19,6 +22,8 @@ pub mod tree;
 pub mod verify;
 
 pub use batch::Batch;
+pub use gc::{Fold, Garbage, Place, Stored};
+pub use reach::Named;
 pub use repack::BrokenPack;
 
 use std::fs::File;
@@ -29,7 +34,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context;
 
 use self::packs::Packs;
-use self::tree::Tree;
+use self::tree::{NotATree, Tree};
 use crate::digest::Hasher;
 use crate::fs::{FileLock, quote};
 use crate::project::Link;
@@ -133,7 +138,12 @@ impl Store {
 
     /// The tree of a directory, checked against its digest.
     pub fn tree(&self, digest: &Digest) -> Result<Tree> {
-        Tree::decode(&self.read(digest)?).map_err(|error| damaged(digest, error.to_string()))
+        Tree::decode(&self.read(digest)?).map_err(|error| match error {
+            NotATree::Malformed(_) => damaged(digest, error.to_string()),
+            NotATree::Version(_) => Error::new(Kind::Failed, error)
+                .context(format!("cannot read the directory {digest}"))
+                .with_hint("install the mlx that wrote it"),
+        })
     }
 
     /// Writes the content of an object to `writer`, checking it on the way: an error means that what was written must be
@@ -165,20 +175,25 @@ impl Store {
             Ok(metadata) if metadata.is_file() => {}
             Ok(_) => return Err(damaged(digest, "it is no regular file".into())),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                let packed = self.packs.find(digest)?.ok_or(StoreError::Missing { digest: *digest })?;
-                let content = packed.pack.content(&packed.entry);
-                return content.map(Content::Packed).map_err(|error| damaged(digest, error.to_string()));
+                return self.open_packed(digest);
             }
             Err(error) => {
                 return Err(error).with_context(|| format!("cannot read `{}`", quote(&path))).map_err(Into::into);
             }
         }
-        let file = File::options()
-            .read(true)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-            .open(&path)
-            .with_context(|| format!("cannot read `{}`", quote(&path)))?;
-        Ok(Content::Loose(file))
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        match File::options().read(true).custom_flags(flags).open(&path) {
+            Ok(file) => Ok(Content::Loose(file)),
+            // `mlx gc` put it into a pack meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.open_packed(digest),
+            Err(error) => Err(error).with_context(|| format!("cannot read `{}`", quote(&path))).map_err(Into::into),
+        }
+    }
+
+    fn open_packed(&self, digest: &Digest) -> Result<Content> {
+        let packed = self.packs.find(digest)?.ok_or(StoreError::Missing { digest: *digest })?;
+        let content = packed.pack.content(&packed.entry);
+        content.map(Content::Packed).map_err(|error| damaged(digest, error.to_string()))
     }
 
     /// Keeps `mlx gc` away until the last clone of this goes.

@@ -100,10 +100,7 @@ impl Packs {
         }
         let packed = if self.refresh()? { self.search(digest) } else { None };
         match (packed, self.read_state().foreign.first()) {
-            (None, Some((path, version))) => {
-                Err(Error::failed(format!("`{}` has version {version} of the pack format", quote(path)))
-                    .with_hint("install the mlx that wrote it; this one can't look for objects in it"))
-            }
+            (None, Some((path, version))) => Err(foreign(path, version)),
             (packed, _) => Ok(packed),
         }
     }
@@ -129,6 +126,12 @@ impl Packs {
     pub fn damaged(&self) -> Result<Vec<(PathBuf, String)>> {
         self.refresh()?;
         Ok(self.read_state().damaged.clone())
+    }
+
+    /// An error where a pack is of a format that this program does not know, so that not all objects can be told.
+    pub fn refuse_foreign(&self) -> Result<()> {
+        self.refresh()?;
+        self.read_state().foreign.first().map_or(Ok(()), |(path, version)| Err(foreign(path, version)))
     }
 
     fn search(&self, digest: &Digest) -> Option<Packed> {
@@ -189,6 +192,11 @@ impl Packs {
         }
         Ok(is_whole)
     }
+}
+
+fn foreign(path: &Path, version: &str) -> Error {
+    Error::failed(format!("`{}` has version {version} of the pack format", quote(path)))
+        .with_hint("install the mlx that wrote it; this one can't look for objects in it")
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use std::time::SystemTime;
 use anyhow::Context;
 
 use super::batch::PACK_BYTES;
-use super::pack::{self, Entry, Item, Pack};
-use super::{Store, cannot_write};
+use super::pack::{self, Compression, Entry, Item, Pack};
+use super::{Store, StoreError, cannot_write};
 use crate::event::Watch;
 use crate::fs::{self, quote};
 use crate::{Digest, Result};
@@ -30,14 +30,14 @@ pub struct BrokenPack {
     pub what: String,
     /// How many of its objects were whole, and are in a new pack.
     pub saved: u64,
-    /// Where the file was put aside.
-    pub quarantined: PathBuf,
+    /// Where the file was put aside; `None` where it could not be.
+    pub quarantined: Option<PathBuf>,
 }
 
 impl Store {
     /// Folds the small packs together if there are many.
     pub(super) fn fold_packs_if_many(&self) -> Result<()> {
-        let small = self.small_packs()?;
+        let small = self.packs_below(SMALL_PACK_BYTES)?;
         if small.len() < MANY { Ok(()) } else { self.replace_packs(&small, &HashSet::new()) }
     }
 
@@ -53,10 +53,45 @@ impl Store {
         if small.len() > 1 { self.replace_packs(&small, &HashSet::new()) } else { Ok(()) }
     }
 
-    fn small_packs(&self) -> Result<Vec<Arc<Pack>>> {
+    /// The packs that `mlx gc` puts together, if there are several.
+    pub(super) fn small_packs(&self) -> Result<Vec<Arc<Pack>>> {
+        self.packs_below(PACK_BYTES as u64 / 2)
+    }
+
+    fn packs_below(&self, bytes: u64) -> Result<Vec<Arc<Pack>>> {
         let mut packs = self.packs.all()?;
-        packs.retain(|pack| pack.length() < SMALL_PACK_BYTES);
+        packs.retain(|pack| pack.length() < bytes);
         Ok(packs)
+    }
+
+    /// Puts small loose objects into packs. What is damaged stays where it is, for `mlx verify` to find.
+    pub(super) fn pack_loose(&self, digests: &[Digest], watch: Watch<'_>) -> Result<()> {
+        let compression = Compression::default();
+        let (mut items, mut bytes, mut age) = (Vec::new(), 0, None);
+        for digest in digests {
+            watch.interrupt.check()?;
+            let Ok(metadata) = self.path_of(digest).symlink_metadata() else { continue };
+            let content = match self.read(digest) {
+                Ok(content) => content,
+                Err(error) if error.downcast_ref::<StoreError>().is_some() => continue,
+                Err(error) => return Err(error),
+            };
+            age = age.max(metadata.modified().ok());
+            let item = compression.item(*digest, content);
+            bytes += item.stored.len();
+            items.push(item);
+            if bytes >= PACK_BYTES {
+                self.replace_loose(std::mem::take(&mut items), age.take())?;
+                bytes = 0;
+            }
+        }
+        if items.is_empty() { Ok(()) } else { self.replace_loose(items, age) }
+    }
+
+    fn replace_loose(&self, items: Vec<Item>, age: Option<SystemTime>) -> Result<()> {
+        let old: Vec<PathBuf> = items.iter().map(|item| self.path_of(&item.digest)).collect();
+        self.write_pack(items, age)?;
+        old.iter().try_for_each(|path| remove(path))
     }
 
     /// Replaces packs by as few as hold the same objects, as they are there, without these.
@@ -99,6 +134,7 @@ impl Store {
         age.map_or(Ok(()), |age| written.set_modified(age))?;
         let path = written.place(self.packs.directory())?;
         fs::sync_dir(self.packs.directory())?;
+        fs::sync_dir(&self.root)?;
         Ok(path)
     }
 
@@ -126,15 +162,24 @@ impl Store {
         if broken.is_empty() {
             return Ok(Vec::new());
         }
-        self.keep_from_gc()?;
-        let mended = broken.into_iter().map(|(path, what)| self.mend_pack(&path, what)).collect();
+        let mend = |(path, what): (PathBuf, String)| {
+            let name = path.file_name().map_or_else(String::new, |name| quote(Path::new(name)));
+            match self.keep_from_gc().and_then(|()| self.mend_pack(&path, &name)) {
+                Ok((saved, quarantined)) => BrokenPack { name, what, saved, quarantined: Some(quarantined) },
+                Err(error) => {
+                    let what = format!("{what} (and it could not be put aside: {error})");
+                    BrokenPack { name, what, saved: 0, quarantined: None }
+                }
+            }
+        };
+        let mended = broken.into_iter().map(mend).collect();
         self.packs.forget();
-        mended
+        Ok(mended)
     }
 
-    fn mend_pack(&self, path: &Path, what: String) -> Result<BrokenPack> {
-        let name = path.file_name().map_or_else(String::new, |name| quote(Path::new(name)));
-        let quarantined = self.place_in_quarantine(&name)?;
+    /// Returns how many objects were saved, and where the file went.
+    fn mend_pack(&self, path: &Path, name: &str) -> Result<(u64, PathBuf)> {
+        let quarantined = self.place_in_quarantine(name)?;
         let cannot = || format!("cannot move the damaged pack `{}` to `{}`", quote(path), quote(&quarantined));
         let mut items = if path.is_file() { Pack::salvage(path)? } else { Vec::new() };
         let mut kept = HashSet::new();
@@ -144,12 +189,14 @@ impl Store {
             std::fs::rename(path, &quarantined).with_context(cannot)?;
         } else {
             // The new pack may have the name of the old one.
-            std::fs::hard_link(path, &quarantined).with_context(cannot)?;
+            let keep = std::fs::hard_link(path, &quarantined);
+            // A file of another user may not be linked.
+            keep.or_else(|_| std::fs::copy(path, &quarantined).map(drop)).with_context(cannot)?;
             if self.write_pack(items, None)? != path {
                 remove(path)?;
             }
         }
-        Ok(BrokenPack { name, what, saved, quarantined })
+        Ok((saved, quarantined))
     }
 }
 

@@ -171,6 +171,11 @@ impl Store {
         Ok(roots)
     }
 
+    /// The same objects, with the records of another project.
+    pub fn beside(&self, project: &Project) -> Self {
+        Self { own: project.state(OWN), ..self.clone() }
+    }
+
     /// Forgets that a project uses the store.
     pub fn forget(&self, root: &Path) -> Result<()> {
         match std::fs::remove_file(self.registration(root)) {

@@ -25,8 +25,13 @@ pub struct Entry {
 
 /// Bytes that are no tree.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("this is no directory listing: {0}")]
-pub struct NotATree(String);
+pub enum NotATree {
+    #[error("this is no directory listing: {0}")]
+    Malformed(String),
+    /// Another program than this wrote it; it may be sound.
+    #[error("this directory listing has version {0}, which this mlx does not know")]
+    Version(String),
+}
 
 impl Tree {
     /// The tree with these entries, whatever their order.
@@ -66,10 +71,10 @@ impl Tree {
 
     /// Reads canonical bytes; refuses everything that [`Tree::encode`] would not write.
     pub fn decode(bytes: &[u8]) -> Result<Self, NotATree> {
-        let bad = |why: &str| NotATree(why.to_owned());
-        let mut rest = bytes.strip_prefix(HEADER).ok_or_else(|| match bytes.starts_with(b"mlx tree ") {
-            true => bad("it has a version that this mlx does not know"),
-            false => bad("it does not begin as one"),
+        let bad = |why: &str| NotATree::Malformed(why.to_owned());
+        let mut rest = bytes.strip_prefix(HEADER).ok_or_else(|| match other_version(bytes) {
+            Some(version) => NotATree::Version(version),
+            None => bad("it does not begin as one"),
         })?;
         let mut entries: Vec<Entry> = Vec::new();
         while !rest.is_empty() {
@@ -90,6 +95,14 @@ impl Tree {
         let files = self.entries.iter().map(|entry| entry.object.files).fold(0, u64::saturating_add);
         Object { kind: ObjectKind::Directory, digest, size, files }
     }
+}
+
+/// The version of a tree that another program wrote.
+fn other_version(bytes: &[u8]) -> Option<String> {
+    let rest = bytes.strip_prefix(b"mlx tree ")?;
+    let version = &rest[..rest.iter().take(20).position(|byte| *byte == b'\n')?];
+    let is_number = !version.is_empty() && version.iter().all(u8::is_ascii_digit);
+    is_number.then(|| String::from_utf8_lossy(version).into_owned())
 }
 
 fn decode_entry(line: &[u8]) -> Option<Entry> {

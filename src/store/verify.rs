@@ -15,10 +15,12 @@ pub enum State {
     Missing,
     /// With what is wrong, in words.
     Damaged(String),
+    /// It lies there, but whoever asks may not read it.
+    Unreadable(String),
 }
 
 impl Store {
-    /// Reads an object and says what it is. An object that can't be read for want of rights is an error.
+    /// Reads an object and says what it is.
     pub fn check(&self, digest: &Digest) -> Result<State> {
         let mut content = match self.open_object(digest) {
             Ok(content) => content,
@@ -26,6 +28,9 @@ impl Store {
                 return match error.downcast_ref::<StoreError>() {
                     Some(StoreError::Missing { .. }) => Ok(State::Missing),
                     Some(StoreError::Damaged { found, .. }) => Ok(State::Damaged(found.clone())),
+                    None if error.downcast_ref::<std::io::Error>().is_some() => {
+                        Ok(State::Unreadable(error.to_string()))
+                    }
                     None => Err(error),
                 };
             }
@@ -63,8 +68,27 @@ impl Store {
         Ok(path.expect("numbers do not run out"))
     }
 
+    /// Where the damaged content of an object was put aside; `None` where it never was.
+    pub(super) fn set_aside(&self, digest: &Digest) -> Option<PathBuf> {
+        let name = digest.hex();
+        let mut entries = std::fs::read_dir(self.root.join("quarantine")).ok()?.filter_map(std::result::Result::ok);
+        entries.find(|entry| entry.file_name().to_string_lossy().starts_with(&name)).map(|entry| entry.path())
+    }
+
     /// The digests of all objects that lie in the store, sorted; what does not bear a digest's name is passed over.
     pub fn objects(&self) -> Result<Vec<Digest>> {
+        let mut objects: Vec<Digest> = self.loose()?.into_iter().map(|(digest, _)| digest).collect();
+        self.packs.refuse_foreign()?;
+        for pack in self.packs.all()? {
+            objects.extend(pack.digests());
+        }
+        objects.sort_unstable();
+        objects.dedup();
+        Ok(objects)
+    }
+
+    /// The loose objects and their files.
+    pub(super) fn loose(&self) -> Result<Vec<(Digest, PathBuf)>> {
         let root = self.root.join("objects");
         let mut objects = Vec::new();
         for entry in walkdir::WalkDir::new(&root).min_depth(2).max_depth(2) {
@@ -75,13 +99,9 @@ impl Store {
             };
             let mut parts = entry.path().components().rev().filter_map(|part| part.as_os_str().to_str());
             let (name, directory) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-            objects.extend(Digest::from_hex(&format!("{directory}{name}")));
+            let digest = Digest::from_hex(&format!("{directory}{name}"));
+            objects.extend(digest.map(|digest| (digest, entry.path().to_path_buf())));
         }
-        for pack in self.packs.all()? {
-            objects.extend(pack.digests());
-        }
-        objects.sort_unstable();
-        objects.dedup();
         Ok(objects)
     }
 

@@ -29,5 +29,6 @@ mod remotes;
 mod runs;
 mod serve;
 mod services;
+mod store;
 mod tables;
 mod train;
