@@ -6,13 +6,14 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::Context;
 use tempfile::NamedTempFile;
 
 use super::Store;
+use super::shared::make_durably;
 use crate::fs::{self, FileLock, quote};
 use crate::{Error, Result};
 
@@ -29,7 +30,7 @@ impl Store {
     /// once, exactly one gets `true`.
     pub fn create_record(&self, name: &str, bytes: &[u8]) -> Result<bool> {
         let path = self.record_path(name)?;
-        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        path.parent().map_or(Ok(()), make_place)?;
         fs::create_only(&path, bytes, &self.own_scratch())
     }
 
@@ -40,7 +41,7 @@ impl Store {
         if fs::read_optional(&path)?.as_deref() != expected {
             return Ok(false);
         }
-        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        path.parent().map_or(Ok(()), make_place)?;
         fs::write_atomic(&path, bytes, &self.own_scratch()).map(|()| true)
     }
 
@@ -72,7 +73,7 @@ impl Store {
         for (temporary, path) in written {
             let directory = path.parent().expect("a record lies in a directory of the store").to_path_buf();
             if directories.insert(directory.clone()) {
-                fs::create_dir_all(&directory)?;
+                make_place(&directory)?;
             }
             temporary
                 .persist(&path)
@@ -131,6 +132,11 @@ impl Store {
         }
         Ok(self.own.join("records").join(format!("{name}.json")))
     }
+}
+
+/// Creates the directory of a record, where it is missing.
+fn make_place(directory: &Path) -> Result<()> {
+    if directory.is_dir() { Ok(()) } else { make_durably(directory) }
 }
 
 #[cfg(test)]

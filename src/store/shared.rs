@@ -78,9 +78,12 @@ impl Store {
 
     /// Makes what writing needs: the store itself, and this project's place among those that use it.
     pub(super) fn prepare(&self) -> Result<()> {
-        fs::create_dir_all(&self.root)?;
+        if !self.gc_lock().exists() {
+            make_durably(&self.root)?;
+        }
         self.register()?;
         self.make_dir(&self.scratch())?;
+        // It comes last, so that who is killed on the way leaves this to the next.
         self.make_lock(&self.gc_lock())
     }
 
@@ -185,6 +188,13 @@ impl Store {
             _ => fs::sync_dir(&self.root.join("projects")),
         }
     }
+}
+
+/// Creates a directory and those above it, and makes the way to it durable as far as it may be new.
+pub(super) fn make_durably(path: &Path) -> Result<()> {
+    fs::create_dir_all(path)?;
+    // The project, `.mlx`, its store, `records`, and a level below it; of what lies above, others may be the owners.
+    path.ancestors().skip(1).take(4).filter(|above| std::fs::File::open(above).is_ok()).try_for_each(fs::sync_dir)
 }
 
 /// The root that a registration names.

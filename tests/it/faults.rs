@@ -1,4 +1,4 @@
-//! What a damaged disk, a kill at any moment, a full disk and busy neighbours leave behind: a sound project, in which the
+//! What a damaged disk, a full disk and busy neighbours leave behind: a sound project, in which the
 //! same command completes.
 
 use std::fs;
@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use crate::harness::Project;
-use crate::kill::{self, End};
 
 /// A project with a directory of so many small files that they are packed.
 fn with_pack() -> Project {
@@ -152,88 +151,6 @@ fn damage_that_nothing_names_yet_is_found() {
     write_files(&project, "first");
     project.mlx(&["add", "data"]).success();
     assert_sound(&project);
-}
-
-/// Runs the command again and again and kills it at other moments, as `prepare` left the project; after each kill the
-/// project is sound, and the same command completes.
-fn sweep(project: &Project, arguments: &[&str], prepare: impl Fn(&str), check: impl Fn(&str)) {
-    const POINTS: u64 = 40;
-    prepare("round 0");
-    let End::Completed { stops } = kill::run(project.command(arguments), u64::MAX) else {
-        panic!("the program was killed by somebody else")
-    };
-    let mut kills = 0;
-    for point in 1..=POINTS {
-        let round = format!("round {point}");
-        prepare(&round);
-        // The last tenth of the calls is where names appear and the lock is written.
-        let stop = match point % 2 {
-            0 => stops * point / POINTS,
-            _ => stops - stops / 10 * (POINTS - point) / POINTS,
-        };
-        if matches!(kill::run(project.command(arguments), stop.max(1)), End::Killed) {
-            kills += 1;
-        }
-
-        project.mlx(&["verify"]).success();
-        project.mlx(arguments).success();
-
-        check(&round);
-        assert_sound(project);
-    }
-    assert!(kills > POINTS / 2, "only {kills} of {POINTS} runs were killed");
-}
-
-#[test]
-fn a_killed_add_leaves_a_sound_project() {
-    let project = Project::with_manifest("");
-    let prepare = |round: &str| {
-        write_files(&project, round);
-        project.set("data/large", format!("{round} ").repeat(200_000));
-    };
-    sweep(&project, &["add", "data"], prepare, |round| {
-        project.mlx(&["status"]).success().prints("Everything is as mlx.lock says");
-        assert_files(&project, round);
-    });
-
-    fs::remove_dir_all(project.path("data")).unwrap();
-    project.mlx(&["checkout"]).success();
-    assert_files(&project, "round 40");
-}
-
-#[test]
-fn a_killed_checkout_completes_and_loses_nothing() {
-    let project = Project::with_manifest("");
-    write_files(&project, "old");
-    project.mlx(&["add", "data"]).success();
-    project.commit("old");
-    write_files(&project, "new");
-    project.mlx(&["add", "data"]).success();
-
-    let prepare = |_: &str| {
-        project.mlx(&["checkout", "--rev", "HEAD"]).success();
-        assert_files(&project, "old");
-    };
-    sweep(&project, &["checkout"], prepare, |_| assert_files(&project, "new"));
-}
-
-#[test]
-fn a_killed_collection_loses_nothing_that_is_named() {
-    let project = Project::with_manifest("");
-    let prepare = |round: &str| {
-        // Half of the pack becomes garbage.
-        write_files(&project, round);
-        project.mlx(&["add", "data"]).success();
-        (0..FILES / 2)
-            .for_each(|number| project.set(format!("data/d{}/{number}", number % 3), format!("{round} {number}")));
-        project.mlx(&["add", "data"]).success();
-        fs::remove_dir_all(project.path("data")).unwrap();
-    };
-    sweep(&project, &["gc", "--grace", "0s", "--yes"], prepare, |round| {
-        project.mlx(&["checkout"]).success();
-        assert_eq!(project.read("data/d2/29"), content(round, 29));
-        assert_eq!(project.read("data/d1/1"), format!("{round} 1"));
-    });
 }
 
 #[test]
