@@ -134,8 +134,16 @@ fn describe(work: &Work, done: u64) -> String {
         Unit::Packs => super::output::count(number, "pack"),
     };
     let of = work.total.map_or(String::new(), |total| format!(" of {}", amount(total)));
-    let elapsed = duration(work.started.elapsed().as_secs_f64());
-    format!("{}: {}{of} after {elapsed}", work.what, amount(done))
+    let seconds = work.started.elapsed().as_secs_f64();
+    let rate = match work.unit {
+        Unit::Bytes => format!(", {}/s", amount((done as f64 / seconds) as u64)),
+        _ => String::new(),
+    };
+    // Of little that is done nothing can be told about the rest.
+    let left = work.total.filter(|total| done < *total && done >= *total / 50).map_or(String::new(), |total| {
+        format!(", about {} left", duration(seconds * (total - done) as f64 / done.max(1) as f64))
+    });
+    format!("{}: {}{of} after {}{rate}{left}", work.what, amount(done), duration(seconds))
 }
 
 impl EventSink for Console {

@@ -71,7 +71,7 @@ impl Render for Verified {
         if self.elsewhere > 0 {
             writeln!(
                 out,
-                "Not here, and named by other commits or projects only: {}",
+                "Not here, but on a remote or named by other commits or projects only: {}",
                 count(self.elsewhere, "object")
             )?;
         }

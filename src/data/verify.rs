@@ -11,6 +11,7 @@ use super::roots::{self, Claim, History, Root};
 use crate::event::{Event, Unit, Watch};
 use crate::fs::{escape, quote};
 use crate::project::Project;
+use crate::remote::Remembered;
 use crate::store::verify::State;
 use crate::store::{BrokenPack, Named, Store, StoreError};
 use crate::{Digest, Error, Result};
@@ -21,7 +22,8 @@ pub struct Verified {
     /// Objects that were read and checked.
     pub objects: u64,
     pub problems: Vec<Problem>,
-    /// Objects that only other commits or projects name and that were never brought here: no fault of this store.
+    /// Objects that are not here, and are no fault of this store: a remote had them when this machine looked last, or only
+    /// other commits or projects name them.
     pub elsewhere: u64,
 }
 
@@ -82,6 +84,9 @@ pub fn verify(project: &Project, workspace: &Workspace, watch: Watch<'_>) -> Res
     let unsound = check(store, &digests, watch)?;
     let mut objects = (digests.len() - unsound.len()) as u64;
     let mut elsewhere = 0;
+    // A clone need not have everything, as long as it can be had.
+    let remembered =
+        if unsound.is_empty() { Remembered::default() } else { Remembered::open(&project.state("remotes")) };
     let broken: HashSet<Digest> = unsound.iter().map(|(digest, _)| *digest).collect();
     let mut names = if broken.is_empty() { HashMap::new() } else { names(store, &roots, &broken)? };
     for (digest, state) in unsound {
@@ -91,6 +96,7 @@ pub fn verify(project: &Project, workspace: &Workspace, watch: Watch<'_>) -> Res
         };
         match (state, claims.get(&digest)) {
             (State::Sound, _) => objects += 1,
+            (State::Missing, Some(Claim::Needed)) if remembered.contains(&digest) => elsewhere += 1,
             (State::Missing, Some(Claim::Needed)) => problem("is missing".into(), None),
             (State::Missing, claim) => elsewhere += u64::from(claim == Some(&Claim::Elsewhere)),
             (State::Unreadable(why), _) => problem(format!("can't be read: {why}"), None),

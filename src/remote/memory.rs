@@ -26,6 +26,27 @@ pub struct Memory {
     is_changed: bool,
 }
 
+/// What remotes had when this machine looked last, asked without a network.
+#[derive(Debug, Default)]
+pub struct Remembered(Vec<Index>);
+
+impl Remembered {
+    /// What is remembered below `root` (`.mlx/remotes`) of all remotes together.
+    pub fn open(root: &Path) -> Self {
+        let directories = std::fs::read_dir(root).into_iter().flatten().filter_map(std::result::Result::ok);
+        let indexes = directories.map(|entry| Memory::of(entry.path())).flat_map(|memory| {
+            let indexes = memory.packs().filter_map(|(pack, seen)| memory.index(&pack, seen.size));
+            indexes.collect::<Vec<_>>()
+        });
+        Self(indexes.collect())
+    }
+
+    /// Whether some remote had this object.
+    pub fn contains(&self, digest: &Digest) -> bool {
+        self.0.iter().any(|index| index.find(digest).is_some())
+    }
+}
+
 /// What a listing said of a pack when it was looked at last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
@@ -49,7 +70,10 @@ struct Document {
 impl Memory {
     /// What is remembered below `root` (`.mlx/remotes`) of the remote at this URL.
     pub fn open(root: &Path, url: &str) -> Self {
-        let directory = root.join(Digest::of(url).short());
+        Self::of(root.join(Digest::of(url).short()))
+    }
+
+    fn of(directory: PathBuf) -> Self {
         let document = std::fs::read(directory.join("seen")).ok();
         let document = document.and_then(|bytes| serde_json::from_slice::<Document>(&bytes).ok());
         let packs = document.filter(|document| document.version == VERSION).map(|document| document.packs);

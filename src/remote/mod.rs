@@ -33,6 +33,7 @@ pub use self::audit::{DamagedPack, RemoteVerified};
 pub use self::catalog::Catalog;
 pub use self::chunks::{NotARecipe, Recipe};
 pub use self::fetch::Fetched;
+pub use self::memory::Remembered;
 pub use self::open::{default_name, of_project, open, url_of};
 pub use self::push::Pushed;
 

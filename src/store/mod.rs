@@ -67,7 +67,11 @@ pub enum StoreError {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
-        Error::new(Kind::Failed, error).with_hint("`mlx verify` names everything that is missing or damaged")
+        let hint = match &error {
+            StoreError::Missing { .. } => "fetch it with `mlx pull`; `mlx verify` names everything that is missing",
+            StoreError::Damaged { .. } => "fetch a good copy with `mlx pull --repair`; `mlx verify` puts it aside",
+        };
+        Error::new(Kind::Failed, error).with_hint(hint)
     }
 }
 
