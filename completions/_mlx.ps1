@@ -44,8 +44,12 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('pull', 'pull', [CompletionResultType]::ParameterValue, 'Bring data and outputs from a remote into the working tree')
             [CompletionResult]::new('fetch', 'fetch', [CompletionResultType]::ParameterValue, 'Bring data and outputs from a remote into the store')
             [CompletionResult]::new('remote', 'remote', [CompletionResultType]::ParameterValue, 'Name, list and test remotes')
+            [CompletionResult]::new('import', 'import', [CompletionResultType]::ParameterValue, 'Bring data from another project, a Git repository or a URL, and track it with its origin')
+            [CompletionResult]::new('update', 'update', [CompletionResultType]::ParameterValue, 'Bring what is newer at the sources of imported data')
+            [CompletionResult]::new('get', 'get', [CompletionResultType]::ParameterValue, 'Copy data from another project, a Git repository or a URL, without tracking it')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every object that the project needs')
             [CompletionResult]::new('gc', 'gc', [CompletionResultType]::ParameterValue, 'Find objects that nothing names, and remove them with `--yes`')
+            [CompletionResult]::new('cache', 'cache', [CompletionResultType]::ParameterValue, 'Show what takes room in the store')
             [CompletionResult]::new('train', 'train', [CompletionResultType]::ParameterValue, 'Run the steps of the pipeline that are not up to date')
             [CompletionResult]::new('runs', 'runs', [CompletionResultType]::ParameterValue, 'List the runs')
             [CompletionResult]::new('compare', 'compare', [CompletionResultType]::ParameterValue, 'Compare two runs')
@@ -62,11 +66,13 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions of a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Write the man pages into a directory')
             [CompletionResult]::new('merge-lock', 'merge-lock', [CompletionResultType]::ParameterValue, 'Merge two versions of `mlx.lock`, for Git')
+            [CompletionResult]::new('hook', 'hook', [CompletionResultType]::ParameterValue, 'What Git''s hooks call')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
         'mlx;init' {
             [CompletionResult]::new('--example', '--example', [CompletionResultType]::ParameterName, 'Lay out this example instead of an empty manifest')
+            [CompletionResult]::new('--git-hooks', '--git-hooks', [CompletionResultType]::ParameterName, 'Make `git push` warn, or stop, where data of its commits is on no remote; once in each clone')
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
@@ -310,6 +316,66 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
         'mlx;remote;help;help' {
             break
         }
+        'mlx;import' {
+            [CompletionResult]::new('--rev', '--rev', [CompletionResultType]::ParameterName, 'Git revision of the repository; its default branch where none is given')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Where it goes; its own name, here, where nothing is said')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Where it goes; its own name, here, where nothing is said')
+            [CompletionResult]::new('-j', '-j', [CompletionResultType]::ParameterName, 'Files that are received at once')
+            [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'Files that are received at once')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Overwrite what is there and in no store')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Overwrite what is there and in no store')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;update' {
+            [CompletionResult]::new('-j', '-j', [CompletionResultType]::ParameterName, 'Files that are received at once')
+            [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'Files that are received at once')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Say what is newer, and change nothing')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Say what is newer, and change nothing')
+            [CompletionResult]::new('--check', '--check', [CompletionResultType]::ParameterName, 'As `--dry-run`, and end with exit code 4 where something is newer')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Give up changes that were made here')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Give up changes that were made here')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;get' {
+            [CompletionResult]::new('--rev', '--rev', [CompletionResultType]::ParameterName, 'Git revision of the repository; its default branch where none is given')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Where the copy goes; its own name, here, where nothing is said')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Where the copy goes; its own name, here, where nothing is said')
+            [CompletionResult]::new('-j', '-j', [CompletionResultType]::ParameterName, 'Files that are received at once')
+            [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'Files that are received at once')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Replace a file that is there')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Replace a file that is there')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'mlx;verify' {
             [CompletionResult]::new('--remote', '--remote', [CompletionResultType]::ParameterName, 'Check a remote of the manifest: the only one, or `origin`, where no name is given')
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
@@ -333,6 +399,21 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Remove them')
             [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Remove them')
             [CompletionResult]::new('--drop-history', '--drop-history', [CompletionResultType]::ParameterName, 'Keep of Git''s history only what branches and tags point at')
+            [CompletionResult]::new('--forget-missing', '--forget-missing', [CompletionResultType]::ParameterName, 'Take no more notice of projects that used the store and are not there any more')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;cache' {
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--adopt', '--adopt', [CompletionResultType]::ParameterName, 'Bring objects from `.mlx/store` over to the store that the settings name')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
@@ -756,6 +837,46 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'mlx;hook' {
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('pre-push', 'pre-push', [CompletionResultType]::ParameterValue, 'Warn where data of pushed commits is on no remote')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'mlx;hook;pre-push' {
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--block', '--block', [CompletionResultType]::ParameterName, 'Stop the push instead of warning')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;hook;help' {
+            [CompletionResult]::new('pre-push', 'pre-push', [CompletionResultType]::ParameterValue, 'Warn where data of pushed commits is on no remote')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'mlx;hook;help;pre-push' {
+            break
+        }
+        'mlx;hook;help;help' {
+            break
+        }
         'mlx;help' {
             [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Start a project')
             [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Version files and directories')
@@ -768,8 +889,12 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('pull', 'pull', [CompletionResultType]::ParameterValue, 'Bring data and outputs from a remote into the working tree')
             [CompletionResult]::new('fetch', 'fetch', [CompletionResultType]::ParameterValue, 'Bring data and outputs from a remote into the store')
             [CompletionResult]::new('remote', 'remote', [CompletionResultType]::ParameterValue, 'Name, list and test remotes')
+            [CompletionResult]::new('import', 'import', [CompletionResultType]::ParameterValue, 'Bring data from another project, a Git repository or a URL, and track it with its origin')
+            [CompletionResult]::new('update', 'update', [CompletionResultType]::ParameterValue, 'Bring what is newer at the sources of imported data')
+            [CompletionResult]::new('get', 'get', [CompletionResultType]::ParameterValue, 'Copy data from another project, a Git repository or a URL, without tracking it')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every object that the project needs')
             [CompletionResult]::new('gc', 'gc', [CompletionResultType]::ParameterValue, 'Find objects that nothing names, and remove them with `--yes`')
+            [CompletionResult]::new('cache', 'cache', [CompletionResultType]::ParameterValue, 'Show what takes room in the store')
             [CompletionResult]::new('train', 'train', [CompletionResultType]::ParameterValue, 'Run the steps of the pipeline that are not up to date')
             [CompletionResult]::new('runs', 'runs', [CompletionResultType]::ParameterValue, 'List the runs')
             [CompletionResult]::new('compare', 'compare', [CompletionResultType]::ParameterValue, 'Compare two runs')
@@ -786,6 +911,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions of a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Write the man pages into a directory')
             [CompletionResult]::new('merge-lock', 'merge-lock', [CompletionResultType]::ParameterValue, 'Merge two versions of `mlx.lock`, for Git')
+            [CompletionResult]::new('hook', 'hook', [CompletionResultType]::ParameterValue, 'What Git''s hooks call')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -834,10 +960,22 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
         'mlx;help;remote;test' {
             break
         }
+        'mlx;help;import' {
+            break
+        }
+        'mlx;help;update' {
+            break
+        }
+        'mlx;help;get' {
+            break
+        }
         'mlx;help;verify' {
             break
         }
         'mlx;help;gc' {
+            break
+        }
+        'mlx;help;cache' {
             break
         }
         'mlx;help;train' {
@@ -918,6 +1056,13 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             break
         }
         'mlx;help;merge-lock' {
+            break
+        }
+        'mlx;help;hook' {
+            [CompletionResult]::new('pre-push', 'pre-push', [CompletionResultType]::ParameterValue, 'Warn where data of pushed commits is on no remote')
+            break
+        }
+        'mlx;help;hook;pre-push' {
             break
         }
         'mlx;help;help' {

@@ -22,6 +22,9 @@ _mlx() {
             mlx,bundle)
                 cmd="mlx__subcmd__bundle"
                 ;;
+            mlx,cache)
+                cmd="mlx__subcmd__cache"
+                ;;
             mlx,cat)
                 cmd="mlx__subcmd__cat"
                 ;;
@@ -49,8 +52,17 @@ _mlx() {
             mlx,gc)
                 cmd="mlx__subcmd__gc"
                 ;;
+            mlx,get)
+                cmd="mlx__subcmd__get"
+                ;;
             mlx,help)
                 cmd="mlx__subcmd__help"
+                ;;
+            mlx,hook)
+                cmd="mlx__subcmd__hook"
+                ;;
+            mlx,import)
+                cmd="mlx__subcmd__import"
                 ;;
             mlx,init)
                 cmd="mlx__subcmd__init"
@@ -103,6 +115,9 @@ _mlx() {
             mlx,train)
                 cmd="mlx__subcmd__train"
                 ;;
+            mlx,update)
+                cmd="mlx__subcmd__update"
+                ;;
             mlx,verify)
                 cmd="mlx__subcmd__verify"
                 ;;
@@ -136,6 +151,9 @@ _mlx() {
             mlx__subcmd__help,bundle)
                 cmd="mlx__subcmd__help__subcmd__bundle"
                 ;;
+            mlx__subcmd__help,cache)
+                cmd="mlx__subcmd__help__subcmd__cache"
+                ;;
             mlx__subcmd__help,cat)
                 cmd="mlx__subcmd__help__subcmd__cat"
                 ;;
@@ -163,8 +181,17 @@ _mlx() {
             mlx__subcmd__help,gc)
                 cmd="mlx__subcmd__help__subcmd__gc"
                 ;;
+            mlx__subcmd__help,get)
+                cmd="mlx__subcmd__help__subcmd__get"
+                ;;
             mlx__subcmd__help,help)
                 cmd="mlx__subcmd__help__subcmd__help"
+                ;;
+            mlx__subcmd__help,hook)
+                cmd="mlx__subcmd__help__subcmd__hook"
+                ;;
+            mlx__subcmd__help,import)
+                cmd="mlx__subcmd__help__subcmd__import"
                 ;;
             mlx__subcmd__help,init)
                 cmd="mlx__subcmd__help__subcmd__init"
@@ -217,6 +244,9 @@ _mlx() {
             mlx__subcmd__help,train)
                 cmd="mlx__subcmd__help__subcmd__train"
                 ;;
+            mlx__subcmd__help,update)
+                cmd="mlx__subcmd__help__subcmd__update"
+                ;;
             mlx__subcmd__help,verify)
                 cmd="mlx__subcmd__help__subcmd__verify"
                 ;;
@@ -228,6 +258,9 @@ _mlx() {
                 ;;
             mlx__subcmd__help__subcmd__bundle,verify)
                 cmd="mlx__subcmd__help__subcmd__bundle__subcmd__verify"
+                ;;
+            mlx__subcmd__help__subcmd__hook,pre-push)
+                cmd="mlx__subcmd__help__subcmd__hook__subcmd__pre__subcmd__push"
                 ;;
             mlx__subcmd__help__subcmd__model,list)
                 cmd="mlx__subcmd__help__subcmd__model__subcmd__list"
@@ -252,6 +285,18 @@ _mlx() {
                 ;;
             mlx__subcmd__help__subcmd__runs,show)
                 cmd="mlx__subcmd__help__subcmd__runs__subcmd__show"
+                ;;
+            mlx__subcmd__hook,help)
+                cmd="mlx__subcmd__hook__subcmd__help"
+                ;;
+            mlx__subcmd__hook,pre-push)
+                cmd="mlx__subcmd__hook__subcmd__pre__subcmd__push"
+                ;;
+            mlx__subcmd__hook__subcmd__help,help)
+                cmd="mlx__subcmd__hook__subcmd__help__subcmd__help"
+                ;;
+            mlx__subcmd__hook__subcmd__help,pre-push)
+                cmd="mlx__subcmd__hook__subcmd__help__subcmd__pre__subcmd__push"
                 ;;
             mlx__subcmd__model,help)
                 cmd="mlx__subcmd__model__subcmd__help"
@@ -326,7 +371,7 @@ _mlx() {
 
     case "${cmd}" in
         mlx)
-            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add status diff ls cat checkout push pull fetch remote verify gc train runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock help"
+            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add status diff ls cat checkout push pull fetch remote import update get verify gc cache train runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -528,6 +573,32 @@ _mlx() {
         mlx__subcmd__bundle__subcmd__verify)
             opts="-C -q -v -h --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__cache)
+            opts="-C -q -v -h --adopt --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -792,7 +863,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__gc)
-            opts="-y -C -q -v -h --yes --drop-history --grace --directory --json --quiet --verbose --events --help"
+            opts="-y -C -q -v -h --yes --drop-history --grace --forget-missing --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -821,8 +892,54 @@ _mlx() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mlx__subcmd__get)
+            opts="-o -f -j -C -q -v -h --rev --output --force --jobs --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --rev)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mlx__subcmd__help)
-            opts="init add status diff ls cat checkout push pull fetch remote verify gc train runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock help"
+            opts="init add status diff ls cat checkout push pull fetch remote import update get verify gc cache train runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -894,6 +1011,20 @@ _mlx() {
         mlx__subcmd__help__subcmd__bundle__subcmd__verify)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__cache)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1031,7 +1162,63 @@ _mlx() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mlx__subcmd__help__subcmd__get)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mlx__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__hook)
+            opts="pre-push"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__hook__subcmd__pre__subcmd__push)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__import)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1395,6 +1582,20 @@ _mlx() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mlx__subcmd__help__subcmd__update)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mlx__subcmd__help__subcmd__verify)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1409,8 +1610,148 @@ _mlx() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mlx__subcmd__hook)
+            opts="-C -q -v -h --directory --json --quiet --verbose --events --help pre-push help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__hook__subcmd__help)
+            opts="pre-push help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__hook__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__hook__subcmd__help__subcmd__pre__subcmd__push)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__hook__subcmd__pre__subcmd__push)
+            opts="-C -q -v -h --block --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__import)
+            opts="-o -f -j -C -q -v -h --rev --output --force --jobs --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --rev)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mlx__subcmd__init)
-            opts="-C -q -v -h --example --git-merge-driver --list-examples --directory --json --quiet --verbose --events --help"
+            opts="-C -q -v -h --example --git-merge-driver --git-hooks --list-examples --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1418,6 +1759,10 @@ _mlx() {
             case "${prev}" in
                 --example)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --git-hooks)
+                    COMPREPLY=($(compgen -W "warn block" -- "${cur}"))
                     return 0
                     ;;
                 --directory)
@@ -2369,6 +2714,40 @@ _mlx() {
                     return 0
                     ;;
                 --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__update)
+            opts="-n -f -j -C -q -v -h --dry-run --check --force --jobs --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -41,8 +41,12 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand pull 'Bring data and outputs from a remote into the working tree'
             cand fetch 'Bring data and outputs from a remote into the store'
             cand remote 'Name, list and test remotes'
+            cand import 'Bring data from another project, a Git repository or a URL, and track it with its origin'
+            cand update 'Bring what is newer at the sources of imported data'
+            cand get 'Copy data from another project, a Git repository or a URL, without tracking it'
             cand verify 'Check every object that the project needs'
             cand gc 'Find objects that nothing names, and remove them with `--yes`'
+            cand cache 'Show what takes room in the store'
             cand train 'Run the steps of the pipeline that are not up to date'
             cand runs 'List the runs'
             cand compare 'Compare two runs'
@@ -59,10 +63,12 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand completions 'Print the completions of a shell'
             cand man 'Write the man pages into a directory'
             cand merge-lock 'Merge two versions of `mlx.lock`, for Git'
+            cand hook 'What Git''s hooks call'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'mlx;init'= {
             cand --example 'Lay out this example instead of an empty manifest'
+            cand --git-hooks 'Make `git push` warn, or stop, where data of its commits is on no remote; once in each clone'
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
             cand --events 'Write what happens on the way to this file, one JSON object a line'
@@ -287,6 +293,63 @@ set edit:completion:arg-completer[mlx] = {|@words|
         }
         &'mlx;remote;help;help'= {
         }
+        &'mlx;import'= {
+            cand --rev 'Git revision of the repository; its default branch where none is given'
+            cand -o 'Where it goes; its own name, here, where nothing is said'
+            cand --output 'Where it goes; its own name, here, where nothing is said'
+            cand -j 'Files that are received at once'
+            cand --jobs 'Files that are received at once'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand -f 'Overwrite what is there and in no store'
+            cand --force 'Overwrite what is there and in no store'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;update'= {
+            cand -j 'Files that are received at once'
+            cand --jobs 'Files that are received at once'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand -n 'Say what is newer, and change nothing'
+            cand --dry-run 'Say what is newer, and change nothing'
+            cand --check 'As `--dry-run`, and end with exit code 4 where something is newer'
+            cand -f 'Give up changes that were made here'
+            cand --force 'Give up changes that were made here'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;get'= {
+            cand --rev 'Git revision of the repository; its default branch where none is given'
+            cand -o 'Where the copy goes; its own name, here, where nothing is said'
+            cand --output 'Where the copy goes; its own name, here, where nothing is said'
+            cand -j 'Files that are received at once'
+            cand --jobs 'Files that are received at once'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand -f 'Replace a file that is there'
+            cand --force 'Replace a file that is there'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'mlx;verify'= {
             cand --remote 'Check a remote of the manifest: the only one, or `origin`, where no name is given'
             cand -C 'Work as if started in this directory'
@@ -309,6 +372,20 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -y 'Remove them'
             cand --yes 'Remove them'
             cand --drop-history 'Keep of Git''s history only what branches and tags point at'
+            cand --forget-missing 'Take no more notice of projects that used the store and are not there any more'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;cache'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --adopt 'Bring objects from `.mlx/store` over to the store that the settings name'
             cand --json 'Print the result as one JSON document'
             cand -q 'Print the result and errors only'
             cand --quiet 'Print the result and errors only'
@@ -693,6 +770,41 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'mlx;hook'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand pre-push 'Warn where data of pushed commits is on no remote'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'mlx;hook;pre-push'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --block 'Stop the push instead of warning'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;hook;help'= {
+            cand pre-push 'Warn where data of pushed commits is on no remote'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'mlx;hook;help;pre-push'= {
+        }
+        &'mlx;hook;help;help'= {
+        }
         &'mlx;help'= {
             cand init 'Start a project'
             cand add 'Version files and directories'
@@ -705,8 +817,12 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand pull 'Bring data and outputs from a remote into the working tree'
             cand fetch 'Bring data and outputs from a remote into the store'
             cand remote 'Name, list and test remotes'
+            cand import 'Bring data from another project, a Git repository or a URL, and track it with its origin'
+            cand update 'Bring what is newer at the sources of imported data'
+            cand get 'Copy data from another project, a Git repository or a URL, without tracking it'
             cand verify 'Check every object that the project needs'
             cand gc 'Find objects that nothing names, and remove them with `--yes`'
+            cand cache 'Show what takes room in the store'
             cand train 'Run the steps of the pipeline that are not up to date'
             cand runs 'List the runs'
             cand compare 'Compare two runs'
@@ -723,6 +839,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand completions 'Print the completions of a shell'
             cand man 'Write the man pages into a directory'
             cand merge-lock 'Merge two versions of `mlx.lock`, for Git'
+            cand hook 'What Git''s hooks call'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'mlx;help;init'= {
@@ -756,9 +873,17 @@ set edit:completion:arg-completer[mlx] = {|@words|
         }
         &'mlx;help;remote;test'= {
         }
+        &'mlx;help;import'= {
+        }
+        &'mlx;help;update'= {
+        }
+        &'mlx;help;get'= {
+        }
         &'mlx;help;verify'= {
         }
         &'mlx;help;gc'= {
+        }
+        &'mlx;help;cache'= {
         }
         &'mlx;help;train'= {
         }
@@ -815,6 +940,11 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;help;man'= {
         }
         &'mlx;help;merge-lock'= {
+        }
+        &'mlx;help;hook'= {
+            cand pre-push 'Warn where data of pushed commits is on no remote'
+        }
+        &'mlx;help;hook;pre-push'= {
         }
         &'mlx;help;help'= {
         }

@@ -56,7 +56,7 @@ pub fn file(
         }
     } else {
         match batch {
-            Some(batch) => batch.put_reader(&file, stat.size).map_err(|error| error.context(cannot()))?,
+            Some(batch) => batch.put_open_file(&file, stat.size).map_err(|error| error.context(cannot()))?,
             None => of_reader(&file).with_context(cannot)?,
         }
     };

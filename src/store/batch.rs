@@ -78,11 +78,15 @@ impl Batch {
         let cannot = || format!("cannot store `{}`", quote(path));
         let file = File::open(path).with_context(cannot)?;
         let expected = file.metadata().with_context(cannot)?.len();
-        match Sparse::of(&file).filter(|_| expected > SMALL_BYTES as u64) {
+        self.put_open_file(&file, expected).map_err(|error| error.context(cannot()))
+    }
+
+    /// As [`Batch::put_file`] for a file that is open at its beginning and has about `expected` bytes; holes stay holes.
+    pub fn put_open_file(&self, file: &File, expected: u64) -> Result<(Digest, u64)> {
+        match Sparse::of(file).filter(|_| expected > SMALL_BYTES as u64) {
             Some(source) => self.put_large(source),
             None => self.put_reader(file, expected),
         }
-        .map_err(|error| error.context(cannot()))
     }
 
     /// Adds a tree; returns the directory object it makes.
