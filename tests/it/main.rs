@@ -33,3 +33,4 @@ mod store;
 mod tables;
 mod trace;
 mod train;
+mod travel;

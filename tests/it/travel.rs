@@ -1,0 +1,92 @@
+//! Data from one clone to another through real servers, with the program itself and what its user would set.
+
+use std::process::Command;
+
+use crate::harness::Project;
+use crate::remotes::noise;
+use crate::services::{self, Server};
+
+/// A server, where a remote is on it, and what the environment holds to get there.
+struct Place {
+    _server: Server,
+    url: String,
+    /// Another URL of the same, for those who only pull.
+    url_to_read: String,
+    variables: Vec<(&'static str, String)>,
+}
+
+fn s3() -> Option<Place> {
+    let server = services::s3()?;
+    let variables = vec![
+        ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", server.port)),
+        ("AWS_ACCESS_KEY_ID", services::KEY.into()),
+        ("AWS_SECRET_ACCESS_KEY", services::SECRET.into()),
+    ];
+    let url = format!("s3://{}/team/demo", services::BUCKET);
+    Some(Place { url_to_read: url.clone(), url, variables, _server: server })
+}
+
+fn ssh() -> Option<Place> {
+    let server = services::ssh()?;
+    let bin = server.dir.path().join("bin");
+    let path = std::env::join_paths([bin].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())));
+    let variables = vec![("PATH", path.unwrap().into_string().unwrap())];
+    let url = format!("ssh://{}{}/remote", services::HOST, server.dir.path().display());
+    Some(Place { url_to_read: url.clone(), url, variables, _server: server })
+}
+
+/// Written through WebDAV, and read from a location that can't even be listed.
+fn web() -> Option<Place> {
+    let server = services::webdav("http://127.0.0.1:9/")?;
+    let [url, url_to_read] = ["open", "read"].map(|path| format!("http://127.0.0.1:{}/{path}/demo", server.port));
+    Some(Place { url, url_to_read, variables: Vec::new(), _server: server })
+}
+
+impl Place {
+    fn command(&self, project: &Project, arguments: &[&str]) -> Command {
+        let mut command = project.command(arguments);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+fn travels(place: fn() -> Option<Place>) {
+    let Some(place) = place() else { return };
+    let (a, b) = (Project::with_manifest(""), Project::empty());
+    for number in 0..30 {
+        a.set(format!("data/{}/{number}", number % 3), noise(100 * number));
+    }
+    a.set("data/large", noise(20 << 20));
+    let run = |project: &Project, arguments: &[&str]| project.outcome(&mut place.command(project, arguments)).success();
+
+    run(&a, &["remote", "add", "origin", &place.url]);
+    run(&a, &["remote", "test"]).prints("can be read and written");
+    run(&a, &["add", "data"]);
+    run(&a, &["push"]);
+    run(&a, &["push"]).prints("Up to date");
+    run(&a, &["verify", "--remote"]);
+    a.commit("data");
+    b.git(&["clone", "--quiet", &a.root().to_string_lossy(), &b.root().to_string_lossy()]);
+    let mut pull = place.command(&b, &["pull"]);
+    b.outcome(pull.env("MLX_REMOTE_ORIGIN_URL", &place.url_to_read)).success();
+
+    for name in ["data/0/27", "data/2/29", "data/large"] {
+        assert!(std::fs::read(a.path(name)).unwrap() == std::fs::read(b.path(name)).unwrap(), "{name}");
+    }
+    run(&b, &["status"]);
+}
+
+#[test]
+fn through_a_bucket() {
+    travels(s3);
+}
+
+#[test]
+fn through_another_machine() {
+    travels(ssh);
+}
+
+#[test]
+fn through_a_web_server() {
+    travels(web);
+}
