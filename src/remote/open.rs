@@ -13,10 +13,18 @@ use crate::{Error, Result};
 
 /// The remote at this URL; a directory may be relative to `base`. Nothing is sent yet.
 pub fn open(url: &str, base: &Path, access: &Access) -> Result<Arc<dyn Remote>> {
+    open_with(url, None, base, access)
+}
+
+/// As [`open`], for one file. On a web server a query may go with its address; it is sent and shown nowhere.
+pub fn open_with(url: &str, query: Option<&str>, base: &Path, access: &Access) -> Result<Arc<dyn Remote>> {
     let backend: Box<dyn Remote> = match Location::parse(url, base, access.home.as_deref())? {
         Location::Directory(path) => Box::new(Directory::new(path)),
         Location::Bucket(bucket) => Box::new(buckets::open(bucket, access)?),
-        Location::Http(url) => Box::new(WebDav::new(url, access)?),
+        Location::Http(mut url) => {
+            url.set_query(query);
+            Box::new(WebDav::new(url, access)?)
+        }
         Location::Ssh(login) => Box::new(Ssh::new(login, access)),
     };
     Ok(Arc::new(Retry::new(backend, access.patience, access.events.clone(), access.interrupt.clone())))

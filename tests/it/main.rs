@@ -34,3 +34,4 @@ mod tables;
 mod trace;
 mod train;
 mod travel;
+mod web;

@@ -47,6 +47,13 @@ pub fn import(project: &Project, workspace: &Workspace, wanted: &Wanted<'_>, rea
     if wanted.rev.is_some() && !matches!(source, Source::Repository { .. }) {
         return Err(Error::usage("a file at a URL has no revisions").with_hint("`--rev` goes with `REPOSITORY#PATH`"));
     }
+    if let Source::Place(place) = &source
+        && place.may_hold_secret()
+    {
+        let shown = crate::remote::location::without_secrets(wanted.source);
+        return Err(Error::usage(format!("the query of `{shown}` may hold a secret, and mlx.toml is read by many"))
+            .with_hint("copy the file with `mlx get`, then track it with `mlx add`"));
+    }
     let lock = project.read_lock()?;
     let path = target(project, &lock, wanted, &source, reach.base)?;
     add::check_place(project, &lock, &path)?;

@@ -105,7 +105,7 @@ impl Source {
             }
             Self::Place(place) => {
                 let file = place.look(reach)?;
-                let version = Some(file.version().to_owned()).filter(|version| !version.is_empty());
+                let version = file.version().map(str::to_owned);
                 Ok(Sight { commit: None, version, content: Content::File(file) })
             }
             Self::Directory(path) => {

@@ -13,7 +13,7 @@ use crate::digest::{Object, ObjectKind};
 use crate::event::{Event, Unit};
 use crate::fs::{escape, quote};
 use crate::remote::location::without_secrets;
-use crate::remote::{self, Entry, Remote};
+use crate::remote::{self, Entry, Remote, RemoteError};
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -25,12 +25,16 @@ const ATTEMPTS: usize = 3;
 pub struct Place {
     directory: String,
     name: String,
+    /// What stands behind the `?` of a web server's URL.
+    query: Option<String>,
 }
 
 /// A file that was found.
 pub struct RemoteFile {
     remote: Arc<dyn Remote>,
-    entry: Entry,
+    name: String,
+    /// `None` where the place tells nothing of a file before it sends it.
+    entry: Option<Entry>,
     shown: String,
 }
 
@@ -64,15 +68,20 @@ impl Place {
             let (directory, name) = directory.zip(name).ok_or_else(|| {
                 Error::usage(format!("the path `{}` is no text", quote(&path))).with_hint("copy the file and add it")
             })?;
-            return Ok(Some(Self { directory, name }));
+            return Ok(Some(Self { directory, name, query: None }));
         }
         let shown = || without_secrets(text);
         let (scheme, rest) = text.split_once("://").unwrap_or_default();
+        // Buckets take names as they are; on web servers they are encoded, and a query may follow.
+        let is_web = ["http", "https", "dav", "davs", "webdav", "webdavs"].contains(&&*scheme.to_ascii_lowercase());
+        let (rest, query) = match rest.split_once('?').filter(|_| is_web) {
+            Some((rest, query)) => (rest, Some(query.to_owned())),
+            None => (rest, None),
+        };
         let Some((directory, name)) = rest.rsplit_once('/').filter(|(_, name)| !name.is_empty()) else {
             return Err(Error::usage(format!("`{}` names a directory or a server, not a file", shown()))
                 .with_hint("name one file; a whole directory can come from a project or from this machine"));
         };
-        // Buckets take names as they are; everywhere else they are encoded.
         let is_bucket =
             ["s3", "s3a", "gs", "gcs", "az", "azure", "abfs", "abfss"].contains(&&*scheme.to_ascii_lowercase());
         let decoded = percent_decode_str(name).decode_utf8();
@@ -80,7 +89,7 @@ impl Place {
             Ok(decoded) if !is_bucket => decoded.into_owned(),
             _ => name.to_owned(),
         };
-        Ok(Some(Self { directory: format!("{scheme}://{directory}"), name }))
+        Ok(Some(Self { directory: format!("{scheme}://{directory}"), name, query }))
     }
 
     /// The file, if it is on this machine.
@@ -93,19 +102,34 @@ impl Place {
         self.name.rsplit('/').next().unwrap_or(&self.name)
     }
 
+    /// Whether its query may hold a secret, so that nothing may write it down.
+    pub fn may_hold_secret(&self) -> bool {
+        let suspicious = ["sig", "token", "secret", "passw", "credential", "key", "auth"];
+        let names = self.query.iter().flat_map(|query| query.split('&'));
+        let mut names = names.map(|pair| pair.split('=').next().unwrap_or_default().to_ascii_lowercase());
+        names.any(|name| suspicious.iter().any(|word| name.contains(word)))
+    }
+
     /// Asks for the file, without reading it.
     pub fn look(&self, reach: &Reach<'_>) -> Result<RemoteFile> {
-        let remote = remote::open(&self.directory, reach.base, reach.access)?;
+        let remote = remote::open_with(&self.directory, self.query.as_deref(), reach.base, reach.access)?;
         let shown = format!("{}/{}", remote.url().trim_end_matches('/'), escape(self.name.as_bytes()));
-        let entry = remote.find(&self.name)?.ok_or_else(|| Error::failed(format!("there is no file at {shown}")))?;
-        Ok(RemoteFile { remote, entry, shown })
+        let found = match remote.find(&self.name) {
+            // Then it has to be read to learn what it is.
+            Err(error) if matches!(error.downcast_ref(), Some(RemoteError::Unsupported(_))) => {
+                return Ok(RemoteFile { remote, name: self.name.clone(), entry: None, shown });
+            }
+            found => found?,
+        };
+        let entry = found.ok_or_else(|| Error::failed(format!("there is no file at {shown}")))?;
+        Ok(RemoteFile { remote, name: self.name.clone(), entry: Some(entry), shown })
     }
 }
 
 impl RemoteFile {
-    /// What tells this version from others; empty where the place says nothing.
-    pub fn version(&self) -> &str {
-        &self.entry.version
+    /// What tells this version from others; `None` where the place says nothing.
+    pub fn version(&self) -> Option<&str> {
+        self.entry.as_ref().map(|entry| entry.version.as_str()).filter(|version| !version.is_empty())
     }
 
     /// Reads it into the store. What was replaced meanwhile is read again.
@@ -113,7 +137,8 @@ impl RemoteFile {
         for _ in 0..ATTEMPTS {
             let batch = store.batch()?;
             let (digest, size) = self.read(&batch, reach)?;
-            if self.remote.find(&self.entry.name)?.is_some_and(|now| now.version == self.entry.version) {
+            let is_same = |now: Entry| self.version().is_none_or(|version| now.version == version);
+            if self.entry.is_none() || self.remote.find(&self.name)?.is_some_and(is_same) {
                 batch.commit()?;
                 return Ok(Object { kind: ObjectKind::File, digest, size, files: 1 });
             }
@@ -122,10 +147,10 @@ impl RemoteFile {
     }
 
     fn read(&self, batch: &crate::store::Batch, reach: &Reach<'_>) -> Result<(crate::Digest, u64)> {
-        let Entry { name, size, .. } = &self.entry;
+        let size = self.entry.as_ref().map(|entry| entry.size);
         let id = format!("download {}", self.shown);
         let what = format!("Downloading {}", self.shown);
-        reach.watch.events.emit(Event::Started { id: id.clone(), what, total: Some(*size), unit: Unit::Bytes });
+        reach.watch.events.emit(Event::Started { id: id.clone(), what, total: size, unit: Unit::Bytes });
         let write = |out: &mut dyn Write| {
             let mut counted = Counted {
                 out,
@@ -134,9 +159,9 @@ impl RemoteFile {
                     reach.watch.events.emit(Event::Progress { id: id.clone(), done });
                 },
             };
-            self.remote.read(name, None, &mut counted).map(drop)
+            self.remote.read(&self.name, None, &mut counted).map(drop)
         };
-        let read = read_from(write, |content| batch.put_reader(content, *size));
+        let read = read_from(write, |content| batch.put_reader(content, size.unwrap_or(u64::MAX)));
         reach.watch.events.emit(Event::Finished { id: id.clone() });
         read
     }
@@ -186,7 +211,8 @@ mod tests {
     #[test]
     fn a_url_is_a_directory_and_a_name() {
         let parse = |text: &str| Place::parse(text, Path::new("/nonexistent"), None);
-        let place = |directory: &str, name: &str| Some(Place { directory: directory.into(), name: name.into() });
+        let place =
+            |directory: &str, name: &str| Some(Place { directory: directory.into(), name: name.into(), query: None });
 
         assert_eq!(parse("https://h/a/b%20c.csv").unwrap(), place("https://h/a", "b c.csv"));
         assert_eq!(parse("s3://b/p/x%20.csv").unwrap(), place("s3://b/p", "x%20.csv"));

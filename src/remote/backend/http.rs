@@ -27,6 +27,8 @@ use crate::{Error, Result};
 pub struct Http {
     /// Ends with a slash, and holds no credentials.
     pub base: Url,
+    /// Goes with every address; may hold a secret.
+    query: Option<String>,
     pub shown: String,
     credentials: Credentials,
     remedy: String,
@@ -56,6 +58,8 @@ const PIECE: usize = 256 << 10;
 
 impl Http {
     pub fn new(mut base: Url, access: &Access) -> Result<Self> {
+        let query = base.query().map(str::to_owned);
+        base.set_query(None);
         let user = (!base.username().is_empty()).then(|| base.username().to_owned());
         let _ = base.set_username("");
         let user = access.setting("user").map(str::to_owned).or(user);
@@ -89,7 +93,7 @@ impl Http {
         );
         let shown = escape(base.as_str().trim_end_matches('/').as_bytes());
         let (silence, interrupt) = (access.patience.silence, access.interrupt.clone());
-        Ok(Self { base, shown, credentials, remedy, client: client()?, silence, interrupt })
+        Ok(Self { base, query, shown, credentials, remedy, client: client()?, silence, interrupt })
     }
 
     /// The address of a file, each part of its name encoded.
@@ -97,7 +101,10 @@ impl Http {
         let parts: Vec<String> =
             name.split('/').map(|part| utf8_percent_encode(part, UNRESERVED).to_string()).collect();
         let address = Url::parse(&format!("{}{}", self.base, parts.join("/")));
-        address.map_err(|error| Error::failed(format!("`{}` has no address: {error}", escape(name.as_bytes()))))
+        let mut address =
+            address.map_err(|error| Error::failed(format!("`{}` has no address: {error}", escape(name.as_bytes()))))?;
+        address.set_query(self.query.as_deref());
+        Ok(address)
     }
 
     /// A request to our own server, with what lets us in.
@@ -152,11 +159,14 @@ impl Http {
             status if status.is_success() => {}
             status if status.is_redirection() => return Ok(None),
             StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::CONFLICT => return Ok(None),
+            StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
+                return Err(RemoteError::Unsupported("tell of a file without sending it").into());
+            }
             _ => return Err(self.refusal(&answer, name)),
         }
         let text = |header| answer.headers().get(header).and_then(|value| value.to_str().ok());
         let size = text(CONTENT_LENGTH).and_then(|size| size.parse().ok());
-        let size = size.ok_or_else(|| RemoteError::Transient("the server does not say how long the file is".into()))?;
+        let size = size.ok_or(RemoteError::Unsupported("say how long the file is"))?;
         let version = text(ETAG).or_else(|| text(LAST_MODIFIED)).unwrap_or_default().to_owned();
         Ok(Some(Entry { name: name.to_owned(), size, version }))
     }
