@@ -102,7 +102,8 @@ impl Recipe {
 }
 
 /// Cuts what the reader gives, which should be the object `expected` of this size, into chunks; gives those that
-/// `is_known` does not know to `take`, in order and each once. Memory is bounded.
+/// `is_known` does not know to `take`, in order, and notes them in `taken`: one that stands there is not given again. Memory is
+/// bounded.
 ///
 /// # Errors
 /// A content that is not the object: then chunks were taken in vain.
@@ -110,13 +111,14 @@ pub fn cut(
     mut reader: impl Read,
     expected: Digest,
     size: u64,
+    taken: &mut HashSet<Digest>,
     is_known: impl Fn(&Digest) -> bool + Sync,
     mut take: impl FnMut(Item) -> Result<()>,
 ) -> Result<Recipe> {
     let average = average(size);
     let compression = Compression::default();
     let mut hasher = Hasher::new();
-    let (mut recipe, mut taken) = (Recipe::default(), HashSet::new());
+    let mut recipe = Recipe::default();
     let mut window = Vec::with_capacity(WINDOW + 4 * average);
     loop {
         let before = window.len();
@@ -203,6 +205,7 @@ mod tests {
             content,
             Digest::of(content),
             size,
+            &mut HashSet::new(),
             |_| false,
             |item| {
                 items.push(item);
@@ -232,7 +235,8 @@ mod tests {
     fn content_that_is_not_the_object_is_refused() {
         let content = noise(1 << 20, 3);
 
-        let error = cut(&*content, Digest::of("other"), 1 << 20, |_| false, |_| Ok(())).unwrap_err();
+        let error =
+            cut(&*content, Digest::of("other"), 1 << 20, &mut HashSet::new(), |_| false, |_| Ok(())).unwrap_err();
 
         assert!(error.to_string().contains("is damaged"), "{error}");
     }

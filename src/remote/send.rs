@@ -1,5 +1,6 @@
 //! Carrying out a push: packs are made and sent at the same time, and each is looked at once it is there.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -64,34 +65,35 @@ fn send_packs(transfer: &Transfer<'_>, catalog: &mut Catalog, plan: &Plan, id: &
         Mutex::new(std::mem::replace(&mut catalog.memory, Memory::open(transfer.memory, transfer.remote.url())));
     let (bytes, packs) = (AtomicU64::new(0), AtomicU64::new(0));
     let known = &*catalog;
-    let result = pipe(
-        transfer.jobs,
-        |hand_over| make_packs(transfer, known, plan, hand_over),
-        |parcel| {
-            let (digest, path) = match &parcel {
-                Parcel::Local(pack) => {
-                    check(pack)?;
-                    (pack.index().digest(), pack.path())
-                }
-                Parcel::New(written) => (written.digest(), written.path()),
-            };
-            let sent = |count: u64| {
-                let done = bytes.fetch_add(count, Ordering::Relaxed) + count;
-                transfer.watch.events.emit(Event::Progress { id: id.to_owned(), done });
-                match transfer.watch.interrupt.is_requested() {
-                    true => Err(std::io::Error::other("interrupted")),
-                    false => Ok(()),
-                }
-            };
-            let name = pack_name(&digest);
-            let written = transfer.remote.write(&name, &Body { content: Content::File(path), sent: &sent });
-            transfer.watch.interrupt.check()?;
-            written?;
-            remember(transfer, &memory, digest, path)?;
-            packs.fetch_add(1, Ordering::Relaxed);
-            Ok(())
-        },
-    );
+    let send = |parcel: Parcel| {
+        let (digest, path) = match &parcel {
+            Parcel::Local(pack) => {
+                check(pack)?;
+                (pack.index().digest(), pack.path())
+            }
+            Parcel::New(written) => (written.digest(), written.path()),
+        };
+        let sent = |count: u64| {
+            let done = bytes.fetch_add(count, Ordering::Relaxed) + count;
+            transfer.watch.events.emit(Event::Progress { id: id.to_owned(), done });
+            match transfer.watch.interrupt.is_requested() {
+                true => Err(std::io::Error::other("interrupted")),
+                false => Ok(()),
+            }
+        };
+        let name = pack_name(&digest);
+        let written = transfer.remote.write(&name, &Body { content: Content::File(path), sent: &sent });
+        transfer.watch.interrupt.check()?;
+        written?;
+        remember(transfer, &memory, digest, path)?;
+        packs.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    };
+    let recipes = Mutex::new(Vec::new());
+    let result = pipe(transfer.jobs, |hand_over| make_packs(transfer, known, plan, &recipes, hand_over), send);
+    // A recipe says that its chunks are there, so it is sent when they are.
+    let recipes = recipes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let result = result.and_then(|()| pipe(transfer.jobs, |hand_over| pack_all(transfer, recipes, hand_over), send));
     catalog.memory = memory.into_inner().unwrap_or_else(PoisonError::into_inner);
     transfer.watch.interrupt.check()?;
     result?;
@@ -134,11 +136,12 @@ fn remember(transfer: &Transfer<'_>, memory: &Mutex<Memory>, digest: Digest, pat
     Ok(())
 }
 
-/// Makes the packs of a plan, and hands each over as it is done.
+/// Makes the packs of a plan, and hands each over as it is done; recipes are left for later.
 fn make_packs(
     transfer: &Transfer<'_>,
     catalog: &Catalog,
     plan: &Plan,
+    recipes: &Mutex<Vec<Item>>,
     hand_over: &dyn Fn(Parcel) -> Result<()>,
 ) -> Result<()> {
     plan.packs.iter().try_for_each(|pack| hand_over(Parcel::Local(pack.clone())))?;
@@ -152,12 +155,20 @@ fn make_packs(
         }
         packing.finish()?;
     }
+    // Large objects have chunks in common: the versions of one file do.
+    let mut taken = HashSet::new();
     for (digest, size) in &plan.large {
         let content = transfer.store.content(digest)?;
         let is_known = |chunk: &Digest| catalog.find(chunk).is_some();
-        let recipe = chunks::cut(content, *digest, *size, is_known, |item| packing.append(&item))?;
-        packing.append(&recipe.item(*digest))?;
+        let recipe = chunks::cut(content, *digest, *size, &mut taken, is_known, |item| packing.append(&item))?;
+        recipes.lock().unwrap_or_else(PoisonError::into_inner).push(recipe.item(*digest));
     }
+    packing.finish()
+}
+
+fn pack_all(transfer: &Transfer<'_>, items: Vec<Item>, hand_over: &dyn Fn(Parcel) -> Result<()>) -> Result<()> {
+    let mut packing = Packing { transfer, writer: None, hand_over };
+    items.iter().try_for_each(|item| packing.append(item))?;
     packing.finish()
 }
 
@@ -206,4 +217,102 @@ fn list_packs(transfer: &Transfer<'_>, catalog: &Catalog) -> Result<()> {
         packs = now;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+
+    use super::*;
+    use crate::digest::{Object, ObjectKind};
+    use crate::event::{Interrupt, Silent, Watch};
+    use crate::remote::backend::Directory;
+    use crate::remote::{Entry, Remote};
+    use crate::store::Store;
+    use crate::store::pack::Kind;
+
+    /// A remote that notes, for each pack in the order in which they came, whether it holds recipes and nothing else, or none.
+    #[derive(Debug)]
+    struct Noting(Directory, Mutex<Vec<(bool, bool)>>);
+
+    impl Remote for Noting {
+        fn url(&self) -> &str {
+            self.0.url()
+        }
+
+        fn list(&self, directory: &str) -> Result<Vec<Entry>> {
+            self.0.list(directory)
+        }
+
+        fn find(&self, name: &str) -> Result<Option<Entry>> {
+            self.0.find(name)
+        }
+
+        fn read(&self, name: &str, range: Option<Range<u64>>, sink: &mut dyn std::io::Write) -> Result<u64> {
+            self.0.read(name, range, sink)
+        }
+
+        fn write(&self, name: &str, body: &Body<'_>) -> Result<()> {
+            self.0.write(name, body)?;
+            if let Content::File(path) = body.content {
+                let pack = Pack::open(path)?.map_err(anyhow::Error::new)?;
+                let is_recipe = |entry: crate::store::pack::Entry| entry.kind == Kind::Recipe;
+                let (all, any) = (pack.index().entries().all(is_recipe), pack.index().entries().any(is_recipe));
+                self.1.lock().unwrap().push((all, !any));
+            }
+            Ok(())
+        }
+
+        fn create(&self, name: &str, bytes: &[u8]) -> Result<bool> {
+            self.0.create(name, bytes)
+        }
+
+        fn delete(&self, name: &str) -> Result<()> {
+            self.0.delete(name)
+        }
+    }
+
+    fn noise(length: usize) -> Vec<u8> {
+        let blocks = (0..length.div_ceil(32)).flat_map(|block| *Digest::of(block.to_le_bytes()).as_bytes());
+        blocks.take(length).collect()
+    }
+
+    fn put(store: &Store, content: &[u8]) -> Object {
+        let digest = store.put_bytes(content).unwrap();
+        Object { kind: ObjectKind::File, digest, size: content.len() as u64, files: 1 }
+    }
+
+    #[test]
+    fn a_recipe_is_sent_when_its_chunks_are_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("store")).unwrap();
+        let object = put(&store, &noise(17 << 20));
+        let remote = Noting(Directory::new(dir.path().join("remote")), Mutex::default());
+        let (memory, interrupt) = (dir.path().join("memory"), Interrupt::default());
+        let watch = Watch { events: &Silent, interrupt: &interrupt };
+
+        let transfer = Transfer { remote: &remote, store: &store, memory: &memory, jobs: 4, watch };
+        transfer.push(&[object], false, false).unwrap();
+
+        assert_eq!(*remote.1.lock().unwrap(), [(false, true), (true, false)]);
+    }
+
+    #[test]
+    fn versions_that_are_pushed_together_share_their_chunks() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("store")).unwrap();
+        let mut content = noise(17 << 20);
+        let first = put(&store, &content);
+        content.extend_from_slice(b"one line more");
+        let second = put(&store, &content);
+        let (remote, memory) = (Directory::new(dir.path().join("remote")), dir.path().join("memory"));
+        let interrupt = Interrupt::default();
+        let watch = Watch { events: &Silent, interrupt: &interrupt };
+        let transfer = Transfer { remote: &remote, store: &store, memory: &memory, jobs: 2, watch };
+
+        let pushed = transfer.push(&[first.clone(), second.clone()], false, false).unwrap();
+
+        assert!(pushed.sent_bytes < 19 << 20, "{} bytes", pushed.sent_bytes);
+        assert!(transfer.verify(&[first, second]).unwrap().is_sound());
+    }
 }

@@ -59,7 +59,7 @@ impl Pack {
         Ok(head == entry.head())
     }
 
-    /// Header, index and footer, and that nothing else lies between the objects.
+    /// Header, index and footer, and that the objects lie one behind the other with nothing between them.
     fn wrong_frame(&self) -> Result<(), String> {
         let mut header = [0; HEADER.len()];
         let read = self.file().read_exact_at(&mut header, 0);
@@ -70,9 +70,20 @@ impl Pack {
         if self.index().digest() != self.footer().digest || named.is_some_and(|named| named != self.footer().digest) {
             return Err("its index is not what was written".into());
         }
-        let contents: u64 = self.index().entries().map(|entry| HEAD as u64 + entry.stored).fold(0, u64::saturating_add);
-        if contents.saturating_add(HEADER.len() as u64) != self.length() {
-            return Err("there is something between its objects".into());
+        let mut entries: Vec<Entry> = self.index().entries().collect();
+        if !entries.is_sorted_by(|a, b| a.digest < b.digest) {
+            return Err("its index is not in order, or names an object twice".into());
+        }
+        entries.sort_unstable_by_key(|entry| entry.offset);
+        let mut end = HEADER.len() as u64;
+        for entry in entries {
+            if entry.offset != end + HEAD as u64 {
+                return Err("its objects overlap, or there is something between them".into());
+            }
+            end = entry.range().end;
+        }
+        if end != self.length() {
+            return Err("there is something behind its objects".into());
         }
         Ok(())
     }

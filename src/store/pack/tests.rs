@@ -72,6 +72,17 @@ fn no_flipped_bit_goes_unnoticed() {
     }
 }
 
+#[test]
+fn an_object_that_stands_twice_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let item = Item::raw(Digest::of("one"), b"one".to_vec());
+    let path = write(vec![item.clone(), item], dir.path()).unwrap().place(dir.path()).unwrap();
+
+    let damage = Arc::new(Pack::open(&path).unwrap().unwrap()).damage(|_| false);
+
+    assert_eq!(damage.frame.as_deref(), Some("its index is not in order, or names an object twice"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
