@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -26,6 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def main() -> int:
     arguments = parse_arguments()
+    # Who ends this program ends the server with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     arguments.work.mkdir(parents=True, exist_ok=True)
     server = s3.Server(arguments.work.resolve())
     if "s3" in arguments.only and not server.program:
