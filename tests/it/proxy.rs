@@ -279,3 +279,28 @@ fn who_says_nothing_is_not_waited_for_for_ever() {
     let is_transient = matches!(error.downcast_ref(), Some(RemoteError::Transient(_)));
     assert!(is_transient && error.to_string().contains("no answer within 1 s"), "{error}");
 }
+
+#[test]
+fn no_connection_is_left_behind() {
+    let Some(place) = ssh() else { return };
+    let content = noise(6 * MIB);
+    write(&*place.directly(), "packs/a", &content).unwrap();
+    let proxy = Proxy::before(place.server.port, [Fault::CutAnswer(3 * MIB), Fault::CutAnswer(MIB)]);
+
+    let remote = place.through(&proxy);
+    assert!(read(&*remote, "packs/a", None).unwrap() == content);
+    drop(remote);
+
+    let mark = place.server.dir.path().join("ssh_config");
+    let mark = mark.to_str().unwrap();
+    let left = || {
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+        lines.map(|line| String::from_utf8_lossy(&line).into_owned()).filter(|line| line.contains(mark)).count()
+    };
+    let began = Instant::now();
+    while left() > 0 && began.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(left(), 0, "processes of ssh that nobody ends");
+}

@@ -26,12 +26,20 @@ pub struct Ssh {
     shown: String,
     path: std::ffi::OsString,
     key_file: Option<String>,
-    /// Where the socket of the shared connection lies: short, because such names are bounded, and private.
+    /// Where the sockets of shared connections lie: short, because such names are bounded, and private.
     control: Option<TempDir>,
-    is_connected: Mutex<bool>,
+    connection: Mutex<Connection>,
     sessions: Gate,
     silence: Duration,
     interrupt: Interrupt,
+}
+
+/// The shared connection.
+#[derive(Debug, Clone, Copy, Default)]
+struct Connection {
+    /// Counts them. Each has a socket of its own: `ssh` that finds the name taken would go on without one, for ever.
+    number: u64,
+    is_up: bool,
 }
 
 /// A server takes ten sessions over one connection, unless told otherwise.
@@ -80,7 +88,7 @@ impl Ssh {
             path: access.path.clone(),
             key_file: access.setting("key_file").map(str::to_owned),
             control: tempfile::Builder::new().prefix("mlx-").tempdir_in("/tmp").ok(),
-            is_connected: Mutex::new(false),
+            connection: Mutex::default(),
             sessions: Gate::default(),
             silence: access.patience.silence,
             interrupt: access.interrupt.clone(),
@@ -89,7 +97,7 @@ impl Ssh {
     }
 
     /// `ssh` with all options, up to the host.
-    fn command(&self, options: &[&str]) -> Command {
+    fn command(&self, connection: u64, options: &[&str]) -> Command {
         let mut command = Command::new("ssh");
         if !self.path.is_empty() {
             command.env("PATH", &self.path);
@@ -99,7 +107,7 @@ impl Ssh {
         command.args(["-o", "ClearAllForwardings=yes", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3"]);
         command.args(["-o", &format!("ConnectTimeout={seconds}")]);
         if let Some(control) = &self.control {
-            command.arg("-o").arg(format!("ControlPath={}/s", control.path().display()));
+            command.arg("-o").arg(format!("ControlPath={}/{connection}", control.path().display()));
         }
         command.args(options);
         command.args(self.key_file.iter().flat_map(|file| ["-i", file]));
@@ -117,20 +125,40 @@ impl Ssh {
         escape(format!("ssh {port}{user}{host}").as_bytes())
     }
 
-    /// Makes the shared connection where there is none, so that what is wrong with it is told once and clearly.
-    fn connect(&self) -> Result<()> {
-        let mut is_connected = self.is_connected.lock().map_err(|_| Error::failed("another thread failed"))?;
-        if *is_connected || self.control.is_none() {
-            return Ok(());
+    /// Makes the shared connection where there is none, so that what is wrong with it is told once and clearly. Returns its
+    /// number.
+    fn connect(&self) -> Result<u64> {
+        let mut connection = self.connection.lock().map_err(|_| Error::failed("another thread failed"))?;
+        if connection.is_up || self.control.is_none() {
+            return Ok(connection.number);
         }
-        let mut command = self.command(&["-N", "-f", "-o", "ControlMaster=yes", "-o", "ControlPersist=30"]);
+        connection.number += 1;
+        let options = ["-N", "-f", "-o", "ControlMaster=yes", "-o", "ControlPersist=30"];
+        let mut command = self.command(connection.number, &options);
         let ended =
             Session::start(command.stdin(Stdio::null()))?.run(self.silence, &self.interrupt, None, &mut |_| Ok(()))?;
         match ended.code {
-            Some(0) => *is_connected = true,
+            Some(0) => connection.is_up = true,
             _ => return Err(unreachable(&ended.said, &self.by_hand())),
         }
-        Ok(())
+        Ok(connection.number)
+    }
+
+    /// The next session makes a new connection, unless one was made already.
+    fn lose(&self, number: u64) {
+        if let Ok(mut connection) = self.connection.lock()
+            && connection.number == number
+            && connection.is_up
+        {
+            connection.is_up = false;
+            self.end(number);
+        }
+    }
+
+    /// Ends a connection, which would end by itself a little later, too.
+    fn end(&self, number: u64) {
+        let mut command = self.command(number, &["-O", "exit"]);
+        let _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 
     /// Runs a script over there with these arguments; how it ended is judged by the caller, but for a lost connection.
@@ -142,15 +170,15 @@ impl Ssh {
         output: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<Ended> {
         let _session = self.sessions.enter();
-        self.connect()?;
-        let mut command = self.command(&["-o", "ControlMaster=no"]);
+        let connection = self.connect()?;
+        let mut command = self.command(connection, &["-o", "ControlMaster=no"]);
         let quoted: Vec<String> = arguments.iter().map(|argument| format!(" '{argument}'")).collect();
         command.arg(format!("sh -c '{PROLOGUE}{script}' mlx{}", quoted.concat()));
         command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
         let ended = Session::start(&mut command)?.run(self.silence, &self.interrupt, input, output);
         let is_lost = ended.as_ref().map_or(true, |ended| matches!(ended.code, Some(255) | None));
-        if is_lost && let Ok(mut is_connected) = self.is_connected.lock() {
-            *is_connected = false;
+        if is_lost {
+            self.lose(connection);
         }
         let ended = ended?;
         if is_lost {
@@ -182,10 +210,9 @@ impl Ssh {
 
 impl Drop for Ssh {
     fn drop(&mut self) {
-        if self.is_connected.lock().is_ok_and(|is_connected| *is_connected) {
-            let mut command = self.command(&["-O", "exit"]);
-            // It ends by itself a little later, too.
-            let _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let connection = self.connection.lock().map_or_else(|_| Connection::default(), |connection| *connection);
+        if connection.is_up {
+            self.end(connection.number);
         }
     }
 }
