@@ -63,7 +63,8 @@ fn travels(place: fn() -> Option<Place>) {
     run(&a, &["remote", "test"]).prints("can be read and written");
     run(&a, &["add", "data"]);
     run(&a, &["push"]);
-    run(&a, &["push"]).prints("Up to date");
+    run(&a, &["push", "--events", "events.jsonl"]).prints("Up to date");
+    assert!(!a.read("events.jsonl").contains("Checking"), "what was just sent is not looked into again");
     run(&a, &["verify", "--remote"]);
     a.commit("data");
     b.git(&["clone", "--quiet", &a.root().to_string_lossy(), &b.root().to_string_lossy()]);
