@@ -4,6 +4,7 @@
 //! version in the listing is not what it was when this machine last looked is marked as changed: who sends looks into it
 //! before trusting it.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -56,7 +57,8 @@ impl Catalog {
         let mut memory = Memory::open(memory, remote.url());
         let is_begun = layout::is_begun(remote)?;
         let listed = if is_begun { listed(remote)? } else { Vec::new() };
-        memory.keep_only(|pack| listed.iter().any(|(digest, _)| digest == pack));
+        let there: HashSet<Digest> = listed.iter().map(|(digest, _)| *digest).collect();
+        memory.keep_only(|pack| there.contains(pack));
         let (packs, damaged) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
         share(jobs, listed, |(digest, seen): (Digest, Seen)| {
             watch.interrupt.check()?;

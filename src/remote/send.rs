@@ -55,11 +55,12 @@ pub fn carry_out(transfer: &Transfer<'_>, catalog: &mut Catalog, plan: Plan) -> 
     events.emit(Event::Finished { id });
     let (bytes, packs) = result.inspect_err(|_| catalog.memory.save())?;
     // What the next command compares with is a listing, which may say it in other words than who asks for one file hears.
-    for (digest, seen) in listed(transfer.remote)?.into_iter().filter(|(digest, _)| packs.contains(digest)) {
-        catalog.memory.see(digest, seen);
+    let there = listed(transfer.remote)?;
+    for (digest, seen) in there.iter().filter(|(digest, _)| packs.contains(digest)) {
+        catalog.memory.see(*digest, seen.clone());
     }
     catalog.memory.save();
-    list_packs(transfer, catalog)?;
+    list_packs(transfer, catalog, there)?;
     Ok(Sent { bytes, packs: packs.len() as u64 })
 }
 
@@ -201,21 +202,20 @@ impl Packing<'_> {
 }
 
 /// Writes the list of packs for who can't list. Whoever writes last has seen all that was there before.
-fn list_packs(transfer: &Transfer<'_>, catalog: &Catalog) -> Result<()> {
-    let list = || -> Result<Vec<ListedPack>> {
-        let there = listed(transfer.remote)?.into_iter();
+fn list_packs(transfer: &Transfer<'_>, catalog: &Catalog, there: Vec<(Digest, Seen)>) -> Result<()> {
+    let list = |there: Vec<(Digest, Seen)>| {
         // Where nobody can list, what this machine knows is all there is besides the list itself.
         let known = catalog.memory.packs();
         let mut packs: Vec<_> =
-            there.chain(known).map(|(digest, seen)| ListedPack { digest, size: seen.size }).collect();
+            there.into_iter().chain(known).map(|(digest, seen)| ListedPack { digest, size: seen.size }).collect();
         packs.sort();
         packs.dedup();
-        Ok(packs)
+        packs
     };
-    let mut packs = list()?;
+    let mut packs = list(there);
     for _ in 0..ATTEMPTS {
         layout::write_pack_list(transfer.remote, packs.clone())?;
-        let now = list()?;
+        let now = list(listed(transfer.remote)?);
         if now == packs {
             break;
         }
