@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Seek};
 use std::path::Path;
 
 use anyhow::Context;
@@ -47,6 +47,11 @@ pub fn file(
         Err(error) if is_gone(&error) => return Ok(Content::Changed),
         Err(error) => return Err(error).with_context(cannot).map_err(Into::into),
     };
+    if let Some(batch) = batch.filter(|batch| batch.takes_links() && !is_followed)
+        && let Some(content) = linked(&file, directory, name, stat, batch).map_err(|error| error.context(cannot()))?
+    {
+        return Ok(content);
+    }
     let (digest, size) = if stat.size <= WHOLE_BYTES {
         let Some(content) = whole(&file, stat.size as usize).with_context(cannot)? else { return Ok(Content::Changed) };
         let size = content.len() as u64;
@@ -62,6 +67,27 @@ pub fn file(
     };
     let (after, born_ns) = stat_of(&file).with_context(cannot)?;
     Ok(if after == *stat && size == stat.size { Content::Read { digest, size, born_ns } } else { Content::Changed })
+}
+
+/// Makes the file the object that its content is; `None`, and the file is at its beginning again, where it must be copied.
+fn linked(mut file: &File, directory: &Directory, name: &CStr, stat: &Stat, batch: &Batch) -> Result<Option<Content>> {
+    let whole = |size| whole(file, size).context("cannot read it");
+    let (digest, size) = match stat.size <= WHOLE_BYTES {
+        true => match whole(stat.size as usize)? {
+            Some(content) => (Digest::of(content), stat.size),
+            None => return Ok(Some(Content::Changed)),
+        },
+        false => of_reader(file).context("cannot read it")?,
+    };
+    let (after, born_ns) = stat_of(file).context("cannot look at it")?;
+    if after != *stat || size != stat.size {
+        return Ok(Some(Content::Changed));
+    }
+    if batch.link_file(file, directory, name, digest, size)? {
+        return Ok(Some(Content::Read { digest, size, born_ns }));
+    }
+    file.rewind().context("cannot read it again")?;
+    Ok(None)
 }
 
 /// Reads the text of a link; stores it where there is a batch.

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ use crate::event::{Event, Unit, Watch};
 use crate::fs::{Directory, c_name, quote};
 use crate::project::{Link, ProjectPath};
 use crate::store::tree::Entry;
-use crate::{Error, Result};
+use crate::{Digest, Error, Result};
 
 /// So many files, or bytes, are written before they are moved to their places.
 const BATCH_FILES: usize = 20_000;
@@ -54,7 +54,8 @@ impl Workspace {
         let (what, total) = (format!("Restoring `{path}`"), Some(files));
         watch.events.emit(Event::Started { id: id.clone(), what, total, unit: Unit::Files });
         let result = Stage::new(self, path).and_then(|stage| {
-            let work = Work { workspace: self, stage, plan, watch, id: &id, done: AtomicU64::new(0) };
+            let links = self.store.link() == Link::Hard && self.store.is_on(&stage.directory);
+            let work = Work { workspace: self, stage, plan, watch, links, id: &id, done: AtomicU64::new(0) };
             work.run()
         });
         watch.events.emit(Event::Finished { id });
@@ -110,6 +111,8 @@ struct Work<'a> {
     stage: Stage,
     plan: &'a Plan,
     watch: Watch<'a>,
+    /// Whether files and objects are to be one.
+    links: bool,
     id: &'a str,
     done: AtomicU64,
 }
@@ -208,14 +211,16 @@ impl Work<'_> {
             return Ok(known(object, stat, 0));
         }
         // A program has a mode of its own.
-        if store.link() == Link::Hard
-            && object.kind == ObjectKind::File
-            && store.link_into(&object.digest, directory, &place)?
-        {
+        let is_object = self.links && object.kind == ObjectKind::File;
+        if is_object && store.link_into(&object.digest, directory, &place)? {
             let stat = directory.stat(&place).context("cannot look at it")?;
             return Ok(known(object, Stat::of(&stat), read::born_ns(directory, &place)));
         }
-        let mode = Mode::from_raw_mode(if object.kind == ObjectKind::Executable { 0o777 } else { 0o666 });
+        let mode = Mode::from_raw_mode(match object.kind {
+            ObjectKind::Executable => 0o777,
+            _ if is_object => 0o444,
+            _ => 0o666,
+        });
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let whole = (object.size <= WHOLE_BYTES).then(|| store.read(&object.digest)).transpose()?;
         let file =
@@ -233,6 +238,9 @@ impl Work<'_> {
     fn publish(&self, batch: &Batch, written: Vec<Vec<Written>>, parts: &mut Vec<Written>) -> Result<()> {
         let newest = written.iter().flatten().map(|known| known.stat.ctime_ns).max();
         newest.into_iter().for_each(wait_for_next_tick);
+        if self.links {
+            self.take_links(batch)?;
+        }
         for ((at, range), mut files) in batch.iter().zip(written) {
             let place = &self.plan.places[*at];
             let now = now_ns();
@@ -251,6 +259,25 @@ impl Work<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Makes the files that could not be links to objects such from now on.
+    fn take_links(&self, batch: &Batch) -> Result<()> {
+        let files = batch.iter().flat_map(|(at, range)| range.clone().map(move |position| (*at, position)));
+        let files: Vec<(&Digest, PathBuf)> = files
+            .filter_map(|(at, position)| {
+                let place = &self.plan.places[at];
+                let write = &place.writes[position];
+                let object = place.object_of(write);
+                let staged = match place.is_new {
+                    true => Path::new(&at.to_string()).join(OsStr::from_bytes(place.name_of(write))),
+                    false => Path::new("files").join(format!("{at}-{position}")),
+                };
+                (object.kind == ObjectKind::File).then_some((&object.digest, staged))
+            })
+            .collect();
+        let files = files.iter().map(|(digest, staged)| (*digest, staged.as_path()));
+        self.workspace.store.take_links(files, &self.stage.directory)
     }
 
     fn open(&self, path: &[u8]) -> Result<Directory> {

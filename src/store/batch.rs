@@ -29,6 +29,8 @@ pub(super) const SMALL_BYTES: usize = 1 << 20;
 pub(super) const PACK_BYTES: usize = 32 << 20;
 /// Up to so many small objects in a batch stay loose.
 const FEW: usize = 8;
+/// From so many on, files that are objects themselves are made durable with all of their file system.
+const MANY_LINKED: usize = 64;
 /// Syncing waits for the disk, not for a processor: this many at once.
 const SYNC_THREADS: usize = 8;
 
@@ -49,6 +51,8 @@ struct Pending {
     small_bytes: usize,
     trees: Vec<Item>,
     large: Vec<(Digest, TempPath)>,
+    /// Files of the working tree under a second name.
+    linked: Vec<(Digest, TempPath)>,
     packs: Vec<Written>,
 }
 
@@ -122,12 +126,13 @@ impl Batch {
     pub fn absorb(&self, other: Self) {
         let other = other.pending.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut pending = self.pending();
-        let Pending { known, small, small_bytes, trees, large, packs } = &mut *pending;
+        let Pending { known, small, small_bytes, trees, large, linked, packs } = &mut *pending;
         let small_before = small.len();
         small.extend(other.small.into_iter().filter(|item| !known.contains(&item.digest)));
         *small_bytes += small[small_before..].iter().map(|item| item.stored.len()).sum::<usize>();
         trees.extend(other.trees.into_iter().filter(|item| !known.contains(&item.digest)));
         large.extend(other.large.into_iter().filter(|(digest, _)| !known.contains(digest)));
+        linked.extend(other.linked.into_iter().filter(|(digest, _)| !known.contains(digest)));
         packs.extend(other.packs);
         known.extend(other.known);
     }
@@ -166,22 +171,26 @@ impl Batch {
     /// Makes everything durable and visible.
     pub fn commit(self) -> Result<()> {
         let Self { store, pending, .. } = self;
-        let Pending { mut small, mut trees, large, packs, .. } =
+        let Pending { mut small, mut trees, large, linked, packs, .. } =
             pending.into_inner().unwrap_or_else(PoisonError::into_inner);
-        publish(&store, large, packs)?;
+        sync(&large)?;
+        sync_linked(&store, &linked)?;
+        publish(&store, large.into_iter().chain(linked), packs)?;
         if small.len() + trees.len() <= FEW {
             for items in [small, trees] {
                 let write = |item: Item| {
                     let digest = item.digest;
                     Ok((digest, write(&store, &item.content().map_err(cannot_write)?)?))
                 };
-                publish(&store, items.into_iter().map(write).collect::<Result<_>>()?, Vec::new())?;
+                let written = items.into_iter().map(write).collect::<Result<Vec<_>>>()?;
+                sync(&written)?;
+                publish(&store, written, Vec::new())?;
             }
             return Ok(());
         }
         // A pack is there as a whole or not at all, and no tree in it without what it names.
         small.append(&mut trees);
-        publish(&store, Vec::new(), vec![pack::write(small, &store.scratch())?])?;
+        publish(&store, [], vec![pack::write(small, &store.scratch())?])?;
         store.fold_packs_if_many()
     }
 
@@ -220,6 +229,22 @@ impl Batch {
         Ok((digest, size))
     }
 
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Whether the object is in the store or in this batch.
+    pub(super) fn has(&self, digest: &Digest, size: u64) -> bool {
+        self.store.size(digest) == Some(size) || self.pending().known.contains(digest)
+    }
+
+    /// Keeps a second name of a file whose content is this object.
+    pub(super) fn keep_link(&self, digest: Digest, size: u64, link: TempPath) {
+        if self.is_new(&digest, size) {
+            self.pending().linked.push((digest, link));
+        }
+    }
+
     /// Whether the object is neither in the store nor in this batch. One that lies there with another size is damaged,
     /// and is replaced.
     fn is_new(&self, digest: &Digest, size: u64) -> bool {
@@ -238,13 +263,26 @@ fn write(store: &Store, content: &[u8]) -> Result<TempPath> {
     Ok(temporary.into_temp_path())
 }
 
-/// Syncs loose objects, and gives them and the packs their names. Packs are durable already.
-fn publish(store: &Store, objects: Vec<(Digest, TempPath)>, packs: Vec<Written>) -> Result<()> {
-    // After a failed sync the kernel may have dropped the pages, so that the temporary files go with the error.
-    in_parallel(&objects, |(_, temporary)| {
+/// Makes the content of loose objects durable. After a failed sync the kernel may have dropped the pages, so that the
+/// temporary files go with the error.
+fn sync(objects: &[(Digest, TempPath)]) -> Result<()> {
+    in_parallel(objects, |(_, temporary)| {
         let file = File::open(temporary).context("cannot reopen a temporary file of the store")?;
         file.sync_data().map_err(cannot_write)
-    })?;
+    })
+}
+
+/// As [`sync`], for files that may be many and small: then one sync of their file system takes less time.
+fn sync_linked(store: &Store, objects: &[(Digest, TempPath)]) -> Result<()> {
+    if objects.len() < MANY_LINKED {
+        return sync(objects);
+    }
+    let scratch = File::open(store.scratch()).context("cannot open the scratch directory of the store")?;
+    rustix::fs::syncfs(scratch).map_err(|error| cannot_write(error.into()))
+}
+
+/// Gives durable loose objects and packs their names.
+fn publish(store: &Store, objects: impl IntoIterator<Item = (Digest, TempPath)>, packs: Vec<Written>) -> Result<()> {
     let mut touched = BTreeSet::new();
     let mut touch = |directory: &Path| -> Result<()> {
         if !touched.contains(directory) {

@@ -2,6 +2,7 @@
 //! put together.
 
 use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -63,6 +64,8 @@ pub struct Stored {
     /// What it takes of the disk.
     pub bytes: u64,
     pub is_packed: bool,
+    /// Whether it is a file outside the store, too.
+    pub is_linked: bool,
     pub modified: SystemTime,
 }
 
@@ -99,7 +102,8 @@ impl Store {
                 Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", quote(&path)))?,
             };
             let modified = metadata.modified().unwrap_or_else(|_| SystemTime::now());
-            inventory.push(Stored { digest, bytes: metadata.len(), is_packed: false, modified });
+            let is_linked = metadata.nlink() > 1;
+            inventory.push(Stored { digest, bytes: metadata.len(), is_packed: false, is_linked, modified });
         }
         self.packs.refuse_foreign()?;
         for pack in self.packs.all()? {
@@ -108,6 +112,7 @@ impl Store {
                 digest: entry.digest,
                 bytes: entry.stored,
                 is_packed: true,
+                is_linked: false,
                 modified,
             };
             inventory.extend(pack.index().entries().map(stored));
@@ -121,7 +126,7 @@ impl Store {
         let mut garbage = Garbage::default();
         let (mut kept, mut young, mut gone) = (HashSet::new(), HashSet::new(), HashSet::new());
         let mut small_bytes = 0;
-        for Stored { digest, bytes, is_packed, modified } in self.inventory()? {
+        for Stored { digest, bytes, is_packed, is_linked, modified } in self.inventory()? {
             if reached.contains(&digest) {
                 kept.insert(digest);
             } else if now.duration_since(modified).unwrap_or_default() < grace {
@@ -131,7 +136,8 @@ impl Store {
                 garbage.bytes += bytes;
                 continue;
             }
-            if !is_packed && bytes <= SMALL_BYTES as u64 {
+            // In a pack it would be there twice.
+            if !is_packed && !is_linked && bytes <= SMALL_BYTES as u64 {
                 garbage.loose.push(digest);
                 small_bytes += bytes;
             }

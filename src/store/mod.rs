@@ -9,6 +9,7 @@ mod batch;
 mod export;
 mod gc;
 mod large;
+mod linked;
 pub mod pack;
 mod packs;
 mod reach;

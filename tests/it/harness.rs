@@ -212,3 +212,9 @@ impl Outcome {
         result
     }
 }
+
+/// Every file below a directory.
+pub fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let files = walkdir::WalkDir::new(directory).into_iter().filter_map(Result::ok);
+    files.filter(|entry| entry.file_type().is_file()).map(walkdir::DirEntry::into_path).collect()
+}

@@ -19,6 +19,7 @@ mod hooks;
 mod hostile_bundles;
 mod imports;
 mod init;
+mod links;
 mod manifest;
 mod merging;
 mod models;

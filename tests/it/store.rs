@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::harness::{Outcome, Project};
+use crate::harness::{Outcome, Project, files_below};
 
 /// A directory for a store, and projects that use it.
 struct Shared(TempDir);
@@ -34,11 +34,6 @@ impl Shared {
 
 fn write_many(project: &Project, directory: &str, round: &str) {
     (0..20).for_each(|number| project.set(format!("{directory}/{number}"), format!("{round} {number}")));
-}
-
-fn files_below(directory: &Path) -> Vec<PathBuf> {
-    let files = walkdir::WalkDir::new(directory).into_iter().filter_map(Result::ok);
-    files.filter(|entry| entry.file_type().is_file()).map(walkdir::DirEntry::into_path).collect()
 }
 
 /// The file of an object with this content, in the project's own store.

@@ -1,0 +1,102 @@
+//! `store.link = "hard"`: files of the working tree and objects are one.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::harness::{Project, files_below};
+
+const HARD: &str = "[store]\nlink = 'hard'\n";
+
+/// Two hundred small files, a large one, a program.
+fn project() -> Project {
+    let mut project = Project::with_manifest("").write(".mlx/config.toml", HARD);
+    for number in 0..200 {
+        project = project.write(format!("data/{}/{number}.txt", number % 7), format!("number {number}\n"));
+    }
+    project = project.write("data/large", "large ".repeat(400_000)).write("data/tool", "#!/bin/sh\n");
+    fs::set_permissions(project.path("data/tool"), PermissionsExt::from_mode(0o755)).unwrap();
+    project
+}
+
+fn links(path: &Path) -> (u64, u32) {
+    let metadata = path.metadata().unwrap();
+    (metadata.nlink(), metadata.mode() & 0o777)
+}
+
+fn objects(project: &Project) -> Vec<PathBuf> {
+    files_below(&project.path(".mlx/store/objects"))
+}
+
+#[test]
+fn adding_makes_files_objects_and_checkout_makes_objects_files() {
+    let project = project();
+
+    project.mlx(&["add", "data"]).success();
+
+    assert_eq!(objects(&project).len(), 201);
+    assert_eq!(links(&project.path("data/3/3.txt")), (2, 0o444));
+    assert_eq!(links(&project.path("data/large")), (2, 0o444));
+    assert_eq!(links(&project.path("data/tool")), (1, 0o755));
+    project.mlx(&["status"]).success().prints("Everything is as mlx.lock says");
+    project.mlx(&["verify"]).success();
+
+    let inode = project.path("data/3/3.txt").metadata().unwrap().ino();
+    fs::remove_dir_all(project.path("data")).unwrap();
+    project.mlx(&["checkout"]).success();
+
+    assert_eq!(project.path("data/3/3.txt").metadata().unwrap().ino(), inode);
+    assert_eq!(project.read("data/large").len(), 2_400_000);
+    project.mlx(&["status"]).success().prints("Everything is as mlx.lock says");
+    project.mlx(&["gc", "--grace", "0s", "--yes"]).success();
+    assert_eq!((links(&project.path("data/3/3.txt")), objects(&project).len()), ((2, 0o444), 201));
+    project.mlx(&["verify"]).success();
+}
+
+#[test]
+fn a_new_version_leaves_the_old_object_alone() {
+    let project = project();
+    project.mlx(&["add", "data"]).success();
+    fs::remove_file(project.path("data/3/3.txt")).unwrap();
+    project.set("data/3/3.txt", "another\n");
+
+    project.mlx(&["status"]).success().prints("modified");
+    project.mlx(&["add", "data"]).success();
+
+    assert_eq!(links(&project.path("data/3/3.txt")), (2, 0o444));
+    project.mlx(&["verify"]).success();
+}
+
+#[test]
+fn files_that_somebody_can_still_change_are_copied() {
+    let project = project();
+    let open = fs::OpenOptions::new().append(true).open(project.path("data/0/0.txt")).unwrap();
+    fs::hard_link(project.path("data/1/1.txt"), project.path("elsewhere")).unwrap();
+
+    project.mlx(&["add", "data"]).success();
+
+    assert_eq!(links(&project.path("data/0/0.txt")).0, 1);
+    assert_ne!(links(&project.path("data/0/0.txt")).1 & 0o200, 0);
+    assert_ne!(links(&project.path("data/1/1.txt")).1 & 0o200, 0);
+    assert_eq!(objects(&project).len(), 199);
+    std::io::Write::write_all(&mut &open, b"more\n").unwrap();
+    project.set("elsewhere", "changed\n");
+    project.mlx(&["verify"]).success();
+    project.mlx(&["status"]).success().prints("modified");
+}
+
+#[test]
+fn what_comes_in_packs_is_linked_from_the_first_checkout_on() {
+    let project = project();
+    project.outcome(project.command(&["add", "data"]).env("MLX_STORE_LINK", "copy")).success();
+    assert_eq!(links(&project.path("data/3/3.txt")).0, 1);
+
+    for _ in 0..2 {
+        fs::remove_dir_all(project.path("data")).unwrap();
+        project.mlx(&["checkout"]).success();
+        assert_eq!(links(&project.path("data/3/3.txt")), (2, 0o444));
+        project.mlx(&["status"]).success().prints("Everything is as mlx.lock says");
+    }
+    assert_eq!(links(&project.path("data/tool")), (1, 0o755));
+    project.mlx(&["verify"]).success();
+}
