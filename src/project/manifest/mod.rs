@@ -1,0 +1,231 @@
+//! The manifest `mlx.toml`: what the user wrote, checked key by key.
+
+mod model;
+mod step;
+mod target;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+pub use model::{Model, Serve};
+pub use step::Step;
+pub use target::{Health, Target};
+
+use super::reader::{Item, Source, Table};
+use super::{MANIFEST, ProjectPath};
+use crate::fs;
+use crate::{Error, Kind, Result};
+
+/// A manifest whose keys, types, names and paths are sound. Whether its steps make a pipeline is the pipeline's to say.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Manifest {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    /// Named data of `[data]`.
+    pub data: BTreeMap<String, DataSource>,
+    pub params: Params,
+    pub python: Option<PythonEnvironment>,
+    /// In the order of the file; their names are unique.
+    pub steps: Vec<Step>,
+    pub models: BTreeMap<String, Model>,
+    pub remotes: BTreeMap<String, Remote>,
+    pub targets: BTreeMap<String, Target>,
+}
+
+/// A path of tracked data under a name: `raw = "data/raw.csv"`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DataSource {
+    pub path: ProjectPath,
+    /// Where it is imported from: a URL, or `REPOSITORY#PATH`.
+    pub url: Option<String>,
+    /// The Git revision of that repository; its default branch where nothing is said.
+    pub rev: Option<String>,
+    /// Where it stands, for messages: `mlx.toml, line 5`.
+    pub place: String,
+}
+
+/// Parameters: a table in the manifest, or files that hold them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Params {
+    /// The values of the table `[params]`.
+    pub values: serde_json::Map<String, Value>,
+    /// The files of `params = ["params.yaml"]`: YAML, JSON or TOML by their ending.
+    pub files: Vec<ProjectPath>,
+}
+
+/// `[env] python = { requirements = "requirements.txt" }`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PythonEnvironment {
+    pub requirements: Requirements,
+    /// The interpreter the environment is made with, such as `3.11` or `/usr/bin/python3`.
+    pub python: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Requirements {
+    /// A requirements file of the project.
+    File(ProjectPath),
+    /// Requirement lines in the manifest itself.
+    Lines(Vec<String>),
+}
+
+/// Another place that holds objects.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Remote {
+    pub url: String,
+}
+
+impl Manifest {
+    /// Reads and checks the manifest in this file.
+    pub fn read(path: &Path) -> Result<Self> {
+        Self::parse(&fs::read(path)?)
+    }
+
+    /// Checks a manifest's text.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+            Error::usage(format!("{MANIFEST}, line {line}: the text is not UTF-8"))
+        })?;
+        let source = Source::new(MANIFEST, text);
+        let mut root = source.root()?;
+        let mut manifest = Self::default();
+        if let Some(item) = root.take("project") {
+            let mut table = item.table("[project]".into())?;
+            manifest.name = table.take("name").map(|item| name(item, "project")).transpose()?;
+            manifest.description = table.take("description").map(Item::string).transpose()?;
+            table.finish()?;
+        }
+        for (key, item) in named(&mut root, "data", "[data]")? {
+            manifest.data.insert(key, data_source(item)?);
+        }
+        if let Some(item) = root.take("params") {
+            manifest.params = params(item)?;
+        }
+        if let Some(item) = root.take("env") {
+            let mut table = item.table("[env]".into())?;
+            manifest.python = table.take("python").map(python).transpose()?;
+            table.finish()?;
+        }
+        for (key, item) in named(&mut root, "step", "[step]")? {
+            manifest.steps.push(Step::of(key, item)?);
+        }
+        for (key, item) in named(&mut root, "model", "[model]")? {
+            let model = Model::of(item.table(format!("model `{key}`"))?)?;
+            manifest.models.insert(key, model);
+        }
+        for (key, item) in named(&mut root, "remote", "[remote]")? {
+            let mut table = item.table(format!("remote `{key}`"))?;
+            let url = table.require("url")?.string()?;
+            table.finish()?;
+            manifest.remotes.insert(key, Remote { url });
+        }
+        for (key, item) in named(&mut root, "target", "[target]")? {
+            let target = Target::of(item.table(format!("target `{key}`"))?)?;
+            manifest.targets.insert(key, target);
+        }
+        root.finish()?;
+        Ok(manifest)
+    }
+
+    /// The step with this name.
+    pub fn step(&self, name: &str) -> Result<&Step> {
+        self.steps.iter().find(|step| step.name == name).ok_or_else(|| {
+            Error::usage(format!("there is no step `{}` in {MANIFEST}", fs::escape(name.as_bytes())))
+                .with_hint(crate::error::did_you_mean(name, self.steps.iter().map(|step| step.name.as_str())))
+        })
+    }
+
+    /// The model with this name.
+    pub fn model(&self, name: &str) -> Result<&Model> {
+        self.models.get(name).ok_or_else(|| unknown("model", name, self.models.keys()))
+    }
+
+    /// The target with this name.
+    pub fn target(&self, name: &str) -> Result<&Target> {
+        self.targets.get(name).ok_or_else(|| unknown("target", name, self.targets.keys()))
+    }
+}
+
+fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> Error {
+    let shown = fs::escape(name.as_bytes());
+    Error::new(Kind::Usage, anyhow::anyhow!("there is no {what} `{shown}` in {MANIFEST}"))
+        .with_hint(crate::error::did_you_mean(name, known.map(String::as_str)))
+}
+
+/// The entries of a table whose keys are names.
+fn named<'t>(root: &mut Table<'t>, key: &'static str, title: &str) -> Result<Vec<(String, Item<'t>)>> {
+    let Some(item) = root.take(key) else { return Ok(Vec::new()) };
+    let entries = item.table(title.to_owned())?.into_entries();
+    for (name, item) in &entries {
+        check_name(name).map_err(|message| item.error(message))?;
+    }
+    Ok(entries)
+}
+
+fn name(item: Item<'_>, what: &str) -> Result<String> {
+    let place = item.place();
+    let name = item.string()?;
+    check_name(&name).map_err(|message| Error::usage(format!("the name of the {what}: {message} ({place})")))?;
+    Ok(name)
+}
+
+/// Names of steps, models, aliases and targets: they become file names, labels and parts of URLs.
+pub fn check_name(name: &str) -> Result<(), String> {
+    let is_fine = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
+    let shown = || fs::escape(name.chars().take(80).collect::<String>().as_bytes());
+    match name.chars().next() {
+        None => Err("a name can't be empty".into()),
+        Some(first) if !first.is_ascii_alphanumeric() => {
+            Err(format!("the name `{}` must begin with a letter or a digit", shown()))
+        }
+        _ if name.len() > 100 => Err(format!("the name `{}…` is longer than 100 characters", shown())),
+        _ if !name.chars().all(is_fine) => {
+            Err(format!("the name `{}` may hold letters, digits, `-`, `_` and `.` only", shown()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn data_source(item: Item<'_>) -> Result<DataSource> {
+    let place = item.place();
+    if item.is_string() {
+        return Ok(DataSource { path: item.path()?, url: None, rev: None, place });
+    }
+    let mut table = item.table("[data]".into())?;
+    let path = table.require("path")?.path()?;
+    let url = table.take("url").map(Item::string).transpose()?;
+    let rev = table.take("rev").map(Item::string).transpose()?;
+    if rev.is_some() && !url.as_ref().is_some_and(|url| url.contains('#')) {
+        return Err(table.error("has a `rev`, which a `url` of the form \"REPOSITORY#PATH\" alone can have"));
+    }
+    table.finish()?;
+    Ok(DataSource { path, url, rev, place })
+}
+
+fn params(item: Item<'_>) -> Result<Params> {
+    if item.is_array() {
+        return Ok(Params { files: item.paths()?, ..Params::default() });
+    }
+    let mut values = serde_json::Map::new();
+    for (key, item) in item.table("[params]".into())?.into_entries() {
+        values.insert(key, item.json()?);
+    }
+    Ok(Params { values, files: Vec::new() })
+}
+
+fn python(item: Item<'_>) -> Result<PythonEnvironment> {
+    let mut table = item.table("`python` in [env]".into())?;
+    let requirements = table.require("requirements")?;
+    let requirements = match requirements.is_array() {
+        true => Requirements::Lines(requirements.strings()?),
+        false => Requirements::File(requirements.path()?),
+    };
+    let python = table.take("python").map(Item::string).transpose()?;
+    table.finish()?;
+    Ok(PythonEnvironment { requirements, python })
+}

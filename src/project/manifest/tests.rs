@@ -1,0 +1,84 @@
+//! Mistakes in a manifest, and its documents.
+
+use serde_json::Value;
+
+use super::*;
+
+fn error(text: &str) -> String {
+    let error = Manifest::parse(text.as_bytes()).unwrap_err();
+    format!("{error} | {}", error.hint().unwrap_or_default())
+}
+
+#[test]
+fn mistakes_are_named_with_their_place() {
+    let cases = [
+        ("[step.a]\ncmd = 'x'\ndep = []", "unknown key `dep` in step `a` (mlx.toml, line 3) | did you mean `deps`?"),
+        ("[step.a]\ncmd = 3", "`cmd` in step `a` must be a string, not an integer (mlx.toml, line 2) | "),
+        ("[step.a]\ndeps = []", "step `a` has no `cmd` (mlx.toml, line 1) | "),
+        (
+            "[step.a]\ncmd = 'x'\ndeps = ['/etc']",
+            "`deps` in step `a`: `/etc` is absolute; paths are relative to the project (mlx.toml, line 3) | ",
+        ),
+        (
+            "[step.'a b']\ncmd = 'x'",
+            "`a b` in [step]: the name `a b` may hold letters, digits, `-`, `_` and `.` only (mlx.toml, line 1) | ",
+        ),
+        (
+            "[model.m]\npath='m'\ngates = { a = '0.8' }",
+            "gate `a`: `0.8` is no gate; write \">= 0.80\", \"< 0.1\" or \"not worse than @production\" (mlx.toml, line 3) | ",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(error(text), expected);
+    }
+}
+
+#[test]
+fn bad_syntax_has_line_and_column() {
+    assert!(error("[step.a]\ncmd = ").starts_with("mlx.toml, line 2, column 7: "));
+    assert!(error("a = 1\na = 2").starts_with("mlx.toml, line 2, column 1: "));
+}
+
+#[test]
+fn deep_nesting_is_an_error_and_no_crash() {
+    error(&format!("a = {}", "[".repeat(10_000)));
+    error(&format!("[{}a]", "a.".repeat(10_000)));
+}
+
+/// Every table of the schema accepts exactly the keys that the reader knows: an unknown key's hint lists them.
+#[test]
+fn the_schema_and_the_page_name_the_keys_that_the_reader_knows() {
+    let schema: Value = serde_json::from_str(include_str!("../../../docs/mlx.schema.json")).unwrap();
+    let page = include_str!("../../../docs/MANIFEST.md");
+    let tables = [
+        ("", "zzzz = 1"),
+        ("/properties/project", "project.zzzz = 1"),
+        ("/properties/data/additionalProperties/anyOf/1", "data.a = { path = 'a', zzzz = 1 }"),
+        ("/properties/env", "env.zzzz = 1"),
+        ("/properties/env/properties/python", "env.python = { requirements = [], zzzz = 1 }"),
+        ("/properties/step/additionalProperties", "step.a = { cmd = 'x', zzzz = 1 }"),
+        ("/properties/model/additionalProperties", "model.a = { path = 'x', zzzz = 1 }"),
+        (
+            "/properties/model/additionalProperties/properties/serve",
+            "model.a = { path = 'x', serve = { onnx = 'x', zzzz = 1 } }",
+        ),
+        ("/properties/remote/additionalProperties", "remote.a = { url = 'x', zzzz = 1 }"),
+        ("/properties/target/additionalProperties", "target.a = { url = 'x', zzzz = 1 }"),
+        (
+            "/properties/target/additionalProperties/properties/health",
+            "target.a = { url = 'x', health = { zzzz = 1 } }",
+        ),
+    ];
+    for (pointer, text) in tables {
+        let error = error(text);
+        let mut known: Vec<&str> =
+            error.split("there are: ").nth(1).expect(text).split('`').skip(1).step_by(2).collect();
+        let properties = schema.pointer(pointer).and_then(|table| table["properties"].as_object()).expect(pointer);
+        let mut in_schema: Vec<&str> = properties.keys().map(String::as_str).collect();
+        known.sort_unstable();
+        in_schema.sort_unstable();
+        assert_eq!(in_schema, known, "{text}");
+        let missing: Vec<_> = known.iter().filter(|key| !page.contains(*key)).collect();
+        assert!(missing.is_empty(), "docs/MANIFEST.md does not mention {missing:?}");
+    }
+}
