@@ -92,7 +92,7 @@ impl Schedule<'_> {
 
     /// A step that wants more than there is takes all.
     fn cpus(&self, step: usize) -> u64 {
-        self.graph.steps[step].cpus.clamp(1, self.jobs.max(1))
+        self.graph.steps[step].resources.cpus.clamp(1, self.jobs.max(1))
     }
 }
 
@@ -115,7 +115,7 @@ mod tests {
         let (taken, most) = (AtomicU64::new(0), AtomicU64::new(0));
         let names = Mutex::new(Vec::new());
         let work = |step: usize| {
-            let cpus = graph.steps[step].cpus.min(jobs);
+            let cpus = graph.steps[step].resources.cpus.min(jobs);
             most.fetch_max(taken.fetch_add(cpus, Ordering::SeqCst) + cpus, Ordering::SeqCst);
             thread::yield_now();
             taken.fetch_sub(cpus, Ordering::SeqCst);

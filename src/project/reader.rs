@@ -122,6 +122,18 @@ impl<'t> Item<'t> {
             .ok_or_else(|| self.error(format!("`{text}` is no duration; write \"30s\", \"15m\" or \"2h\"")))
     }
 
+    /// A size in bytes, or text like `500MB`, `8GB` or `8GiB`; at least one byte.
+    pub fn size(self) -> Result<u64> {
+        if self.value.get_ref().is_integer() {
+            return self.integer(1);
+        }
+        let DeValue::String(text) = self.value.get_ref() else {
+            return Err(self.wrong_type("a size like \"8GB\""));
+        };
+        let size = parse_size(text).filter(|size| *size > 0);
+        size.ok_or_else(|| self.error(format!("`{text}` is no size; write \"500MB\", \"8GB\" or \"8GiB\"")))
+    }
+
     pub fn path(self) -> Result<ProjectPath> {
         match self.value.get_ref() {
             DeValue::String(text) => ProjectPath::from_text(text).map_err(|error| self.error(error)),
@@ -241,6 +253,27 @@ pub fn parse_duration(text: &str) -> Option<std::time::Duration> {
         _ => return None,
     };
     std::time::Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
+}
+
+/// Bytes: `500`, `500MB`, `8GB`, `1.5G` (powers of 1,000), `8GiB` (powers of 1,024).
+pub fn parse_size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = unit.trim().to_ascii_lowercase();
+    let unit = unit.strip_suffix('b').unwrap_or(&unit);
+    let (unit, base) = unit.strip_suffix('i').map_or((unit, 1000_f64), |unit| (unit, 1024.0));
+    let power = match unit {
+        "" if base == 1000.0 => 0,
+        "k" => 1,
+        "m" => 2,
+        "g" => 3,
+        "t" => 4,
+        _ => return None,
+    };
+    let size = number.parse::<f64>().ok()? * base.powi(power);
+    // Beyond this no machine has memory, and a float can't count it.
+    (size <= 2_f64.powi(53)).then_some(size.round() as u64)
 }
 
 fn to_json(value: &DeValue<'_>) -> Option<Value> {

@@ -1,6 +1,7 @@
 //! The manifest `mlx.toml`: what the user wrote, checked key by key.
 
 mod model;
+mod resources;
 mod step;
 mod target;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use std::path::Path;
 use serde_json::Value;
 
 pub use model::{Model, Serve};
+pub use resources::Resources;
 pub use step::Step;
 pub use target::{Health, Target};
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Resources;
 use crate::project::ProjectPath;
 use crate::project::reader::Item;
 use crate::{Error, Result};
@@ -24,8 +25,7 @@ pub struct Step {
     /// Variables the program gets besides its own environment.
     pub variables: BTreeMap<String, String>,
     pub timeout: Option<Duration>,
-    /// Processors the step takes of those that `--jobs` allows; 1 where nothing is said.
-    pub cpus: u64,
+    pub resources: Resources,
     /// Where it stands, for messages: `mlx.toml, line 14`.
     pub place: String,
 }
@@ -51,7 +51,7 @@ impl Step {
         let params = table.take("params").map_or(Ok(Vec::new()), Item::strings)?;
         let description = table.take("description").map(Item::string).transpose()?;
         let timeout = table.take("timeout").map(Item::duration).transpose()?;
-        let cpus = table.take("cpus").map_or(Ok(1), |item| item.integer(1))?;
+        let resources = Resources::take(&mut table, timeout)?;
         let mut variables = BTreeMap::new();
         if let Some(item) = table.take("variables") {
             for (key, item) in item.table(format!("`variables` in step `{name}`"))?.into_entries() {
@@ -59,6 +59,6 @@ impl Step {
             }
         }
         table.finish()?;
-        Ok(Self { name, description, cmd, deps, params, outs, metrics, variables, timeout, cpus, place })
+        Ok(Self { name, description, cmd, deps, params, outs, metrics, variables, timeout, resources, place })
     }
 }

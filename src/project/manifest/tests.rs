@@ -57,6 +57,10 @@ fn the_schema_and_the_page_name_the_keys_that_the_reader_knows() {
         ("/properties/env", "env.zzzz = 1"),
         ("/properties/env/properties/python", "env.python = { requirements = [], zzzz = 1 }"),
         ("/properties/step/additionalProperties", "step.a = { cmd = 'x', zzzz = 1 }"),
+        (
+            "/properties/step/additionalProperties/properties/resources",
+            "step.a = { cmd = 'x', resources = { zzzz = 1 } }",
+        ),
         ("/properties/model/additionalProperties", "model.a = { path = 'x', zzzz = 1 }"),
         (
             "/properties/model/additionalProperties/properties/serve",
