@@ -166,7 +166,9 @@ impl Render for Plan {
             let action = match step.action {
                 Action::Run => "run",
                 Action::Restore => "restore",
-                Action::UpToDate => "up to date",
+                Action::UpToDate if step.reason.is_empty() => "up to date",
+                Action::UpToDate => "keep",
+                Action::Take => "take over",
                 Action::Depends => "perhaps run",
             };
             table.row([step.name.clone(), action.to_owned(), step.reason.clone()]);
@@ -174,7 +176,9 @@ impl Render for Plan {
         table.render(out)?;
         let number = |action| self.steps.iter().filter(|step| step.action == action).count();
         let mut text = format!("{}: {} to run", count(self.steps.len() as u64, "step"), number(Action::Run));
-        for (action, word) in [(Action::Restore, "to restore"), (Action::Depends, "depending on others")] {
+        for (action, word) in
+            [(Action::Restore, "to restore"), (Action::Take, "to take over"), (Action::Depends, "depending on others")]
+        {
             if number(action) > 0 {
                 text.push_str(&format!(", {} {word}", number(action)));
             }

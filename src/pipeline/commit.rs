@@ -22,11 +22,12 @@ pub struct Commit {
     pub made: Option<Made>,
 }
 
-/// What a program made.
+/// What a program made, or what was found in its place.
 pub struct Made {
     /// Holds the content of the outputs and the log.
     pub batch: Batch,
-    pub cached: CachedStep,
+    /// What its key stands for from now on; `None` where nothing was run.
+    pub cached: Option<CachedStep>,
 }
 
 /// Commits all that comes until the last sender is gone. After an error nothing more is committed.
@@ -46,7 +47,7 @@ fn commit(project: &Project, store: &Store, group: Vec<Commit>) -> Result<()> {
     for Commit { step, locked: entry, made } in group {
         if let Some(Made { batch: its, cached }) = made {
             batch.absorb(its);
-            records.push(cached.to_record()?);
+            records.extend(cached.map(|cached| cached.to_record()).transpose()?);
         }
         names.push(step.clone());
         locked.push((step, entry));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::Value;
 
 use super::cached::CachedStep;
-use super::key::step_key;
+use super::key::{frozen_key, step_key};
 use crate::data::Workspace;
 use crate::digest::{Object, ObjectKind};
 use crate::event::Watch;
@@ -13,7 +13,7 @@ use crate::project::ProjectPath;
 use crate::project::lock::{JsonText, Lock, LockedPath, LockedStep};
 use crate::project::manifest::Step;
 use crate::store::{Store, tree::Tree};
-use crate::{Digest, Result};
+use crate::{Digest, Error, Result};
 
 /// What is known before any step runs.
 pub struct Judge<'a> {
@@ -25,6 +25,8 @@ pub struct Judge<'a> {
     pub environment: Option<Digest>,
     /// The steps that run whatever is known.
     pub forced: HashSet<usize>,
+    /// Whether `always` makes a step run.
+    pub always: bool,
 }
 
 /// The judgement.
@@ -33,7 +35,7 @@ pub struct Verdict {
     pub key: Digest,
     pub deps: Vec<LockedPath>,
     pub decision: Decision,
-    /// In words; empty for a step that is up to date.
+    /// In words; empty for a step that is up to date and may run.
     pub reason: String,
 }
 
@@ -44,6 +46,8 @@ pub enum Decision {
     /// The store has the outputs.
     Restore(Known),
     Run,
+    /// The step is frozen and the lock has other outputs than those that lie there.
+    Take,
 }
 
 /// Outputs that are known for a key.
@@ -58,13 +62,61 @@ pub struct Known {
 impl Judge<'_> {
     /// Judges a step whose dependencies have this content.
     pub fn judge(&self, index: usize, step: &Step, deps: Vec<LockedPath>, watch: Watch<'_>) -> Result<Verdict> {
+        if step.frozen {
+            return self.judge_frozen(step, watch);
+        }
         let key = step_key(step, &self.params[index], &deps, self.environment);
-        let (decision, reason) = if self.forced.contains(&index) {
-            (Decision::Run, "asked for with --force".to_owned())
-        } else {
-            self.decide(index, step, &key, &deps, watch)?
+        let (decision, reason) = match self.must_run(index, step) {
+            Some(reason) => (Decision::Run, reason.to_owned()),
+            None => self.decide(index, step, &key, &deps, watch)?,
         };
         Ok(Verdict { key, deps, decision, reason })
+    }
+
+    /// Why a step runs whatever is known, if it does.
+    pub fn must_run(&self, index: usize, step: &Step) -> Option<&'static str> {
+        match step.frozen {
+            true => None,
+            false if self.forced.contains(&index) => Some("asked for with --force"),
+            false => (step.always && self.always).then_some("it runs each time (`always`)"),
+        }
+    }
+
+    /// A frozen step has no dependencies: whatever lies where its outputs belong is what it made.
+    fn judge_frozen(&self, step: &Step, watch: Watch<'_>) -> Result<Verdict> {
+        let locked = self.lock.steps.get(&step.name);
+        let locked = locked.filter(|locked| step.products().eq(locked.outs.iter().map(|out| &out.path)));
+        let mut outs = Vec::new();
+        for path in step.products() {
+            outs.extend(self.workspace.object(path, watch)?.map(|object| LockedPath { path: path.clone(), object }));
+        }
+        let missing = step.products().find(|path| !outs.iter().any(|out| out.path == **path));
+        let verdict = |key, decision, reason: &str| Verdict { key, deps: Vec::new(), decision, reason: reason.into() };
+        match (locked, missing) {
+            (Some(locked), None) if locked.outs == outs => {
+                let cached = CachedStep::find(self.workspace.store(), &locked.key)?;
+                let cached = cached.filter(|cached| cached.outs == outs);
+                let reason = "frozen: its outputs are taken as they are";
+                Ok(verdict(locked.key, Decision::UpToDate(Known { outs, cached }), reason))
+            }
+            (_, None) => {
+                let reason = "frozen: its outputs are taken as they are, and mlx.lock has others";
+                Ok(verdict(frozen_key(&outs), Decision::Take, reason))
+            }
+            (Some(locked), Some(path)) if self.has_all(&locked.outs)? => {
+                let known = Known { outs: locked.outs.clone(), cached: None };
+                let reason = format!("frozen, and its output `{path}` is missing");
+                Ok(verdict(locked.key, Decision::Restore(known), &reason))
+            }
+            (_, Some(path)) => Err(Error::usage(format!(
+                "step `{}` is frozen, and its output `{path}` is not there ({})",
+                step.name, step.place
+            ))
+            .with_hint(match locked {
+                Some(_) => format!("fetch it with `mlx pull {path}`, or take `frozen` away to make it"),
+                None => "put it there, or take `frozen` away to make it".into(),
+            })),
+        }
     }
 
     fn decide(
@@ -86,14 +138,20 @@ impl Judge<'_> {
                 known.cached.as_ref().map_or("made before".into(), |cached| format!("made in run {}", cached.run))
             }
         };
-        let mut has_all = true;
-        for out in &known.outs {
-            has_all = has_all && has_whole(self.workspace.store(), &out.object)?;
-        }
-        match has_all {
+        match self.has_all(&known.outs)? {
             true => Ok((Decision::Restore(known), reason)),
             false => Ok((Decision::Run, format!("{reason}, and the store has its outputs no more"))),
         }
+    }
+
+    /// Whether the store can give all of these back.
+    fn has_all(&self, outs: &[LockedPath]) -> Result<bool> {
+        for out in outs {
+            if !has_whole(self.workspace.store(), &out.object)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// What was made under this key: as the lock has it, or as the record says.
@@ -127,6 +185,7 @@ impl Judge<'_> {
         let Some(last) = self.lock.steps.get(&step.name) else { return "it never ran here".into() };
         let differences = [
             (last.cmd != step.cmd).then(|| "its command changed".to_owned()),
+            (last.dir != step.dir).then(|| "its directory changed".to_owned()),
             difference_of_params(last, &self.params[index]),
             difference_of_deps(last, deps),
             (last.environment != self.environment).then(|| "its environment changed".to_owned()),

@@ -20,6 +20,8 @@ const VERSION: u64 = 1;
 struct Key<'a> {
     mlx_step: u64,
     cmd: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dir: Option<&'a ProjectPath>,
     params: BTreeMap<&'a str, Value>,
     deps: BTreeMap<&'a ProjectPath, (ObjectKind, Digest)>,
     environment: Option<Digest>,
@@ -44,6 +46,7 @@ pub fn step_key(
     let key = Key {
         mlx_step: VERSION,
         cmd: &step.cmd,
+        dir: step.dir.as_ref(),
         params: params.iter().map(|(name, value)| (name.as_str(), canonical(value))).collect(),
         deps: deps.iter().map(|dep| (&dep.path, (dep.object.kind, dep.object.digest))).collect(),
         environment,
@@ -52,6 +55,18 @@ pub fn step_key(
         variables: &step.variables,
     };
     Digest::of(serde_json::to_vec(&key).expect("every part of a key is plain data with text as names"))
+}
+
+/// What stands in the place of the key of a frozen step whose outputs are not what the lock had: the digest of these
+/// outputs. No key of a step that ran is the same, so that the step runs once it is thawed.
+pub fn frozen_key(outs: &[LockedPath]) -> Digest {
+    #[derive(Serialize)]
+    struct Frozen<'a> {
+        mlx_frozen: u64,
+        outs: BTreeMap<&'a ProjectPath, (ObjectKind, Digest)>,
+    }
+    let outs = outs.iter().map(|out| (&out.path, (out.object.kind, out.object.digest))).collect();
+    Digest::of(serde_json::to_vec(&Frozen { mlx_frozen: 1, outs }).expect("paths and digests are text"))
 }
 
 /// The value with the keys of all its tables sorted.
@@ -105,6 +120,7 @@ mod tests {
             step_key(&step("cmd='x'\nouts=['n']"), &none, &[], None),
             step_key(&step("cmd='x'\nmetrics=['m']"), &none, &[], None),
             step_key(&step("cmd='x'\nouts=['m']\nvariables={A='1'}"), &none, &[], None),
+            step_key(&step("cmd='x'\nouts=['m']\ndir='d'"), &none, &[], None),
             step_key(&step(base), &BTreeMap::from([("p".to_owned(), json!(1))]), &[], None),
             step_key(&step(base), &BTreeMap::from([("p".to_owned(), json!("1"))]), &[], None),
             step_key(&step(base), &none, &[dep("d", "1")], None),

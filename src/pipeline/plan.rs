@@ -37,6 +37,8 @@ pub enum Action {
     Run,
     Restore,
     UpToDate,
+    /// It is frozen, and its outputs are taken over as they are.
+    Take,
     /// Whether it must run shows when the steps before it have run.
     Depends,
 }
@@ -109,11 +111,12 @@ pub(super) fn judge_all(
                         Action::Restore
                     }
                     Decision::Run => Action::Run,
+                    Decision::Take => Action::Take,
                 };
                 Judged { index, action, reason: verdict.reason.clone(), verdict: Some(verdict) }
             }
-            None if judge.forced.contains(&index) => {
-                Judged { index, action: Action::Run, reason: "asked for with --force".into(), verdict: None }
+            None if let Some(reason) = judge.must_run(index, step) => {
+                Judged { index, action: Action::Run, reason: reason.into(), verdict: None }
             }
             None => {
                 let first = waits_for.or(graph.needs[index].first());
@@ -143,6 +146,9 @@ fn planned_deps(
     watch: Watch<'_>,
 ) -> Result<Option<Vec<LockedPath>>> {
     let step = &graph.steps[index];
+    if step.frozen {
+        return Ok(Some(Vec::new()));
+    }
     let waits = graph.needs[index].iter().any(|needed| restored.contains_key(needed));
     let mut deps = Vec::with_capacity(step.deps.len());
     for path in &step.deps {

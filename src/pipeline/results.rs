@@ -66,11 +66,24 @@ impl Work<'_> {
         let mut measured = Measured::of_files(self.project, step, self.watch.events)?;
         measured.add_lines(&files.metrics, &step.name, self.watch.events)?;
         let batch = self.workspace.store().batch()?;
+        let outs = self.add_outputs(step, &batch)?;
+        self.keep_sources(deps, &batch)?;
+        Ok((batch, outs, measured))
+    }
+
+    /// Stores the outputs of a frozen step as they are, not durably yet.
+    pub(super) fn take_over(&self, step: &Step) -> Result<(Batch, Vec<LockedPath>)> {
+        let batch = self.workspace.store().batch()?;
+        let outs = self.add_outputs(step, &batch)?;
+        Ok((batch, outs))
+    }
+
+    fn add_outputs(&self, step: &Step, batch: &Batch) -> Result<Vec<LockedPath>> {
         let mut outs = Vec::new();
         for path in step.products() {
             let cannot = || format!("cannot store the output `{path}` of step `{}`", step.name);
             // Whatever can't have a version was made by the program.
-            let object = self.workspace.add(path, &batch, self.watch).map_err(|error| match error.kind() {
+            let object = self.workspace.add(path, batch, self.watch).map_err(|error| match error.kind() {
                 Kind::Usage => Error::step(error),
                 _ => error,
             });
@@ -78,8 +91,7 @@ impl Work<'_> {
             let object = object.ok_or_else(|| Error::step("it went away while it was read").context(cannot()))?;
             outs.push(LockedPath { path: path.clone(), object });
         }
-        self.keep_sources(deps, &batch)?;
-        Ok((batch, outs, measured))
+        Ok(outs)
     }
 
     /// Every declared output is there, and a file or a directory.

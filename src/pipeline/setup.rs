@@ -57,6 +57,8 @@ impl<'a> Setup<'a> {
             params: &self.step_params,
             environment: self.environment.digest(),
             forced,
+            // A check has nothing to say of steps that are never up to date.
+            always: !options.locked,
         })
     }
 }

@@ -130,7 +130,8 @@ fn split(
             Some(verdict) if judged.action == Action::UpToDate => {
                 let Decision::UpToDate(known) = verdict.decision else { continue };
                 let step = &setup.graph.steps[index];
-                let mut performed = Performed::nothing(step, &setup.step_params[index], Outcome::UpToDate, "");
+                let mut performed =
+                    Performed::nothing(step, &setup.step_params[index], Outcome::UpToDate, &verdict.reason);
                 performed.step.key = Some(verdict.key);
                 performed.step.deps = verdict.deps;
                 performed.take_known(Outcome::UpToDate, known, project, step, watch);

@@ -123,6 +123,7 @@ impl Work<'_> {
         let locked = |outs: Vec<LockedPath>, deps: Vec<LockedPath>| LockedStep {
             key,
             cmd: step.cmd.clone(),
+            dir: step.dir.clone(),
             environment: self.judge.environment,
             params: self.judge.params[index]
                 .iter()
@@ -133,6 +134,7 @@ impl Work<'_> {
         };
         match decision {
             Decision::UpToDate(known) => {
+                performed.step.reason = reason;
                 performed.take_known(Outcome::UpToDate, known, self.project, step, self.watch);
                 return Ok(());
             }
@@ -149,6 +151,14 @@ impl Work<'_> {
                 }
                 Err(error) => return Err(error),
             },
+            Decision::Take => {
+                let (batch, outs) = self.take_over(step)?;
+                performed.step.reason = reason;
+                performed.take_known(Outcome::UpToDate, Known { outs, cached: None }, self.project, step, self.watch);
+                let locked = locked(performed.step.outs.clone(), Vec::new());
+                let made = Some(Made { batch, cached: None });
+                return self.commit(Commit { step: step.name.clone(), locked, made });
+            }
             Decision::Run => {}
         }
         performed.step.reason = reason;
@@ -166,6 +176,9 @@ impl Work<'_> {
     /// The content of the dependencies, which the steps before have made by now.
     fn dependencies(&self, index: usize) -> Result<Vec<LockedPath>> {
         let step = &self.graph.steps[index];
+        if step.frozen {
+            return Ok(Vec::new());
+        }
         let content = |path: &ProjectPath| {
             let object = self
                 .workspace
@@ -205,9 +218,10 @@ impl Work<'_> {
         let prepared = self.prepare()?;
         self.clear_outputs(step)?;
         unfinished::mark(self.project, &step.name, self.run, &key)?;
+        let directory = self.directory(step)?;
         let files = self.write_files(step, &performed.step.params)?;
         let cmd = performed.step.cmd.clone();
-        let job = self.job(step, &cmd, &performed.step.params, &prepared, &files);
+        let job = self.job(step, &cmd, directory, &performed.step.params, &prepared, &files);
         self.watch.events.emit(Event::StepStarted { step: step.name.clone(), cmd: cmd.clone() });
         performed.step.started = Some(Timestamp::now());
         let report = executor::run(&job, self.watch);
@@ -217,7 +231,7 @@ impl Work<'_> {
         let seconds = performed.step.seconds;
         self.watch.events.emit(Event::StepFinished { step: step.name.clone(), outcome: outcome.into(), seconds });
         let batch = result?;
-        let cached = CachedStep {
+        let cached = Some(CachedStep {
             version: cached::VERSION,
             key,
             step: step.name.clone(),
@@ -227,7 +241,7 @@ impl Work<'_> {
             outs: performed.step.outs.clone(),
             metrics: performed.step.metrics.clone(),
             history: performed.history.clone(),
-        };
+        });
         Ok(Made { batch, cached })
     }
 
@@ -264,6 +278,23 @@ impl Work<'_> {
         }
     }
 
+    /// Where the program works.
+    fn directory(&self, step: &Step) -> Result<PathBuf> {
+        let root = self.project.root();
+        let Some(dir) = &step.dir else { return Ok(root.to_path_buf()) };
+        let refused =
+            |how: String| Error::usage(format!("step `{}` works in `{dir}`, {how} ({})", step.name, step.place));
+        match dir.below(root).canonicalize() {
+            Ok(found) if !found.starts_with(root) => Err(refused(format!("which leads to `{}`", quote(&found)))
+                .with_hint("name a directory that lies in the project itself")),
+            Ok(found) if found.is_dir() => Ok(found),
+            Ok(_) => Err(refused("which is no directory".into()).with_hint("correct `dir`")),
+            Err(error) => {
+                Err(refused(format!("which can't be entered: {error}")).with_hint("make it, or correct `dir`"))
+            }
+        }
+    }
+
     fn write_files(&self, step: &Step, values: &BTreeMap<String, Value>) -> Result<StepFiles> {
         let file = |ending: &str| self.files.join(format!("{}.{ending}", step.name));
         let files = StepFiles { params: file("params.json"), metrics: file("metrics.jsonl") };
@@ -276,6 +307,7 @@ impl Work<'_> {
         &self,
         step: &'j Step,
         cmd: &'j str,
+        directory: PathBuf,
         values: &BTreeMap<String, Value>,
         prepared: &Prepared,
         files: &StepFiles,
@@ -294,7 +326,7 @@ impl Work<'_> {
         Job {
             step: &step.name,
             cmd,
-            directory: self.project.root().to_path_buf(),
+            directory,
             variables,
             timeout: step.timeout,
             log: log_path(self.project, self.run, &step.name),

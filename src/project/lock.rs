@@ -13,8 +13,8 @@ use crate::digest::{Object, ObjectKind};
 use crate::{Digest, Error, Result};
 
 /// The newest version of the format that this program knows. It writes the oldest that can say what there is to say:
-/// version 2 only where data has an origin.
-pub const VERSION: u64 = 2;
+/// version 2 where data has an origin, version 3 where a step has a directory of its own.
+pub const VERSION: u64 = 3;
 
 const HEADER: &str = "# Written by mlx and kept in Git: the data and outputs that belong to this commit.\n";
 
@@ -84,6 +84,9 @@ pub struct LockedStep {
     /// The digest of all that decides the outputs: the step key.
     pub key: Digest,
     pub cmd: String,
+    /// Where the program worked, if not in the project's directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dir: Option<ProjectPath>,
     /// The digest of the environment, where one is declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<Digest>,
@@ -162,7 +165,8 @@ impl Lock {
 
     /// The text of the file: the same lock always gives the same text.
     pub fn to_text(&self) -> String {
-        let mut text = head(self.paths.keys().any(|path| self.origins.contains_key(path)));
+        let of_paths = self.paths.keys().map(|path| path_version(self.origins.get(path)));
+        let mut text = head(of_paths.chain(self.steps.values().map(step_version)));
         self.paths.iter().for_each(|(path, object)| text.push_str(&path_block(path, object, self.origins.get(path))));
         self.steps.iter().for_each(|(name, step)| text.push_str(&step_block(name, step)));
         text
@@ -188,6 +192,9 @@ impl Lock {
 impl LockedStep {
     fn write_text(&self, name: &str, text: &mut String) {
         let _ = writeln!(text, "key = {}\ncmd = {}", quoted(&self.key.to_string()), quoted(&self.cmd));
+        if let Some(dir) = &self.dir {
+            let _ = writeln!(text, "dir = {}", quoted(&dir.to_string()));
+        }
         if let Some(environment) = &self.environment {
             let _ = writeln!(text, "environment = {}", quoted(&environment.to_string()));
         }
@@ -211,9 +218,19 @@ impl LockedStep {
     }
 }
 
-/// What stands before the first block.
-pub(super) fn head(with_origins: bool) -> String {
-    format!("{HEADER}version = {}\n", if with_origins { 2 } else { 1 })
+/// What stands before the first block, where the blocks need these versions of the format.
+pub(super) fn head(versions: impl Iterator<Item = u64>) -> String {
+    format!("{HEADER}version = {}\n", versions.fold(1, u64::max))
+}
+
+/// The version that the block of a tracked path needs.
+pub(super) fn path_version(origin: Option<&Origin>) -> u64 {
+    if origin.is_some() { 2 } else { 1 }
+}
+
+/// The version that the block of a step needs.
+pub(super) fn step_version(step: &LockedStep) -> u64 {
+    if step.dir.is_some() { 3 } else { 1 }
 }
 
 /// The block of a tracked path, and the empty line before it.
@@ -292,6 +309,7 @@ mod tests {
         let step = LockedStep {
             key: Digest::of(text),
             cmd: text.to_owned(),
+            dir: Some(path.clone()),
             environment: Some(Digest::of(b"env")),
             params: BTreeMap::from([(text.to_owned(), JsonText(serde_json::json!({ "a": [null, 1.5, text] })))]),
             deps: vec![LockedPath { path: path.clone(), object: object(b"dep") }],
@@ -308,7 +326,7 @@ mod tests {
         let cases = [
             (conflict.as_str(), "Git left a merge conflict here"),
             (&good[..good.len() / 2], "mlx.lock, line "),
-            ("version = 99\n", "has version 99; this mlx knows up to 2"),
+            ("version = 99\n", "has version 99; this mlx knows up to 3"),
             ("", "has no `version`"),
         ];
         for (text, expected) in cases {
@@ -318,10 +336,13 @@ mod tests {
     }
 
     #[test]
-    fn only_origins_need_the_newer_version() {
-        let with = sample(b"data/x", "x");
+    fn the_oldest_version_that_can_say_it_is_written() {
+        let newest = sample(b"data/x", "x");
+        let mut with = newest.clone();
+        with.steps.get_mut("train").unwrap().dir = None;
         let without = Lock { origins: BTreeMap::new(), ..with.clone() };
 
+        assert!(newest.to_text().contains("\nversion = 3\n"));
         assert!(with.to_text().contains("\nversion = 2\n") && with.to_text().contains("\norigin = { url = \"x\", rev"));
         assert!(without.to_text().contains("\nversion = 1\n"));
         let text = without.to_text().replace("version = 1", "version = 2");

@@ -64,11 +64,9 @@ fn merge_locks(base: Option<&Lock>, ours: &Lock, theirs: &Lock) -> Merged {
     let (base, ours, theirs) = (base.map(tracked), tracked(ours), tracked(theirs));
     let mut paths = merge_blocks(base.as_ref(), &ours, &theirs);
     part_overlapping(&mut paths, &ours, &theirs);
-    let has_origin = |block: &Block<'_, Tracked<'_>>| match block {
-        Block::Taken((_, origin)) => origin.is_some(),
-        Block::Conflict { ours, theirs } => [ours, theirs].into_iter().flatten().any(|(_, origin)| origin.is_some()),
-    };
-    let mut merged = Merged { text: lock::head(paths.values().any(has_origin)), conflicts: Vec::new() };
+    let of_paths = paths.values().flat_map(Block::sides).map(|(_, origin)| lock::path_version(*origin));
+    let of_steps = steps.values().flat_map(Block::sides).map(lock::step_version);
+    let mut merged = Merged { text: lock::head(of_paths.chain(of_steps)), conflicts: Vec::new() };
     for (path, block) in paths {
         let text = |(object, origin): &Tracked<'_>| lock::path_block(path, object, *origin);
         merged.push(block, text, || Conflict::Path(path.to_string()));
@@ -90,6 +88,17 @@ fn tracked(lock: &Lock) -> BTreeMap<&ProjectPath, Tracked<'_>> {
 enum Block<'l, T> {
     Taken(&'l T),
     Conflict { ours: Option<&'l T>, theirs: Option<&'l T> },
+}
+
+impl<'l, T> Block<'l, T> {
+    /// What the file holds of it.
+    fn sides(&self) -> impl Iterator<Item = &'l T> + use<'l, T> {
+        let (ours, theirs) = match self {
+            Self::Taken(block) => (Some(*block), None),
+            Self::Conflict { ours, theirs } => (*ours, *theirs),
+        };
+        ours.into_iter().chain(theirs)
+    }
 }
 
 impl Merged {
@@ -169,6 +178,7 @@ mod tests {
         LockedStep {
             key: Digest::of(cmd),
             cmd: cmd.into(),
+            dir: (cmd == "2").then(|| ProjectPath::new("dir").unwrap()),
             environment: None,
             params: BTreeMap::new(),
             deps: Vec::new(),

@@ -134,6 +134,14 @@ impl<'t> Item<'t> {
         size.ok_or_else(|| self.error(format!("`{text}` is no size; write \"500MB\", \"8GB\" or \"8GiB\"")))
     }
 
+    /// `true` or `false`.
+    pub fn boolean(self) -> Result<bool> {
+        match self.value.get_ref() {
+            DeValue::Boolean(truth) => Ok(*truth),
+            _ => Err(self.wrong_type("true or false")),
+        }
+    }
+
     pub fn path(self) -> Result<ProjectPath> {
         match self.value.get_ref() {
             DeValue::String(text) => ProjectPath::from_text(text).map_err(|error| self.error(error)),

@@ -30,6 +30,7 @@ mod remotes;
 mod runs;
 mod serve;
 mod services;
+mod steps;
 mod store;
 mod tables;
 mod trace;

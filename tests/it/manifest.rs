@@ -229,7 +229,7 @@ fn a_damaged_lock_is_named_before_anything_runs() {
     let project = Project::with_manifest("[step.a]\ncmd = 'touch ran'");
     for (lock, message) in [
         ("version = 1\n<<<<<<< ours\n", "mlx.lock, line 2: Git left a merge conflict here"),
-        ("version = 9\n", "mlx.lock has version 9; this mlx knows up to 2"),
+        ("version = 9\n", "mlx.lock has version 9; this mlx knows up to 3"),
         ("version = 1\n[step.\"a\"", "mlx.lock, line 2"),
     ] {
         project.set("mlx.lock", lock);

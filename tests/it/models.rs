@@ -57,6 +57,7 @@ fn train(project: &Project, id: &str, model: &str, metrics: &[(&str, f64)]) {
     let locked_step = LockedStep {
         key: Digest::of(model),
         cmd: "train".into(),
+        dir: None,
         environment: None,
         params: BTreeMap::new(),
         deps: step.deps.clone(),

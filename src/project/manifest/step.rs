@@ -15,6 +15,8 @@ pub struct Step {
     pub description: Option<String>,
     /// Given to `sh -c`.
     pub cmd: String,
+    /// Where the program works; the project's directory where nothing is said.
+    pub dir: Option<ProjectPath>,
     pub deps: Vec<ProjectPath>,
     /// Names of parameters, or of groups of them: `train` stands for all of `train.*`.
     pub params: Vec<String>,
@@ -26,6 +28,10 @@ pub struct Step {
     pub variables: BTreeMap<String, String>,
     pub timeout: Option<Duration>,
     pub resources: Resources,
+    /// Runs each time, whatever is known.
+    pub always: bool,
+    /// Never runs: its outputs are taken as they are.
+    pub frozen: bool,
     /// Where it stands, for messages: `mlx.toml, line 14`.
     pub place: String,
 }
@@ -51,6 +57,7 @@ impl Step {
         let params = table.take("params").map_or(Ok(Vec::new()), Item::strings)?;
         let description = table.take("description").map(Item::string).transpose()?;
         let timeout = table.take("timeout").map(Item::duration).transpose()?;
+        let dir = table.take("dir").map(Item::path).transpose()?;
         let resources = Resources::take(&mut table, timeout)?;
         let mut variables = BTreeMap::new();
         if let Some(item) = table.take("variables") {
@@ -58,7 +65,27 @@ impl Step {
                 variables.insert(key, item.string()?);
             }
         }
+        let always = table.take("always").map_or(Ok(false), Item::boolean)?;
+        let frozen = table.take("frozen").map_or(Ok(false), Item::boolean)?;
+        if always && frozen {
+            return Err(table.error("is both `always` and `frozen`: it can't run each time and never"));
+        }
         table.finish()?;
-        Ok(Self { name, description, cmd, deps, params, outs, metrics, variables, timeout, resources, place })
+        Ok(Self {
+            name,
+            description,
+            cmd,
+            dir,
+            deps,
+            params,
+            outs,
+            metrics,
+            variables,
+            timeout,
+            resources,
+            always,
+            frozen,
+            place,
+        })
     }
 }
