@@ -29,7 +29,8 @@ const SHOWN_METRICS: usize = 12;
 #[command(after_help = "Examples:\n  mlx train\n  mlx train evaluate --set train.trees=300\n  mlx train --dry-run\n  \
                         mlx train --locked --json | jq .status")]
 pub struct Train {
-    /// Steps to bring up to date, with all that they need; every step where none is named
+    /// Steps to bring up to date, with all that they need; every step where none is named. The name of a `foreach` or
+    /// `matrix` step stands for all that it makes
     #[arg(value_name = "STEP")]
     steps: Vec<String>,
     /// Show what would be done and why, and do nothing

@@ -61,10 +61,11 @@ fn commit(project: &Project, store: &Store, group: Vec<Commit>) -> Result<()> {
     names.iter().try_for_each(|step| unfinished::unmark(project, step))
 }
 
-/// Takes the steps out of the lock that the manifest has no more: their outputs may be another step's by now. `before` is
-/// the lock as it was when the run began.
-pub fn forget_gone_steps(project: &Project, before: &Lock) -> Result<()> {
-    let names: HashSet<&str> = project.manifest.steps.iter().map(|step| step.name.as_str()).collect();
+/// Takes the steps out of the lock that the manifest has no more: their outputs may be another step's by now. `declared` is
+/// the project without the parameters of this run alone, `before` is the lock as it was when the run began.
+pub fn forget_gone_steps(project: &Project, declared: &Project, before: &Lock) -> Result<()> {
+    let steps = project.manifest.steps.iter().chain(&declared.manifest.steps);
+    let names: HashSet<&str> = steps.map(|step| step.name.as_str()).collect();
     if before.steps.keys().all(|name| names.contains(name.as_str())) {
         return Ok(());
     }

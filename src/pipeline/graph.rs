@@ -57,15 +57,22 @@ impl<'m> Graph<'m> {
         Ok(self.order.iter().copied().filter(|step| chosen[*step]).collect())
     }
 
-    /// The steps with these names.
+    /// The steps with these names, or in groups with these names.
     pub fn indexes(&self, names: &[String]) -> Result<Vec<usize>> {
-        let by_name: HashMap<&str, usize> =
-            self.steps.iter().enumerate().map(|(index, step)| (step.name.as_str(), index)).collect();
-        let unknown = |name: &String| {
-            Error::usage(format!("there is no step `{}` in {MANIFEST}", crate::fs::escape(name.as_bytes())))
-                .with_hint(crate::error::did_you_mean(name, self.steps.iter().map(|step| step.name.as_str())))
-        };
-        names.iter().map(|name| by_name.get(name.as_str()).copied().ok_or_else(|| unknown(name))).collect()
+        let mut by_name: HashMap<&str, Vec<usize>> = HashMap::with_capacity(self.steps.len());
+        for (index, step) in self.steps.iter().enumerate() {
+            for name in std::iter::once(&step.name).chain(&step.group) {
+                by_name.entry(name).or_default().push(index);
+            }
+        }
+        let mut indexes = Vec::new();
+        for name in names {
+            indexes.extend(by_name.get(name.as_str()).ok_or_else(|| {
+                Error::usage(format!("there is no step `{}` in {MANIFEST}", crate::fs::escape(name.as_bytes())))
+                    .with_hint(crate::error::did_you_mean(name, by_name.keys().copied()))
+            })?);
+        }
+        Ok(indexes)
     }
 
     /// The step one of whose outputs is this path or holds it, and that output.

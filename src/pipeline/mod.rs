@@ -11,7 +11,6 @@ mod graph;
 mod judge;
 mod key;
 mod metrics;
-mod params;
 mod plan;
 mod record;
 mod results;
@@ -30,14 +29,14 @@ pub use unfinished::RUN_VARIABLE;
 use crate::Result;
 use crate::env::Interpreters;
 use crate::event::Watch;
-use crate::project::Project;
+use crate::project::{Project, params};
 use crate::run::RunId;
 use setup::Setup;
 
 /// What is asked for, and by whom.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Steps by name, with all that they need; every step where none is named.
+    /// Steps by name or by the name of their group, with all that they need; every step where none is named.
     pub steps: Vec<String>,
     /// `KEY=VALUE` texts that take the place of parameters in this run.
     pub settings: Vec<String>,
@@ -62,6 +61,7 @@ pub struct Options {
 
 /// What [`train`] would do now. Changes nothing.
 pub fn plan(project: &Project, options: &Options, watch: Watch<'_>) -> Result<Plan> {
+    let project = &*project.with_params(&options.settings)?;
     let setup = Setup::new(project, options)?;
     let judged = plan::judge_all(&setup.judge(options)?, &setup.graph, &setup.selected, watch)?;
     setup.workspace.save();

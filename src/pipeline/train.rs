@@ -34,6 +34,8 @@ pub struct Trained {
 
 /// Brings the selected steps up to date and records that as a run.
 pub fn train(project: &Project, options: &Options, watch: Watch<'_>) -> Result<Trained> {
+    let declared = project;
+    let project = &*project.with_params(&options.settings)?;
     // Checked before anything is written, and again when it is this process's turn.
     let mut setup = Setup::new(project, options)?;
     let (_alone, waited) = take_turn(project, options.within.as_ref(), watch)?;
@@ -64,7 +66,7 @@ pub fn train(project: &Project, options: &Options, watch: Watch<'_>) -> Result<T
             &open,
         )?
     };
-    forget_gone_steps(project, &setup.lock)?;
+    forget_gone_steps(project, declared, &setup.lock)?;
     setup.workspace.save();
     let failure = record::end(&mut run, &setup, results);
     match (runs.finish(&run), &failure) {

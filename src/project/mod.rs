@@ -11,11 +11,15 @@ pub mod lock;
 pub mod manifest;
 pub mod merge;
 mod outgoing;
+pub mod params;
 mod path;
 mod reader;
 pub mod settings;
 pub mod setup;
+pub mod template;
+pub mod value;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -23,6 +27,7 @@ use anyhow::Context;
 pub use lock::Lock;
 pub use manifest::Manifest;
 pub use outgoing::Outgoing;
+pub use params::Params;
 pub use path::{PathError, ProjectPath};
 pub use reader::parse_duration;
 pub use settings::{Link, Settings, Variables};
@@ -38,7 +43,7 @@ pub const LOCK: &str = "mlx.lock";
 pub const STATE: &str = ".mlx";
 
 /// An opened project.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Project {
     root: PathBuf,
     pub manifest: Manifest,
@@ -71,7 +76,22 @@ impl Project {
         let root = root.canonicalize().with_context(|| format!("cannot enter `{}`", quote(root)))?;
         let manifest = Manifest::read(&root.join(MANIFEST))?;
         let settings = Settings::read(&root, variables)?;
-        Ok(Self { root, manifest, settings })
+        let mut project = Self { root, manifest, settings };
+        if project.manifest.needs_params() && !project.manifest.params.files.is_empty() {
+            let params = Params::read(&project, &[])?;
+            project.manifest.expand(&params)?;
+        }
+        Ok(project)
+    }
+
+    /// The project with the steps that there are when the `KEY=VALUE` texts take the place of parameters.
+    pub fn with_params(&self, settings: &[String]) -> Result<Cow<'_, Self>> {
+        if settings.is_empty() || !self.manifest.needs_params() {
+            return Ok(Cow::Borrowed(self));
+        }
+        let mut project = self.clone();
+        project.manifest.expand(&Params::read(self, settings)?)?;
+        Ok(Cow::Owned(project))
     }
 
     /// A project of which only the lock, the records and the Git history matter: another user of the same store.

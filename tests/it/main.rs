@@ -12,6 +12,7 @@ mod deployed;
 mod doctor;
 mod environments;
 mod examples;
+mod fans;
 mod faults;
 mod generated;
 mod harness;

@@ -4,7 +4,7 @@ use super::harness::Project;
 
 /// What became of each step, by the run's record.
 #[track_caller]
-fn outcomes(project: &Project, arguments: &[&str]) -> Vec<(String, String)> {
+pub fn outcomes(project: &Project, arguments: &[&str]) -> Vec<(String, String)> {
     let arguments = [&["train", "--json"], arguments].concat();
     let run = project.mlx(&arguments).success().json();
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
@@ -12,7 +12,7 @@ fn outcomes(project: &Project, arguments: &[&str]) -> Vec<(String, String)> {
 }
 
 #[track_caller]
-fn assert_outcomes(project: &Project, arguments: &[&str], expected: &[(&str, &str)]) {
+pub fn assert_outcomes(project: &Project, arguments: &[&str], expected: &[(&str, &str)]) {
     let found = outcomes(project, arguments);
     let found: Vec<(&str, &str)> = found.iter().map(|(name, outcome)| (name.as_str(), outcome.as_str())).collect();
     assert_eq!(found, expected);

@@ -1,22 +1,28 @@
 //! The manifest `mlx.toml`: what the user wrote, checked key by key.
 
+mod declared;
+mod fan;
 mod model;
 mod resources;
 mod step;
 mod target;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
 
+pub use declared::DeclaredStep;
+pub use fan::{KEY, MOST_STEPS, Member};
 pub use model::{Model, Serve};
 pub use resources::Resources;
 pub use step::Step;
 pub use target::{Health, Target};
 
+use super::params;
 use super::reader::{Item, Source, Table};
 use super::{MANIFEST, ProjectPath};
 use crate::fs;
@@ -31,7 +37,9 @@ pub struct Manifest {
     pub data: BTreeMap<String, DataSource>,
     pub params: Params,
     pub python: Option<PythonEnvironment>,
-    /// In the order of the file; their names are unique.
+    /// The tables of `[step]`, as they are written and in the order of the file.
+    pub declared: Vec<DeclaredStep>,
+    /// The steps that the tables make, in that order; their names are unique.
     pub steps: Vec<Step>,
     pub models: BTreeMap<String, Model>,
     pub remotes: BTreeMap<String, Remote>,
@@ -87,7 +95,7 @@ impl Manifest {
         Self::parse(&fs::read(path)?)
     }
 
-    /// Checks a manifest's text.
+    /// Checks a manifest's text. There are no steps yet where they depend on parameters that stand in files.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -114,7 +122,7 @@ impl Manifest {
             table.finish()?;
         }
         for (key, item) in named(&mut root, "step", "[step]")? {
-            manifest.steps.push(Step::of(key, item)?);
+            manifest.declared.push(DeclaredStep::of(key, item)?);
         }
         for (key, item) in named(&mut root, "model", "[model]")? {
             let model = Model::of(item.table(format!("model `{key}`"))?)?;
@@ -131,7 +139,28 @@ impl Manifest {
             manifest.targets.insert(key, target);
         }
         root.finish()?;
+        if !manifest.needs_params() {
+            manifest.expand(&params::Params::default())?;
+        } else if manifest.params.files.is_empty() {
+            let params = params::Params::gather(&manifest.params, &|_| Ok(None))?;
+            manifest.expand(&params)?;
+        }
         Ok(manifest)
+    }
+
+    /// Whether parameters have a say in which steps there are, or in their paths.
+    pub fn needs_params(&self) -> bool {
+        self.declared.iter().any(DeclaredStep::needs_params)
+    }
+
+    /// Makes the steps of their tables, with these parameters.
+    pub fn expand(&mut self, params: &params::Params) -> Result<()> {
+        let mut steps = Vec::with_capacity(self.declared.len());
+        for declared in &self.declared {
+            steps.extend(declared.expand(MOST_STEPS.saturating_sub(steps.len()), params)?);
+        }
+        self.steps = steps;
+        Ok(())
     }
 
     /// The step with this name.

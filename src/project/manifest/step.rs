@@ -1,19 +1,24 @@
-//! A step of the pipeline, as `[step.NAME]` says it.
+//! A step of the pipeline.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::Resources;
 use crate::project::ProjectPath;
-use crate::project::reader::Item;
-use crate::{Error, Result};
 
-/// One step of the pipeline.
+/// One step of the pipeline, its templates filled.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
+    /// `train`, or `train@cats` where `foreach` or `matrix` made it.
     pub name: String,
+    /// The table that `foreach` or `matrix` made it of: `train`.
+    pub group: Option<String>,
+    /// What `foreach` or `matrix` made it for, by dotted names: `item`, `item.lr`, `key`, `matrix.lr`.
+    pub values: BTreeMap<String, Value>,
     pub description: Option<String>,
-    /// Given to `sh -c`.
+    /// Given to `sh -c`. Parameters and values still stand as templates in it, since the shell may have to read them.
     pub cmd: String,
     /// Where the program works; the project's directory where nothing is said.
     pub dir: Option<ProjectPath>,
@@ -40,52 +45,5 @@ impl Step {
     /// All files and directories the step makes: outputs, then metrics.
     pub fn products(&self) -> impl Iterator<Item = &ProjectPath> {
         self.outs.iter().chain(&self.metrics)
-    }
-
-    /// Reads `[step.NAME]`.
-    pub(super) fn of(name: String, item: Item<'_>) -> Result<Self> {
-        let mut table = item.table(format!("step `{name}`"))?;
-        let place = table.place();
-        let cmd = table.require("cmd")?;
-        let cmd_place = cmd.place();
-        let cmd = cmd.string()?;
-        if cmd.trim().is_empty() {
-            return Err(Error::usage(format!("`cmd` in step `{name}`: the command is empty ({cmd_place})")));
-        }
-        let mut paths = |key| table.take(key).map_or(Ok(Vec::new()), Item::paths);
-        let (deps, outs, metrics) = (paths("deps")?, paths("outs")?, paths("metrics")?);
-        let params = table.take("params").map_or(Ok(Vec::new()), Item::strings)?;
-        let description = table.take("description").map(Item::string).transpose()?;
-        let timeout = table.take("timeout").map(Item::duration).transpose()?;
-        let dir = table.take("dir").map(Item::path).transpose()?;
-        let resources = Resources::take(&mut table, timeout)?;
-        let mut variables = BTreeMap::new();
-        if let Some(item) = table.take("variables") {
-            for (key, item) in item.table(format!("`variables` in step `{name}`"))?.into_entries() {
-                variables.insert(key, item.string()?);
-            }
-        }
-        let always = table.take("always").map_or(Ok(false), Item::boolean)?;
-        let frozen = table.take("frozen").map_or(Ok(false), Item::boolean)?;
-        if always && frozen {
-            return Err(table.error("is both `always` and `frozen`: it can't run each time and never"));
-        }
-        table.finish()?;
-        Ok(Self {
-            name,
-            description,
-            cmd,
-            dir,
-            deps,
-            params,
-            outs,
-            metrics,
-            variables,
-            timeout,
-            resources,
-            always,
-            frozen,
-            place,
-        })
     }
 }

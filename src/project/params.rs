@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 
 use crate::error::did_you_mean;
 use crate::fs::{escape, read_optional};
-use crate::project::manifest::Step;
+use crate::project::manifest::{KEY, Params as Declared, Step};
+use crate::project::value::{from_toml, parse_value};
 use crate::project::{MANIFEST, Project, ProjectPath};
 use crate::{Error, Result};
 
@@ -24,13 +25,19 @@ pub struct Params(pub BTreeMap<String, Value>);
 impl Params {
     /// Reads the parameters of the project and applies the `KEY=VALUE` texts of the command line.
     pub fn read(project: &Project, settings: &[String]) -> Result<Self> {
-        let declared = &project.manifest.params;
+        let file = |path: &ProjectPath| read_optional(&project.resolve(path)?);
+        let mut params = Self::gather(&project.manifest.params, &file)?;
+        settings.iter().try_for_each(|setting| params.set(setting))?;
+        Ok(params)
+    }
+
+    /// The parameters that a manifest declares; `file` gives the bytes of a parameter file, `None` where there is none.
+    pub fn gather(declared: &Declared, file: &dyn Fn(&ProjectPath) -> Result<Option<Vec<u8>>>) -> Result<Self> {
         let mut params = Self::default();
         params.extend(&declared.values, MANIFEST)?;
         for path in &declared.files {
-            params.extend(&read_file(project, path)?, &path.to_string())?;
+            params.extend(&read_file(path, file(path)?)?, &path.to_string())?;
         }
-        settings.iter().try_for_each(|setting| params.set(setting))?;
         Ok(params)
     }
 
@@ -89,7 +96,25 @@ impl Params {
         self.0.range(prefix.clone()..).take_while(move |(name, _)| name.starts_with(&prefix))
     }
 
-    /// The parameters that a step names or uses in its command.
+    /// The names of all parameters and groups.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let groups: BTreeSet<&str> =
+            self.0.keys().flat_map(|name| name.match_indices('.').map(|(dot, _)| &name[..dot])).collect();
+        self.0.keys().map(String::as_str).chain(groups)
+    }
+
+    /// The value of a parameter, or all of a group as a table.
+    pub fn nested(&self, name: &str) -> Option<Value> {
+        if let Some(value) = self.0.get(name) {
+            return Some(value.clone());
+        }
+        let below = |(member, value): (&String, &Value)| (member[name.len() + 1..].to_owned(), value.clone());
+        let members: BTreeMap<String, Value> = self.members(name).map(below).collect();
+        (!members.is_empty()).then(|| nested(&members))
+    }
+
+    /// The parameters that a step names or uses in its command, and what `foreach` or `matrix` made it for. The name of an
+    /// item is among them only where the command uses it: in a list it may be no more than the item's place.
     pub fn of_step(&self, step: &Step) -> Result<BTreeMap<String, Value>> {
         let mut chosen = BTreeMap::new();
         let mut take = |(name, value): (&String, &Value)| drop(chosen.insert(name.clone(), value.clone()));
@@ -105,21 +130,20 @@ impl Params {
         }
         for part in parts(&step.cmd) {
             let Part::Name(name) = part else { continue };
-            match self.0.get_key_value(name) {
+            match step.values.get_key_value(name).or_else(|| self.0.get_key_value(name)) {
                 Some(entry) => take(entry),
                 // The shell's own variables have no dots in their names.
                 None if name.contains('.') => return Err(self.unknown(name, step)),
                 None => {}
             }
         }
+        step.values.iter().filter(|(name, _)| *name != KEY).for_each(take);
         check_variables(&chosen, step)?;
         Ok(chosen)
     }
 
     fn unknown(&self, name: &str, step: &Step) -> Error {
-        let groups: BTreeSet<&str> =
-            self.0.keys().flat_map(|name| name.match_indices('.').map(|(dot, _)| &name[..dot])).collect();
-        let known = self.0.keys().map(String::as_str).chain(groups);
+        let known = step.values.keys().map(String::as_str).chain(self.names());
         let shown = escape(name.as_bytes());
         Error::usage(format!("step `{}` uses the parameter `{shown}`, which there is not ({})", step.name, step.place))
             .with_hint(did_you_mean(name, known))
@@ -241,7 +265,7 @@ fn check_variables(params: &BTreeMap<String, Value>, step: &Step) -> Result<()> 
 }
 
 /// Tables become dotted names; all else, an empty table too, is a value.
-fn flatten(prefix: &str, values: &Map<String, Value>, flat: &mut Vec<(String, Value)>) {
+pub fn flatten(prefix: &str, values: &Map<String, Value>, flat: &mut Vec<(String, Value)>) {
     for (key, value) in values {
         let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         match value {
@@ -251,38 +275,8 @@ fn flatten(prefix: &str, values: &Map<String, Value>, flat: &mut Vec<(String, Va
     }
 }
 
-/// A value of the command line: JSON, or a TOML value such as `'text'`, `1_000` or `true`; `None` where it is neither.
-fn parse_value(text: &str) -> Result<Option<Value>, &'static str> {
-    if let Ok(value) = serde_json::from_str(text) {
-        return Ok(Some(value));
-    }
-    let Ok(table) = format!("value = {text}").parse::<toml::Table>() else { return Ok(None) };
-    let mut values = table.into_iter();
-    match (values.next(), values.next()) {
-        (Some((_, value)), None) => from_toml(value).map(Some),
-        _ => Ok(None),
-    }
-}
-
-/// The value as JSON has it: dates become text. What is not finite is refused: null would be another value.
-fn from_toml(value: toml::Value) -> Result<Value, &'static str> {
-    Ok(match value {
-        toml::Value::String(text) => text.into(),
-        toml::Value::Integer(number) => number.into(),
-        toml::Value::Float(number) if !number.is_finite() => return Err("numbers must be finite"),
-        toml::Value::Float(number) => number.into(),
-        toml::Value::Boolean(truth) => truth.into(),
-        toml::Value::Datetime(time) => time.to_string().into(),
-        toml::Value::Array(items) => Value::Array(items.into_iter().map(from_toml).collect::<Result<_, _>>()?),
-        toml::Value::Table(table) => {
-            let entry = |(key, value)| Ok((key, from_toml(value)?));
-            Value::Object(table.into_iter().map(entry).collect::<Result<_, &'static str>>()?)
-        }
-    })
-}
-
-fn read_file(project: &Project, path: &ProjectPath) -> Result<Map<String, Value>> {
-    let Some(bytes) = read_optional(&project.resolve(path)?)? else {
+fn read_file(path: &ProjectPath, bytes: Option<Vec<u8>>) -> Result<Map<String, Value>> {
+    let Some(bytes) = bytes else {
         return Err(Error::usage(format!("the parameter file `{path}` is not there"))
             .with_hint(format!("{MANIFEST} names it in `params`")));
     };

@@ -1,0 +1,136 @@
+//! `[step.NAME]` as it is written: before templates are filled, and before `foreach` and `matrix` make many steps of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::fan::{Fan, Member};
+use super::text::{Scope, Text};
+use super::{Resources, Step};
+use crate::project::ProjectPath;
+use crate::project::params::Params;
+use crate::project::reader::Item;
+use crate::{Error, Result};
+
+/// A step's table, checked as far as that is possible without parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeclaredStep {
+    name: String,
+    fan: Option<Fan>,
+    description: Option<Text>,
+    cmd: String,
+    dir: Option<Text>,
+    deps: Vec<Text>,
+    params: Vec<Text>,
+    outs: Vec<Text>,
+    metrics: Vec<Text>,
+    variables: Vec<(String, Text)>,
+    timeout: Option<Duration>,
+    resources: Resources,
+    always: bool,
+    frozen: bool,
+    place: String,
+}
+
+impl DeclaredStep {
+    /// Reads `[step.NAME]`.
+    pub(super) fn of(name: String, item: Item<'_>) -> Result<Self> {
+        let mut table = item.table(format!("step `{name}`"))?;
+        let place = table.place();
+        let cmd = table.require("cmd")?;
+        let cmd_place = cmd.place();
+        let cmd = cmd.string()?;
+        if cmd.trim().is_empty() {
+            return Err(Error::usage(format!("`cmd` in step `{name}`: the command is empty ({cmd_place})")));
+        }
+        let mut texts = |key| table.take(key).map_or(Ok(Vec::new()), |item| Text::all(item, key));
+        let (deps, outs, metrics, params) = (texts("deps")?, texts("outs")?, texts("metrics")?, texts("params")?);
+        let mut text = |key| table.take(key).map(|item| Text::of(item, key)).transpose();
+        let (description, dir) = (text("description")?, text("dir")?);
+        let timeout = table.take("timeout").map(Item::duration).transpose()?;
+        let resources = Resources::take(&mut table, timeout)?;
+        let mut variables = Vec::new();
+        if let Some(item) = table.take("variables") {
+            for (variable, item) in item.table(format!("`variables` in step `{name}`"))?.into_entries() {
+                variables.push((variable, Text::of(item, "variables")?));
+            }
+        }
+        let always = table.take("always").map_or(Ok(false), Item::boolean)?;
+        let frozen = table.take("frozen").map_or(Ok(false), Item::boolean)?;
+        if always && frozen {
+            return Err(table.error("is both `always` and `frozen`: it can't run each time and never"));
+        }
+        let fan = Fan::take(&mut table)?;
+        table.finish()?;
+        let declared = Self {
+            name,
+            fan,
+            description,
+            cmd,
+            dir,
+            deps,
+            params,
+            outs,
+            metrics,
+            variables,
+            timeout,
+            resources,
+            always,
+            frozen,
+            place,
+        };
+        // What is wrong whatever the parameters are is said whoever reads the manifest.
+        declared.paths().filter(|text| !text.is_template()).try_for_each(|text| {
+            let checked = ProjectPath::from_text(&text.text);
+            checked.map(drop).map_err(|error| text.error(&declared.name, error))
+        })?;
+        Ok(declared)
+    }
+
+    fn paths(&self) -> impl Iterator<Item = &Text> {
+        self.dir.iter().chain(&self.deps).chain(&self.outs).chain(&self.metrics)
+    }
+
+    /// Whether parameters have a say in which steps there are and what they say.
+    pub(super) fn needs_params(&self) -> bool {
+        let variables = self.variables.iter().map(|(_, text)| text);
+        let mut texts = self.paths().chain(&self.description).chain(&self.params).chain(variables);
+        self.fan.as_ref().is_some_and(Fan::needs_params) || texts.any(Text::is_template)
+    }
+
+    /// The step, or the steps that its fan makes of it, of which `room` more may be there.
+    pub(super) fn expand(&self, room: usize, params: &Params) -> Result<Vec<Step>> {
+        let Some(fan) = &self.fan else {
+            return Ok(vec![self.fill(&Scope { step: &self.name, member: None, params })?]);
+        };
+        let members = fan.members(&self.name, room, params)?;
+        let step = |member: &Member| {
+            let name = format!("{}@{}", self.name, member.name);
+            self.fill(&Scope { step: &name, member: Some(member), params })
+        };
+        members.iter().map(step).collect()
+    }
+
+    fn fill(&self, scope: &Scope<'_>) -> Result<Step> {
+        let text = |text: &Option<Text>| text.as_ref().map(|text| text.fill(scope)).transpose();
+        let paths = |texts: &[Text]| texts.iter().map(|text| text.fill_path(scope)).collect::<Result<Vec<_>>>();
+        let variable = |(name, text): &(String, Text)| Ok((name.clone(), text.fill(scope)?));
+        Ok(Step {
+            name: scope.step.to_owned(),
+            group: scope.member.map(|_| self.name.clone()),
+            values: scope.member.map(|member| member.values.clone()).unwrap_or_default(),
+            description: text(&self.description)?,
+            cmd: self.cmd.clone(),
+            dir: self.dir.as_ref().map(|dir| dir.fill_path(scope)).transpose()?,
+            deps: paths(&self.deps)?,
+            params: self.params.iter().map(|name| name.fill(scope)).collect::<Result<_>>()?,
+            outs: paths(&self.outs)?,
+            metrics: paths(&self.metrics)?,
+            variables: self.variables.iter().map(variable).collect::<Result<BTreeMap<_, _>>>()?,
+            timeout: self.timeout,
+            resources: self.resources.clone(),
+            always: self.always,
+            frozen: self.frozen,
+            place: self.place.clone(),
+        })
+    }
+}
