@@ -13,7 +13,7 @@ use super::output::Output;
 use crate::env::Interpreters;
 use crate::event::{EventSink, Interrupt, Watch};
 use crate::fs::quote;
-use crate::pipeline::RUN_VARIABLE;
+use crate::pipeline::{Outside, RUN_VARIABLE};
 use crate::project::{Project, ProjectPath, Variables};
 use crate::remote::Access;
 use crate::run::{RunId, Runs};
@@ -150,6 +150,11 @@ impl Context {
             interrupt: self.interrupt.clone(),
             ..Access::default()
         }
+    }
+
+    /// What steps may depend on outside of the project.
+    pub fn outside(&self) -> Outside {
+        Outside { variable, access: self.access() }
     }
 
     /// The command line from the word after the program's name on, for records.

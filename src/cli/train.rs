@@ -88,6 +88,7 @@ impl Train {
             user: cx.user(),
             cache: cx.cache_directory_for(project),
             interpreters: cx.interpreters(),
+            outside: cx.outside(),
         })
     }
 }

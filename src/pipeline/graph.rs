@@ -85,7 +85,7 @@ impl<'m> Graph<'m> {
         let mut seen = HashSet::new();
         let made: BTreeMap<&[u8], ()> = self.makers.keys().map(|path| (path.as_bytes(), ())).collect();
         for step in selected.iter().map(|index| &self.steps[*index]).filter(|step| !step.frozen) {
-            for path in &step.deps {
+            for path in step.inputs() {
                 let is_made = || self.maker(path).is_some() || below(&made, path).next().is_some();
                 if !seen.insert(path) || is_made() || path.below(project.root()).symlink_metadata().is_ok() {
                     continue;
@@ -188,7 +188,7 @@ fn check_tracked(manifest: &Manifest, lock: &Lock, makers: &HashMap<&ProjectPath
 fn check_places(project: &Project) -> Result<()> {
     let mut seen = HashSet::new();
     for step in &project.manifest.steps {
-        for path in step.deps.iter().chain(step.products()).chain(&step.dir) {
+        for path in step.inputs().chain(step.products()).chain(&step.dir) {
             let Some(parent) = path.parent() else { continue };
             if seen.insert(parent) {
                 project
@@ -207,7 +207,7 @@ fn needs(steps: &[Step], makers: &HashMap<&ProjectPath, usize>) -> Result<Vec<Ve
     for (index, step) in steps.iter().enumerate() {
         let mut needs = Vec::new();
         // What a frozen step was made from does not matter any more.
-        for path in step.deps.iter().filter(|_| !step.frozen) {
+        for path in step.inputs().filter(|_| !step.frozen) {
             let above = holder(makers, path).map(|(maker, _)| maker);
             for maker in above.into_iter().chain(below(&sorted, path).copied()) {
                 if maker == index {

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::Value;
 
 use super::cached::CachedStep;
-use super::key::{frozen_key, step_key};
+use super::key::{Inputs, frozen_key, step_key};
+use super::parts::Parts;
 use crate::data::Workspace;
 use crate::digest::{Object, ObjectKind};
 use crate::event::Watch;
 use crate::project::ProjectPath;
-use crate::project::lock::{JsonText, Lock, LockedPath, LockedStep};
+use crate::project::lock::{JsonText, Lock, LockedPart, LockedPath, LockedStep};
 use crate::project::manifest::Step;
 use crate::store::{Store, tree::Tree};
 use crate::{Digest, Error, Result};
@@ -23,6 +24,8 @@ pub struct Judge<'a> {
     /// The parameters of each step, by its index.
     pub params: &'a [BTreeMap<String, Value>],
     pub environment: Option<Digest>,
+    /// Who looks at parts of files and at what lies outside.
+    pub parts: &'a Parts,
     /// The steps that run whatever is known.
     pub forced: HashSet<usize>,
     /// Whether `always` makes a step run.
@@ -33,7 +36,7 @@ pub struct Judge<'a> {
 #[derive(Debug)]
 pub struct Verdict {
     pub key: Digest,
-    pub deps: Vec<LockedPath>,
+    pub inputs: Inputs,
     pub decision: Decision,
     /// In words; empty for a step that is up to date and may run.
     pub reason: String,
@@ -60,17 +63,17 @@ pub struct Known {
 }
 
 impl Judge<'_> {
-    /// Judges a step whose dependencies have this content.
-    pub fn judge(&self, index: usize, step: &Step, deps: Vec<LockedPath>, watch: Watch<'_>) -> Result<Verdict> {
+    /// Judges a step that is made from this.
+    pub fn judge(&self, index: usize, step: &Step, inputs: Inputs, watch: Watch<'_>) -> Result<Verdict> {
         if step.frozen {
             return self.judge_frozen(step, watch);
         }
-        let key = step_key(step, &self.params[index], &deps, self.environment);
+        let key = step_key(step, &self.params[index], &inputs, self.environment);
         let (decision, reason) = match self.must_run(index, step) {
             Some(reason) => (Decision::Run, reason.to_owned()),
-            None => self.decide(index, step, &key, &deps, watch)?,
+            None => self.decide(index, step, &key, &inputs, watch)?,
         };
-        Ok(Verdict { key, deps, decision, reason })
+        Ok(Verdict { key, inputs, decision, reason })
     }
 
     /// Why a step runs whatever is known, if it does.
@@ -91,7 +94,10 @@ impl Judge<'_> {
             outs.extend(self.workspace.object(path, watch)?.map(|object| LockedPath { path: path.clone(), object }));
         }
         let missing = step.products().find(|path| !outs.iter().any(|out| out.path == **path));
-        let verdict = |key, decision, reason: &str| Verdict { key, deps: Vec::new(), decision, reason: reason.into() };
+        let verdict = |key, decision, reason: &str| {
+            let inputs = Inputs::default();
+            Verdict { key, inputs, decision, reason: reason.into() }
+        };
         match (locked, missing) {
             (Some(locked), None) if locked.outs == outs => {
                 let cached = CachedStep::find(self.workspace.store(), &locked.key)?;
@@ -124,11 +130,11 @@ impl Judge<'_> {
         index: usize,
         step: &Step,
         key: &Digest,
-        deps: &[LockedPath],
+        inputs: &Inputs,
         watch: Watch<'_>,
     ) -> Result<(Decision, String)> {
         let Some(known) = self.known(step, key)? else {
-            return Ok((Decision::Run, self.why(index, step, deps)));
+            return Ok((Decision::Run, self.why(index, step, inputs)));
         };
         let changed = self.changed_output(&known.outs, watch)?;
         let reason = match (self.lock.steps.get(&step.name).filter(|locked| locked.key == *key), changed) {
@@ -181,13 +187,14 @@ impl Judge<'_> {
     }
 
     /// Why a step with an unknown key must run: what differs from the last time.
-    fn why(&self, index: usize, step: &Step, deps: &[LockedPath]) -> String {
+    fn why(&self, index: usize, step: &Step, inputs: &Inputs) -> String {
         let Some(last) = self.lock.steps.get(&step.name) else { return "it never ran here".into() };
         let differences = [
             (last.cmd != step.cmd).then(|| "its command changed".to_owned()),
             (last.dir != step.dir).then(|| "its directory changed".to_owned()),
             difference_of_params(last, &self.params[index]),
-            difference_of_deps(last, deps),
+            difference_of_deps(last, &inputs.deps),
+            difference_of_parts(&last.parts, &inputs.parts),
             (last.environment != self.environment).then(|| "its environment changed".to_owned()),
             (!step.products().eq(last.outs.iter().map(|out| &out.path))).then(|| "its outputs were renamed".to_owned()),
         ];
@@ -225,6 +232,21 @@ fn difference_of_deps(last: &LockedStep, now: &[LockedPath]) -> Option<String> {
         [] => None,
         [path] => Some(format!("`{path}` changed")),
         [path, others @ ..] => Some(format!("`{path}` and {} more changed", others.len())),
+    }
+}
+
+fn difference_of_parts(last: &[LockedPart], now: &[LockedPart]) -> Option<String> {
+    let before: BTreeMap<&str, Digest> = last.iter().map(|part| (part.what.as_str(), part.digest)).collect();
+    let is_new = |part: &&LockedPart| before.get(part.what.as_str()) != Some(&part.digest);
+    let changed: Vec<&LockedPart> = now.iter().filter(is_new).collect();
+    match changed.as_slice() {
+        [] => last.iter().find(|last| now.iter().all(|now| now.what != last.what)).map(|gone| {
+            let what = &gone.what;
+            format!("it depends on {what} no more")
+        }),
+        [part] if before.contains_key(part.what.as_str()) => Some(format!("{} changed", part.what)),
+        [part] => Some(format!("{} is new", part.what)),
+        [part, others @ ..] => Some(format!("{} and {} more changed", part.what, others.len())),
     }
 }
 

@@ -3,16 +3,27 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::Digest;
 use crate::digest::ObjectKind;
 use crate::project::ProjectPath;
-use crate::project::lock::LockedPath;
+use crate::project::lock::{LockedPart, LockedPath};
 use crate::project::manifest::Step;
+use crate::project::params::canonical;
 
 /// The version of what goes into a key; another one makes every step new.
 const VERSION: u64 = 1;
+
+/// What a step is made from, as it is now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inputs {
+    /// Whole files and directories.
+    pub deps: Vec<LockedPath>,
+    pub parts: Vec<LockedPart>,
+    /// The files of which `parts` are parts. They are no part of the key.
+    pub files: Vec<LockedPath>,
+}
 
 /// What goes into a key, in canonical order. The command is the manifest's text, because the values of the parameters in
 /// it stand beside it.
@@ -24,19 +35,17 @@ struct Key<'a> {
     dir: Option<&'a ProjectPath>,
     params: BTreeMap<&'a str, Value>,
     deps: BTreeMap<&'a ProjectPath, (ObjectKind, Digest)>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    parts: BTreeMap<&'a str, Digest>,
     environment: Option<Digest>,
     outs: Vec<&'a ProjectPath>,
     metrics: Vec<&'a ProjectPath>,
     variables: &'a BTreeMap<String, String>,
 }
 
-/// The key of a step with these parameters and dependencies in this environment.
-pub fn step_key(
-    step: &Step,
-    params: &BTreeMap<String, Value>,
-    deps: &[LockedPath],
-    environment: Option<Digest>,
-) -> Digest {
+/// The key of a step with these parameters and inputs in this environment.
+pub fn step_key(step: &Step, params: &BTreeMap<String, Value>, inputs: &Inputs, environment: Option<Digest>) -> Digest {
+    let Inputs { deps, parts, .. } = inputs;
     let sorted = |paths: &'_ [ProjectPath]| {
         let mut paths: Vec<ProjectPath> = paths.to_vec();
         paths.sort();
@@ -49,6 +58,7 @@ pub fn step_key(
         dir: step.dir.as_ref(),
         params: params.iter().map(|(name, value)| (name.as_str(), canonical(value))).collect(),
         deps: deps.iter().map(|dep| (&dep.path, (dep.object.kind, dep.object.digest))).collect(),
+        parts: parts.iter().map(|part| (part.what.as_str(), part.digest)).collect(),
         environment,
         outs: outs.iter().collect(),
         metrics: metrics.iter().collect(),
@@ -69,18 +79,6 @@ pub fn frozen_key(outs: &[LockedPath]) -> Digest {
     Digest::of(serde_json::to_vec(&Frozen { mlx_frozen: 1, outs }).expect("paths and digests are text"))
 }
 
-/// The value with the keys of all its tables sorted.
-fn canonical(value: &Value) -> Value {
-    match value {
-        Value::Array(items) => items.iter().map(canonical).collect(),
-        Value::Object(table) => {
-            let sorted: BTreeMap<&String, &Value> = table.iter().collect();
-            Value::Object(sorted.into_iter().map(|(key, value)| (key.clone(), canonical(value))).collect::<Map<_, _>>())
-        }
-        value => value.clone(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -98,14 +96,23 @@ mod tests {
         LockedPath { path: ProjectPath::new(path).unwrap(), object }
     }
 
+    fn inputs(deps: &[LockedPath]) -> Inputs {
+        Inputs { deps: deps.to_vec(), ..Inputs::default() }
+    }
+
     #[test]
     fn order_never_changes_a_key() {
         let params = |text: &str| BTreeMap::from([("p".to_owned(), serde_json::from_str::<Value>(text).unwrap())]);
         let (a, b) = (dep("a", "1"), dep("b", "2"));
 
-        let one =
-            step_key(&step("cmd='x'\nouts=['m','n']"), &params(r#"[{"x": 1, "y": 2}]"#), &[a.clone(), b.clone()], None);
-        let other = step_key(&step("cmd='x'\nouts=['n','m']"), &params(r#"[{"y": 2, "x": 1}]"#), &[b, a], None);
+        let one = step_key(
+            &step("cmd='x'\nouts=['m','n']"),
+            &params(r#"[{"x": 1, "y": 2}]"#),
+            &inputs(&[a.clone(), b.clone()]),
+            None,
+        );
+        let other =
+            step_key(&step("cmd='x'\nouts=['n','m']"), &params(r#"[{"y": 2, "x": 1}]"#), &inputs(&[b, a]), None);
 
         assert_eq!(one, other);
     }
@@ -114,18 +121,25 @@ mod tests {
     fn everything_that_decides_the_outputs_changes_the_key() {
         let base = "cmd='x'\nouts=['m']";
         let none = BTreeMap::new();
+        let part = |what: &str, content: &str| {
+            let part = LockedPart { what: what.to_owned(), digest: Digest::of(content) };
+            Inputs { parts: vec![part], ..Inputs::default() }
+        };
         let keys = [
-            step_key(&step(base), &none, &[], None),
-            step_key(&step("cmd='y'\nouts=['m']"), &none, &[], None),
-            step_key(&step("cmd='x'\nouts=['n']"), &none, &[], None),
-            step_key(&step("cmd='x'\nmetrics=['m']"), &none, &[], None),
-            step_key(&step("cmd='x'\nouts=['m']\nvariables={A='1'}"), &none, &[], None),
-            step_key(&step("cmd='x'\nouts=['m']\ndir='d'"), &none, &[], None),
-            step_key(&step(base), &BTreeMap::from([("p".to_owned(), json!(1))]), &[], None),
-            step_key(&step(base), &BTreeMap::from([("p".to_owned(), json!("1"))]), &[], None),
-            step_key(&step(base), &none, &[dep("d", "1")], None),
-            step_key(&step(base), &none, &[dep("d", "2")], None),
-            step_key(&step(base), &none, &[], Some(Digest::of("env"))),
+            step_key(&step(base), &none, &inputs(&[]), None),
+            step_key(&step("cmd='y'\nouts=['m']"), &none, &inputs(&[]), None),
+            step_key(&step("cmd='x'\nouts=['n']"), &none, &inputs(&[]), None),
+            step_key(&step("cmd='x'\nmetrics=['m']"), &none, &inputs(&[]), None),
+            step_key(&step("cmd='x'\nouts=['m']\nvariables={A='1'}"), &none, &inputs(&[]), None),
+            step_key(&step("cmd='x'\nouts=['m']\ndir='d'"), &none, &inputs(&[]), None),
+            step_key(&step(base), &BTreeMap::from([("p".to_owned(), json!(1))]), &inputs(&[]), None),
+            step_key(&step(base), &BTreeMap::from([("p".to_owned(), json!("1"))]), &inputs(&[]), None),
+            step_key(&step(base), &none, &inputs(&[dep("d", "1")]), None),
+            step_key(&step(base), &none, &inputs(&[dep("d", "2")]), None),
+            step_key(&step(base), &none, &inputs(&[]), Some(Digest::of("env"))),
+            step_key(&step(base), &none, &part("lines 1-2 of `d`", "1"), None),
+            step_key(&step(base), &none, &part("lines 1-2 of `d`", "2"), None),
+            step_key(&step(base), &none, &part("lines 1-3 of `d`", "2"), None),
         ];
 
         let distinct: std::collections::HashSet<_> = keys.iter().collect();

@@ -11,6 +11,8 @@ mod graph;
 mod judge;
 mod key;
 mod metrics;
+mod outside;
+mod parts;
 mod plan;
 mod record;
 mod results;
@@ -22,6 +24,7 @@ mod work;
 
 use std::path::PathBuf;
 
+pub use outside::Outside;
 pub use plan::{Action, Plan, PlannedStep};
 pub use train::{Trained, train};
 pub use unfinished::RUN_VARIABLE;
@@ -57,6 +60,7 @@ pub struct Options {
     /// The directory that the user's projects share.
     pub cache: PathBuf,
     pub interpreters: Interpreters,
+    pub outside: Outside,
 }
 
 /// What [`train`] would do now. Changes nothing.
@@ -64,6 +68,6 @@ pub fn plan(project: &Project, options: &Options, watch: Watch<'_>) -> Result<Pl
     let project = &*project.with_params(&options.settings)?;
     let setup = Setup::new(project, options)?;
     let judged = plan::judge_all(&setup.judge(options)?, &setup.graph, &setup.selected, watch)?;
-    setup.workspace.save();
+    setup.save();
     Ok(Plan { steps: judged.iter().map(|judged| judged.planned(&setup.graph)).collect() })
 }

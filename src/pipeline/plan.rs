@@ -6,10 +6,12 @@ use serde::Serialize;
 
 use super::graph::Graph;
 use super::judge::{Decision, Judge, Verdict};
+use super::key::Inputs;
 use crate::digest::Object;
 use crate::event::Watch;
 use crate::project::ProjectPath;
 use crate::project::lock::LockedPath;
+use crate::project::manifest::Part;
 use crate::store::Store;
 use crate::store::tree::Tree;
 use crate::{Digest, Error, Result};
@@ -97,13 +99,13 @@ pub(super) fn judge_all(
         watch.interrupt.check()?;
         let step = &graph.steps[index];
         let waits_for = graph.needs[index].iter().find(|needed| unknown.contains(needed));
-        let deps = match waits_for {
+        let inputs = match waits_for {
             Some(_) => None,
-            None => planned_deps(judge, graph, index, &restored, watch)?,
+            None => planned_inputs(judge, graph, index, &restored, watch)?,
         };
-        let judged = match deps {
-            Some(deps) => {
-                let verdict = judge.judge(index, step, deps, watch)?;
+        let judged = match inputs {
+            Some(inputs) => {
+                let verdict = judge.judge(index, step, inputs, watch)?;
                 let action = match &verdict.decision {
                     Decision::UpToDate(_) => Action::UpToDate,
                     Decision::Restore(known) => {
@@ -137,17 +139,17 @@ pub(super) fn judge_all(
     Ok(all)
 }
 
-/// The content that the dependencies will have when the step's turn comes; `None` where that can't be told yet.
-fn planned_deps(
+/// What the step will be made from when its turn comes; `None` where that can't be told yet.
+fn planned_inputs(
     judge: &Judge<'_>,
     graph: &Graph<'_>,
     index: usize,
     restored: &HashMap<usize, Vec<LockedPath>>,
     watch: Watch<'_>,
-) -> Result<Option<Vec<LockedPath>>> {
+) -> Result<Option<Inputs>> {
     let step = &graph.steps[index];
     if step.frozen {
-        return Ok(Some(Vec::new()));
+        return Ok(Some(Inputs::default()));
     }
     let waits = graph.needs[index].iter().any(|needed| restored.contains_key(needed));
     let mut deps = Vec::with_capacity(step.deps.len());
@@ -173,7 +175,15 @@ fn planned_deps(
         let Some(object) = object else { return Ok(None) };
         deps.push(LockedPath { path: path.clone(), object });
     }
-    Ok(Some(deps))
+    let mut files = Vec::new();
+    for path in step.parts.iter().filter_map(Part::path) {
+        // Parts are read in the working tree, so that what is restored must lie there first.
+        let is_restored = graph.maker(path).is_some_and(|(maker, _)| restored.contains_key(&maker));
+        let Some(object) = judge.workspace.object(path, watch)?.filter(|_| !is_restored) else { return Ok(None) };
+        files.push(LockedPath { path: path.clone(), object });
+    }
+    let parts = judge.parts.of(step, &judge.params[index], &files, judge.workspace, watch)?;
+    Ok(Some(Inputs { deps, parts, files }))
 }
 
 fn is_around_output(graph: &Graph<'_>, restored: &HashMap<usize, Vec<LockedPath>>, path: &ProjectPath) -> bool {

@@ -8,6 +8,7 @@ use super::Options;
 use super::graph::Graph;
 use super::judge::Judge;
 use super::params::Params;
+use super::parts::Parts;
 use crate::data::Workspace;
 use crate::env::Declared;
 use crate::project::{Lock, MANIFEST, Project};
@@ -24,6 +25,7 @@ pub struct Setup<'a> {
     pub environment: Declared,
     pub lock: Lock,
     pub workspace: Workspace,
+    pub parts: Parts,
 }
 
 impl<'a> Setup<'a> {
@@ -41,7 +43,14 @@ impl<'a> Setup<'a> {
         graph.check_sources(project, &lock, &selected)?;
         let environment = Declared::of(project, &options.cache, &options.interpreters)?;
         let workspace = Workspace::open(project)?;
-        Ok(Self { graph, selected, params, step_params, environment, lock, workspace })
+        let parts = Parts::new(project, options.outside.clone(), &options.cache);
+        Ok(Self { graph, selected, params, step_params, environment, lock, workspace, parts })
+    }
+
+    /// Writes down what was learned about files.
+    pub fn save(&self) {
+        self.workspace.save();
+        self.parts.save();
     }
 
     /// Who judges the steps.
@@ -56,6 +65,7 @@ impl<'a> Setup<'a> {
             lock: &self.lock,
             params: &self.step_params,
             environment: self.environment.digest(),
+            parts: &self.parts,
             forced,
             // A check has nothing to say of steps that are never up to date.
             always: !options.locked,

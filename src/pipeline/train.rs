@@ -67,7 +67,7 @@ pub fn train(project: &Project, options: &Options, watch: Watch<'_>) -> Result<T
         )?
     };
     forget_gone_steps(project, declared, &setup.lock)?;
-    setup.workspace.save();
+    setup.save();
     let failure = record::end(&mut run, &setup, results);
     match (runs.finish(&run), &failure) {
         (Ok(()), _) => remove_logs(project, &run),
@@ -135,7 +135,7 @@ fn split(
                 let mut performed =
                     Performed::nothing(step, &setup.step_params[index], Outcome::UpToDate, &verdict.reason);
                 performed.step.key = Some(verdict.key);
-                performed.step.deps = verdict.deps;
+                performed.take_inputs(verdict.inputs);
                 performed.take_known(Outcome::UpToDate, known, project, step, watch);
                 done.insert(index, performed);
             }

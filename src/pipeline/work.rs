@@ -15,6 +15,7 @@ use super::cached::{self, CachedStep};
 use super::commit::{Commit, Made};
 use super::graph::Graph;
 use super::judge::{Decision, Judge, Known, Verdict};
+use super::key::Inputs;
 use super::metrics::Measured;
 use super::results::other_kind;
 use super::{params, unfinished};
@@ -25,7 +26,7 @@ use crate::event::{Event, Watch};
 use crate::executor::{self, Job};
 use crate::fs::quote;
 use crate::project::lock::{JsonText, LockedPath, LockedStep};
-use crate::project::manifest::Step;
+use crate::project::manifest::{Part, Step};
 use crate::project::{Project, ProjectPath};
 use crate::run::{MetricPoint, Outcome, RunId, RunStep, log_path};
 use crate::store::StoreError;
@@ -82,6 +83,17 @@ impl Performed {
         Self { step, history: Vec::new(), error: None }
     }
 
+    /// Notes what the step is made from.
+    pub fn take_inputs(&mut self, inputs: Inputs) {
+        let Inputs { deps, files, .. } = inputs;
+        self.step.deps = deps;
+        for file in files {
+            if !self.step.deps.contains(&file) {
+                self.step.deps.push(file);
+            }
+        }
+    }
+
     /// Takes over what is known of outputs that were made before.
     pub fn take_known(&mut self, outcome: Outcome, known: Known, project: &Project, step: &Step, watch: Watch<'_>) {
         self.step.outcome = outcome;
@@ -116,11 +128,11 @@ impl Work<'_> {
     fn try_perform(&self, index: usize, performed: &mut Performed) -> Result<()> {
         self.watch.interrupt.check()?;
         let step = &self.graph.steps[index];
-        let deps = self.dependencies(index)?;
-        let Verdict { key, deps, decision, mut reason } = self.judge.judge(index, step, deps, self.watch)?;
+        let inputs = self.inputs(index)?;
+        let Verdict { key, inputs, decision, mut reason } = self.judge.judge(index, step, inputs, self.watch)?;
         performed.step.key = Some(key);
-        performed.step.deps = deps;
-        let locked = |outs: Vec<LockedPath>, deps: Vec<LockedPath>| LockedStep {
+        performed.take_inputs(inputs.clone());
+        let locked = |outs: Vec<LockedPath>| LockedStep {
             key,
             cmd: step.cmd.clone(),
             dir: step.dir.clone(),
@@ -129,7 +141,8 @@ impl Work<'_> {
                 .iter()
                 .map(|(name, value)| (name.clone(), JsonText(value.clone())))
                 .collect(),
-            deps,
+            deps: inputs.deps.clone(),
+            parts: inputs.parts.clone(),
             outs,
         };
         match decision {
@@ -142,7 +155,7 @@ impl Work<'_> {
                 Ok(()) => {
                     performed.step.reason = reason;
                     performed.take_known(Outcome::Restored, known, self.project, step, self.watch);
-                    let locked = locked(performed.step.outs.clone(), performed.step.deps.clone());
+                    let locked = locked(performed.step.outs.clone());
                     return self.commit(Commit { step: step.name.clone(), locked, made: None });
                 }
                 // What the store can't give back whole is made again.
@@ -155,7 +168,7 @@ impl Work<'_> {
                 let (batch, outs) = self.take_over(step)?;
                 performed.step.reason = reason;
                 performed.take_known(Outcome::UpToDate, Known { outs, cached: None }, self.project, step, self.watch);
-                let locked = locked(performed.step.outs.clone(), Vec::new());
+                let locked = locked(performed.step.outs.clone());
                 let made = Some(Made { batch, cached: None });
                 return self.commit(Commit { step: step.name.clone(), locked, made });
             }
@@ -164,7 +177,7 @@ impl Work<'_> {
         performed.step.reason = reason;
         let made = self.run_program(index, performed)?;
         performed.step.outcome = Outcome::Ran;
-        let locked = locked(performed.step.outs.clone(), performed.step.deps.clone());
+        let locked = locked(performed.step.outs.clone());
         self.commit(Commit { step: step.name.clone(), locked, made: Some(made) })
     }
 
@@ -173,11 +186,11 @@ impl Work<'_> {
         self.commits.send(commit).map_err(|_| Error::failed("the step could not be committed"))
     }
 
-    /// The content of the dependencies, which the steps before have made by now.
-    fn dependencies(&self, index: usize) -> Result<Vec<LockedPath>> {
+    /// What the step is made from, which the steps before have made by now.
+    fn inputs(&self, index: usize) -> Result<Inputs> {
         let step = &self.graph.steps[index];
         if step.frozen {
-            return Ok(Vec::new());
+            return Ok(Inputs::default());
         }
         let content = |path: &ProjectPath| {
             let object = self
@@ -192,7 +205,10 @@ impl Work<'_> {
             };
             Ok(LockedPath { path: path.clone(), object: object.ok_or_else(missing)? })
         };
-        step.deps.iter().map(content).collect()
+        let deps = step.deps.iter().map(content).collect::<Result<_>>()?;
+        let files = step.parts.iter().filter_map(Part::path).map(content).collect::<Result<Vec<_>>>()?;
+        let parts = self.judge.parts.of(step, &self.judge.params[index], &files, self.workspace, self.watch)?;
+        Ok(Inputs { deps, parts, files })
     }
 
     /// Brings known outputs back from the store.

@@ -13,7 +13,7 @@ use crate::digest::{Object, ObjectKind};
 use crate::{Digest, Error, Result};
 
 /// The newest version of the format that this program knows. It writes the oldest that can say what there is to say:
-/// version 2 where data has an origin, version 3 where a step has a directory of its own.
+/// version 2 where data has an origin, version 3 where a step has a directory of its own, or depends on parts.
 pub const VERSION: u64 = 3;
 
 const HEADER: &str = "# Written by mlx and kept in Git: the data and outputs that belong to this commit.\n";
@@ -95,6 +95,9 @@ pub struct LockedStep {
     pub params: BTreeMap<String, JsonText>,
     #[serde(default)]
     pub deps: Vec<LockedPath>,
+    /// What it depends on besides whole files and directories.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<LockedPart>,
     #[serde(default)]
     pub outs: Vec<LockedPath>,
 }
@@ -105,6 +108,16 @@ pub struct LockedPath {
     pub path: ProjectPath,
     #[serde(flatten)]
     pub object: Object,
+}
+
+/// A part of a file, or what lies outside of the project, and the digest of what it was. Of a value that may be a secret,
+/// such as a variable's, nothing else is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedPart {
+    /// What it is, in words: ``column `age` of `data.csv` ``.
+    pub what: String,
+    pub digest: Digest,
 }
 
 /// A JSON value kept as its text, because TOML has no null.
@@ -198,17 +211,15 @@ impl LockedStep {
         if let Some(environment) = &self.environment {
             let _ = writeln!(text, "environment = {}", quoted(&environment.to_string()));
         }
-        for (key, paths) in [("deps", &self.deps), ("outs", &self.outs)] {
-            if paths.is_empty() {
-                continue;
-            }
-            let _ = writeln!(text, "{key} = [");
-            for LockedPath { path, object } in paths {
-                let fields = object_lines(object).trim_end().replace('\n', ", ");
-                let _ = writeln!(text, "  {{ path = {}, {fields} }},", quoted(&path.to_string()));
+        write_paths("deps", &self.deps, text);
+        if !self.parts.is_empty() {
+            text.push_str("parts = [\n");
+            for LockedPart { what, digest } in &self.parts {
+                let _ = writeln!(text, "  {{ what = {}, digest = \"{digest}\" }},", quoted(what));
             }
             text.push_str("]\n");
         }
+        write_paths("outs", &self.outs, text);
         if !self.params.is_empty() {
             let _ = writeln!(text, "\n[step.{}.params]", quoted(name));
             for (name, value) in &self.params {
@@ -216,6 +227,18 @@ impl LockedStep {
             }
         }
     }
+}
+
+fn write_paths(key: &str, paths: &[LockedPath], text: &mut String) {
+    if paths.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "{key} = [");
+    for LockedPath { path, object } in paths {
+        let fields = object_lines(object).trim_end().replace('\n', ", ");
+        let _ = writeln!(text, "  {{ path = {}, {fields} }},", quoted(&path.to_string()));
+    }
+    text.push_str("]\n");
 }
 
 /// What stands before the first block, where the blocks need these versions of the format.
@@ -230,7 +253,7 @@ pub(super) fn path_version(origin: Option<&Origin>) -> u64 {
 
 /// The version that the block of a step needs.
 pub(super) fn step_version(step: &LockedStep) -> u64 {
-    if step.dir.is_some() { 3 } else { 1 }
+    if step.dir.is_some() || !step.parts.is_empty() { 3 } else { 1 }
 }
 
 /// The block of a tracked path, and the empty line before it.
@@ -313,6 +336,7 @@ mod tests {
             environment: Some(Digest::of(b"env")),
             params: BTreeMap::from([(text.to_owned(), JsonText(serde_json::json!({ "a": [null, 1.5, text] })))]),
             deps: vec![LockedPath { path: path.clone(), object: object(b"dep") }],
+            parts: vec![LockedPart { what: text.to_owned(), digest: Digest::of(text) }],
             outs: vec![LockedPath { path, object: object(b"out") }],
         };
         lock.steps.insert("train".into(), step);
@@ -339,7 +363,8 @@ mod tests {
     fn the_oldest_version_that_can_say_it_is_written() {
         let newest = sample(b"data/x", "x");
         let mut with = newest.clone();
-        with.steps.get_mut("train").unwrap().dir = None;
+        let step = with.steps.get_mut("train").unwrap();
+        (step.dir, step.parts) = (None, Vec::new());
         let without = Lock { origins: BTreeMap::new(), ..with.clone() };
 
         assert!(newest.to_text().contains("\nversion = 3\n"));

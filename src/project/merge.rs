@@ -182,6 +182,7 @@ mod tests {
             environment: None,
             params: BTreeMap::new(),
             deps: Vec::new(),
+            parts: Vec::new(),
             outs: Vec::new(),
         }
     }

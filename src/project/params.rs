@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::error::did_you_mean;
 use crate::fs::{escape, read_optional};
-use crate::project::manifest::{KEY, Params as Declared, Step};
+use crate::project::manifest::{self, KEY, Params as Declared, Step};
 use crate::project::value::{from_toml, parse_value};
 use crate::project::{MANIFEST, Project, ProjectPath};
 use crate::{Error, Result};
@@ -128,8 +128,11 @@ impl Params {
                 return Err(self.unknown(name, step));
             }
         }
-        for part in parts(&step.cmd) {
-            let Part::Name(name) = part else { continue };
+        let commands = step.parts.iter().filter_map(|part| match part {
+            manifest::Part::Command(command) => Some(command),
+            _ => None,
+        });
+        for name in std::iter::once(&step.cmd).chain(commands).flat_map(|command| names_in(command)) {
             match step.values.get_key_value(name).or_else(|| self.0.get_key_value(name)) {
                 Some(entry) => take(entry),
                 // The shell's own variables have no dots in their names.
@@ -172,6 +175,14 @@ pub fn fill(cmd: &str, params: &BTreeMap<String, Value>) -> String {
         }
     }
     filled
+}
+
+/// What stands in `${…}` in a command, where it may be the name of a parameter.
+pub fn names_in(cmd: &str) -> impl Iterator<Item = &str> {
+    parts(cmd).into_iter().filter_map(|part| match part {
+        Part::Name(name) => Some(name),
+        Part::Text(_) => None,
+    })
 }
 
 /// The variable that brings a parameter to a step: `MLX_PARAM_TRAIN_TREES`.
@@ -280,26 +291,56 @@ fn read_file(path: &ProjectPath, bytes: Option<Vec<u8>>) -> Result<Map<String, V
         return Err(Error::usage(format!("the parameter file `{path}` is not there"))
             .with_hint(format!("{MANIFEST} names it in `params`")));
     };
-    let text = std::str::from_utf8(&bytes)
-        .map_err(|_| Error::usage(format!("the parameter file `{path}`: the text is not UTF-8")))?;
-    let bad = |message: String| Error::usage(format!("the parameter file `{path}`: {}", message.trim()));
-    let ending = path.as_path().extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    let value: Value = match ending.to_ascii_lowercase().as_str() {
-        "json" => serde_json::from_str(text).map_err(|error| bad(error.to_string()))?,
-        "yaml" | "yml" => serde_saphyr::from_str(text).map_err(|error| bad(error.to_string()))?,
-        "toml" => {
-            let table = text.parse::<toml::Table>().map_err(|error| bad(error.to_string()))?;
-            from_toml(table.into()).map_err(|what| bad(what.into()))?
-        }
-        _ => {
-            return Err(Error::usage(format!("the parameter file `{path}` is neither YAML nor JSON nor TOML"))
-                .with_hint("its name must end with `.yaml`, `.yml`, `.json` or `.toml`"));
-        }
-    };
-    match value {
+    let what = format!("the parameter file `{path}`");
+    match parse_file(path, &bytes, &what)? {
         Value::Object(values) => Ok(values),
         Value::Null => Ok(Map::new()),
-        _ => Err(bad("it must be a table of names and values".into())),
+        _ => Err(Error::usage(format!("{what}: it must be a table of names and values"))),
+    }
+}
+
+/// What a YAML, JSON or TOML file holds, by the ending of its name; `what` is what errors call it.
+pub fn parse_file(path: &ProjectPath, bytes: &[u8], what: &str) -> Result<Value> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Error::usage(format!("{what}: the text is not UTF-8")))?;
+    let bad = |message: String| Error::usage(format!("{what}: {}", message.trim()));
+    let ending = path.as_path().extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    match ending.to_ascii_lowercase().as_str() {
+        "json" => serde_json::from_str(text).map_err(|error| bad(error.to_string())),
+        "yaml" | "yml" => serde_saphyr::from_str(text).map_err(|error| bad(error.to_string())),
+        "toml" => {
+            let table = text.parse::<toml::Table>().map_err(|error| bad(error.to_string()))?;
+            from_toml(table.into()).map_err(|what| bad(what.into()))
+        }
+        _ => Err(Error::usage(format!("{what} is neither YAML nor JSON nor TOML"))
+            .with_hint("its name must end with `.yaml`, `.yml`, `.json` or `.toml`")),
+    }
+}
+
+/// The value with the keys of all its tables sorted.
+pub fn canonical(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(canonical).collect(),
+        Value::Object(table) => {
+            let sorted: BTreeMap<&String, &Value> = table.iter().collect();
+            Value::Object(sorted.into_iter().map(|(key, value)| (key.clone(), canonical(value))).collect::<Map<_, _>>())
+        }
+        value => value.clone(),
+    }
+}
+
+/// The value at a dotted name in nested tables and lists, whose items are numbered from zero.
+pub fn value_at<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
+    match value {
+        Value::Object(table) => table.get(name).or_else(|| {
+            // A name may hold dots itself, so that the shortest one that leads on is taken.
+            name.match_indices('.').find_map(|(dot, _)| value_at(table.get(&name[..dot])?, &name[dot + 1..]))
+        }),
+        Value::Array(items) => {
+            let (index, rest) = name.split_once('.').map_or((name, None), |(index, rest)| (index, Some(rest)));
+            let item = items.get(index.parse::<usize>().ok()?)?;
+            rest.map_or(Some(item), |rest| value_at(item, rest))
+        }
+        _ => None,
     }
 }
 
@@ -354,6 +395,17 @@ mod tests {
         assert_eq!(params.0["n"], json!("much"));
         assert!(params.set("g=1").unwrap_err().hint().unwrap().contains("`g.x`"));
         assert!(params.set("m=1").unwrap_err().hint().unwrap().contains("`n`"));
+    }
+
+    #[test]
+    fn values_are_found_by_their_dotted_names() {
+        let value = json!({ "a": { "b": [1, { "c": 2 }], "d.e": 3 }, "a.b": 4 });
+
+        assert_eq!(value_at(&value, "a.b.1.c"), Some(&json!(2)));
+        assert_eq!(value_at(&value, "a.d.e"), Some(&json!(3)));
+        assert_eq!(value_at(&value, "a.b"), Some(&json!(4)));
+        assert_eq!(value_at(&value, "a.b.2"), None);
+        assert_eq!(value_at(&value, ""), None);
     }
 
     #[test]

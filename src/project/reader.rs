@@ -89,6 +89,10 @@ impl<'t> Item<'t> {
         self.value.get_ref().is_str()
     }
 
+    pub fn is_table(&self) -> bool {
+        self.value.get_ref().is_table()
+    }
+
     pub fn is_array(&self) -> bool {
         self.value.get_ref().is_array()
     }

@@ -24,6 +24,7 @@ mod links;
 mod manifest;
 mod merging;
 mod models;
+mod parts;
 mod proxy;
 mod push;
 mod remote;

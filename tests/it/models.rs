@@ -61,6 +61,7 @@ fn train(project: &Project, id: &str, model: &str, metrics: &[(&str, f64)]) {
         environment: None,
         params: BTreeMap::new(),
         deps: step.deps.clone(),
+        parts: Vec::new(),
         outs: step.outs.clone(),
     };
     let lock = Lock { steps: [("train".to_owned(), locked_step)].into(), ..Lock::default() };

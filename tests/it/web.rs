@@ -11,7 +11,7 @@ use crate::harness::{Outcome, Project};
 
 /// How the server answers.
 #[derive(Clone)]
-enum Manner {
+pub enum Manner {
     Whole,
     /// Half of the body, then the connection ends: so many times.
     Cut(u32),
@@ -31,7 +31,7 @@ struct State {
     asked: Vec<String>,
 }
 
-struct Server {
+pub struct Server {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
     is_over: Arc<AtomicBool>,
@@ -40,7 +40,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(body: &str, etag: Option<&'static str>, manner: Manner) -> Self {
+    pub fn start(body: &str, etag: Option<&'static str>, manner: Manner) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let state = State { body: body.into(), etag, manner, asked: Vec::new() };
@@ -62,16 +62,16 @@ impl Server {
         Self { address, state, is_over, stalled }
     }
 
-    fn url(&self, name: &str) -> String {
+    pub fn url(&self, name: &str) -> String {
         format!("http://{}/{name}", self.address)
     }
 
-    fn set(&self, body: &str, etag: Option<&'static str>) {
+    pub fn set(&self, body: &str, etag: Option<&'static str>) {
         let mut state = self.state.lock().unwrap();
         (state.body, state.etag) = (body.into(), etag);
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub fn asked(&self) -> Vec<String> {
         self.state.lock().unwrap().asked.clone()
     }
 }

@@ -11,12 +11,14 @@ mod place;
 mod project;
 mod repository;
 mod update;
+mod version;
 
 use std::path::{Path, PathBuf};
 
 pub use get::{Got, get};
 pub use import::{Imported, Wanted, import};
 pub use update::{Update, UpdateState, Updated, update};
+pub use version::version;
 
 use self::address::Address;
 use self::directory::LocalDirectory;

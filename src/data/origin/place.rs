@@ -146,6 +146,13 @@ impl RemoteFile {
         Err(Error::failed(format!("{} changes while it is read", self.shown)).with_hint("run this again"))
     }
 
+    /// Reads it for its digest alone.
+    pub fn digest(&self, store: &Store, reach: &Reach<'_>) -> Result<crate::Digest> {
+        // What is never committed goes with the batch.
+        let batch = store.batch()?;
+        Ok(self.read(&batch, reach)?.0)
+    }
+
     fn read(&self, batch: &crate::store::Batch, reach: &Reach<'_>) -> Result<(crate::Digest, u64)> {
         let size = self.entry.as_ref().map(|entry| entry.size);
         let id = format!("download {}", self.shown);

@@ -70,6 +70,14 @@ impl Delimited {
         &self.names
     }
 
+    /// The next row as it is.
+    pub fn record(&mut self) -> Result<Option<&ByteRecord>> {
+        let more = self.reader.read_byte_record(&mut self.record).with_context(|| format!("row {}", self.rows + 1))?;
+        self.leash.store(LONGEST_ROW, Ordering::Relaxed);
+        self.rows += u64::from(more);
+        Ok(more.then_some(&self.record))
+    }
+
     /// Rows are the same if they are the same in these columns, in this order.
     pub fn compare_by(&mut self, names: &[String]) {
         let place = |wanted: &String| self.names.iter().position(|name| name == wanted);
@@ -97,12 +105,9 @@ impl Delimited {
 
 impl Rows for Delimited {
     fn next(&mut self) -> Result<Option<Row>> {
-        let more = self.reader.read_byte_record(&mut self.record).with_context(|| format!("row {}", self.rows + 1))?;
-        self.leash.store(LONGEST_ROW, Ordering::Relaxed);
-        if !more {
+        if self.record()?.is_none() {
             return Ok(None);
         }
-        self.rows += 1;
         self.ragged += u64::from(self.record.len() != self.names.len());
         for (value, seen) in self.record.iter().zip(&mut self.seen) {
             seen.text_value(value);

@@ -5,6 +5,7 @@
 
 mod column;
 mod delimited;
+mod digest;
 mod json_lines;
 mod parquet;
 mod rows;
@@ -15,6 +16,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde::Serialize;
 
 pub use self::column::Column;
+pub use self::digest::column_digests;
 pub use self::rows::RowChanges;
 
 use self::delimited::Delimited;

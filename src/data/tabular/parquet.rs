@@ -18,7 +18,7 @@ const MARK: &[u8] = b"PAR1";
 /// What stands there instead where the footer is encrypted.
 const ENCRYPTED: &[u8] = b"PARE";
 /// The largest footer that is looked at.
-const LARGEST_FOOTER: usize = 32 << 20;
+pub const LARGEST_FOOTER: usize = 32 << 20;
 
 /// Reads to the end and keeps the footer. An object is checked that way, too.
 pub fn table(source: Source, counter: &Counter, go_on: &dyn Fn() -> Result<()>) -> Result<Table> {
@@ -48,7 +48,7 @@ pub fn table(source: Source, counter: &Counter, go_on: &dyn Fn() -> Result<()>) 
     })
 }
 
-fn footer(end: &[u8]) -> Result<&[u8]> {
+pub fn footer(end: &[u8]) -> Result<&[u8]> {
     let not = || Error::failed("it does not end like a Parquet file");
     let (before, mark) = end.split_last_chunk::<4>().ok_or_else(not)?;
     if mark == ENCRYPTED {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::dependency::{DeclaredDependency, Dependency};
 use super::fan::{Fan, Member};
 use super::text::{Scope, Text};
 use super::{Resources, Step};
@@ -19,7 +20,7 @@ pub struct DeclaredStep {
     description: Option<Text>,
     cmd: String,
     dir: Option<Text>,
-    deps: Vec<Text>,
+    deps: Vec<DeclaredDependency>,
     params: Vec<Text>,
     outs: Vec<Text>,
     metrics: Vec<Text>,
@@ -43,7 +44,8 @@ impl DeclaredStep {
             return Err(Error::usage(format!("`cmd` in step `{name}`: the command is empty ({cmd_place})")));
         }
         let mut texts = |key| table.take(key).map_or(Ok(Vec::new()), |item| Text::all(item, key));
-        let (deps, outs, metrics, params) = (texts("deps")?, texts("outs")?, texts("metrics")?, texts("params")?);
+        let (outs, metrics, params) = (texts("outs")?, texts("metrics")?, texts("params")?);
+        let deps = table.take("deps").map_or(Ok(Vec::new()), |item| DeclaredDependency::all(item, &name))?;
         let mut text = |key| table.take(key).map(|item| Text::of(item, key)).transpose();
         let (description, dir) = (text("description")?, text("dir")?);
         let timeout = table.take("timeout").map(Item::duration).transpose()?;
@@ -87,13 +89,15 @@ impl DeclaredStep {
     }
 
     fn paths(&self) -> impl Iterator<Item = &Text> {
-        self.dir.iter().chain(&self.deps).chain(&self.outs).chain(&self.metrics)
+        let deps = self.deps.iter().filter_map(DeclaredDependency::path);
+        self.dir.iter().chain(deps).chain(&self.outs).chain(&self.metrics)
     }
 
     /// Whether parameters have a say in which steps there are and what they say.
     pub(super) fn needs_params(&self) -> bool {
         let variables = self.variables.iter().map(|(_, text)| text);
-        let mut texts = self.paths().chain(&self.description).chain(&self.params).chain(variables);
+        let deps = self.deps.iter().flat_map(DeclaredDependency::texts);
+        let mut texts = self.paths().chain(deps).chain(&self.description).chain(&self.params).chain(variables);
         self.fan.as_ref().is_some_and(Fan::needs_params) || texts.any(Text::is_template)
     }
 
@@ -113,6 +117,13 @@ impl DeclaredStep {
     fn fill(&self, scope: &Scope<'_>) -> Result<Step> {
         let text = |text: &Option<Text>| text.as_ref().map(|text| text.fill(scope)).transpose();
         let paths = |texts: &[Text]| texts.iter().map(|text| text.fill_path(scope)).collect::<Result<Vec<_>>>();
+        let (mut deps, mut parts) = (Vec::new(), Vec::new());
+        for dependency in &self.deps {
+            match dependency.fill(scope)? {
+                Dependency::Path(path) => deps.push(path),
+                Dependency::Part(part) => parts.push(part),
+            }
+        }
         let variable = |(name, text): &(String, Text)| Ok((name.clone(), text.fill(scope)?));
         Ok(Step {
             name: scope.step.to_owned(),
@@ -121,7 +132,8 @@ impl DeclaredStep {
             description: text(&self.description)?,
             cmd: self.cmd.clone(),
             dir: self.dir.as_ref().map(|dir| dir.fill_path(scope)).transpose()?,
-            deps: paths(&self.deps)?,
+            deps,
+            parts,
             params: self.params.iter().map(|name| name.fill(scope)).collect::<Result<_>>()?,
             outs: paths(&self.outs)?,
             metrics: paths(&self.metrics)?,

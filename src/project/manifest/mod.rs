@@ -1,8 +1,10 @@
 //! The manifest `mlx.toml`: what the user wrote, checked key by key.
 
 mod declared;
+mod dependency;
 mod fan;
 mod model;
+mod part;
 mod resources;
 mod step;
 mod target;
@@ -18,6 +20,7 @@ use serde_json::Value;
 pub use declared::DeclaredStep;
 pub use fan::{KEY, MOST_STEPS, Member};
 pub use model::{Model, Serve};
+pub use part::{LineRange, Part};
 pub use resources::Resources;
 pub use step::Step;
 pub use target::{Health, Target};

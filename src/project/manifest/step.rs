@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Resources;
+use super::{Part, Resources};
 use crate::project::ProjectPath;
 
 /// One step of the pipeline, its templates filled.
@@ -22,7 +22,10 @@ pub struct Step {
     pub cmd: String,
     /// Where the program works; the project's directory where nothing is said.
     pub dir: Option<ProjectPath>,
+    /// Files and directories that it reads whole.
     pub deps: Vec<ProjectPath>,
+    /// Parts of files, and what lies outside of the project.
+    pub parts: Vec<Part>,
     /// Names of parameters, or of groups of them: `train` stands for all of `train.*`.
     pub params: Vec<String>,
     /// Files and directories the step makes; kept in the store.
@@ -42,6 +45,11 @@ pub struct Step {
 }
 
 impl Step {
+    /// All files and directories that the step reads, whole or in part.
+    pub fn inputs(&self) -> impl Iterator<Item = &ProjectPath> {
+        self.deps.iter().chain(self.parts.iter().filter_map(Part::path))
+    }
+
     /// All files and directories the step makes: outputs, then metrics.
     pub fn products(&self) -> impl Iterator<Item = &ProjectPath> {
         self.outs.iter().chain(&self.metrics)

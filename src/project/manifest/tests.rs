@@ -58,6 +58,10 @@ fn the_schema_and_the_page_name_the_keys_that_the_reader_knows() {
         ("/properties/env/properties/python", "env.python = { requirements = [], zzzz = 1 }"),
         ("/properties/step/additionalProperties", "step.a = { cmd = 'x', zzzz = 1 }"),
         (
+            "/properties/step/additionalProperties/properties/deps/items/anyOf/1",
+            "step.a = { cmd = 'x', deps = [{ path = 'x', zzzz = 1 }] }",
+        ),
+        (
             "/properties/step/additionalProperties/properties/resources",
             "step.a = { cmd = 'x', resources = { zzzz = 1 } }",
         ),
