@@ -37,6 +37,9 @@ _mlx() {
             mlx,completions)
                 cmd="mlx__subcmd__completions"
                 ;;
+            mlx,dag)
+                cmd="mlx__subcmd__dag"
+                ;;
             mlx,deploy)
                 cmd="mlx__subcmd__deploy"
                 ;;
@@ -45,6 +48,9 @@ _mlx() {
                 ;;
             mlx,doctor)
                 cmd="mlx__subcmd__doctor"
+                ;;
+            mlx,explain)
+                cmd="mlx__subcmd__explain"
                 ;;
             mlx,fetch)
                 cmd="mlx__subcmd__fetch"
@@ -166,6 +172,9 @@ _mlx() {
             mlx__subcmd__help,completions)
                 cmd="mlx__subcmd__help__subcmd__completions"
                 ;;
+            mlx__subcmd__help,dag)
+                cmd="mlx__subcmd__help__subcmd__dag"
+                ;;
             mlx__subcmd__help,deploy)
                 cmd="mlx__subcmd__help__subcmd__deploy"
                 ;;
@@ -174,6 +183,9 @@ _mlx() {
                 ;;
             mlx__subcmd__help,doctor)
                 cmd="mlx__subcmd__help__subcmd__doctor"
+                ;;
+            mlx__subcmd__help,explain)
+                cmd="mlx__subcmd__help__subcmd__explain"
                 ;;
             mlx__subcmd__help,fetch)
                 cmd="mlx__subcmd__help__subcmd__fetch"
@@ -371,7 +383,7 @@ _mlx() {
 
     case "${cmd}" in
         mlx)
-            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add status diff ls cat checkout push pull fetch remote import update get verify gc cache train runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
+            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -734,6 +746,60 @@ _mlx() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mlx__subcmd__dag)
+            opts="-o -C -q -v -h --since --downstream --until --format --output --all --set --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --downstream)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text mermaid svg" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mlx__subcmd__deploy)
             opts="-n -C -q -v -h --bundle --dry-run --plan --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -797,6 +863,36 @@ _mlx() {
                 return 0
             fi
             case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__explain)
+            opts="-C -q -v -h --set --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --directory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -939,7 +1035,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help)
-            opts="init add status diff ls cat checkout push pull fetch remote import update get verify gc cache train runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
+            opts="init add status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1092,6 +1188,20 @@ _mlx() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mlx__subcmd__help__subcmd__dag)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mlx__subcmd__help__subcmd__deploy)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1121,6 +1231,20 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help__subcmd__doctor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__explain)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2699,12 +2823,24 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__train)
-            opts="-n -f -j -k -C -q -v -h --dry-run --force --jobs --keep-going --locked --set --directory --json --quiet --verbose --events --help"
+            opts="-n -f -j -k -C -q -v -h --since --downstream --until --dry-run --force --jobs --keep-going --locked --set --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --downstream)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --jobs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

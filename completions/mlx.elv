@@ -48,6 +48,8 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand gc 'Find objects that nothing names, and remove them with `--yes`'
             cand cache 'Show what takes room in the store'
             cand train 'Run the steps of the pipeline that are not up to date'
+            cand dag 'Show the steps of the pipeline, what connects them, and the state of each'
+            cand explain 'Explain why a step would run or would not'
             cand runs 'List the runs'
             cand compare 'Compare two runs'
             cand logs 'Print what the steps of a run printed'
@@ -395,6 +397,9 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'mlx;train'= {
+            cand --since 'Only steps that a change since this Git revision affects, and all that depend on them'
+            cand --downstream 'Only this step and all that depend on it'
+            cand --until 'Only this step and all that it needs'
             cand -j 'Take at most so many processors [default: all]'
             cand --jobs 'Take at most so many processors [default: all]'
             cand --set 'Set a parameter for this run'
@@ -408,6 +413,39 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -k 'After a failure, go on with the steps that do not depend on it'
             cand --keep-going 'After a failure, go on with the steps that do not depend on it'
             cand --locked 'Fail if any step is out of date, and run nothing; for checks in CI'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;dag'= {
+            cand --since 'Only steps that a change since this Git revision affects, and all that depend on them'
+            cand --downstream 'Only this step and all that depend on it'
+            cand --until 'Only this step and all that it needs'
+            cand --format 'How it is drawn [default: what the ending of the output says, else text]'
+            cand -o 'Write it to this file'
+            cand --output 'Write it to this file'
+            cand --set 'Set a parameter, as for `mlx train`'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --all 'Show every step of a large group'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;explain'= {
+            cand --set 'Set a parameter, as for `mlx train`'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
             cand --json 'Print the result as one JSON document'
             cand -q 'Print the result and errors only'
             cand --quiet 'Print the result and errors only'
@@ -824,6 +862,8 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand gc 'Find objects that nothing names, and remove them with `--yes`'
             cand cache 'Show what takes room in the store'
             cand train 'Run the steps of the pipeline that are not up to date'
+            cand dag 'Show the steps of the pipeline, what connects them, and the state of each'
+            cand explain 'Explain why a step would run or would not'
             cand runs 'List the runs'
             cand compare 'Compare two runs'
             cand logs 'Print what the steps of a run printed'
@@ -886,6 +926,10 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;help;cache'= {
         }
         &'mlx;help;train'= {
+        }
+        &'mlx;help;dag'= {
+        }
+        &'mlx;help;explain'= {
         }
         &'mlx;help;runs'= {
             cand show 'Show everything that is known of a run'

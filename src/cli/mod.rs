@@ -9,9 +9,11 @@ mod compare;
 mod completions;
 mod console;
 mod context;
+mod dag;
 mod deploy;
 mod diff;
 mod doctor;
+mod explain;
 mod fetch;
 mod gc;
 mod get;
@@ -106,6 +108,8 @@ enum Command {
     Gc(gc::Gc),
     Cache(cache::ShowCache),
     Train(train::Train),
+    Dag(dag::ShowDag),
+    Explain(explain::Explain),
     Runs(runs::Runs),
     Compare(compare::Compare),
     Logs(logs::Logs),
@@ -145,6 +149,8 @@ impl Command {
             Self::Gc(command) => command.run(cx),
             Self::Cache(command) => command.run(cx),
             Self::Train(command) => command.run(cx),
+            Self::Dag(command) => command.run(cx),
+            Self::Explain(command) => command.run(cx),
             Self::Runs(command) => command.run(cx),
             Self::Compare(command) => command.run(cx),
             Self::Logs(command) => command.run(cx),

@@ -86,6 +86,13 @@ pub enum Style {
     Notice,
 }
 
+impl<'a> Text<'a> {
+    /// Text without colour and of any width, as a file has it.
+    pub(super) fn plain(writer: &'a mut dyn Write) -> Self {
+        Self { writer, width: None, color: false }
+    }
+}
+
 impl Text<'_> {
     /// The text in this style, or as it is where colour is not welcome.
     pub fn styled(&self, style: Style, text: impl std::fmt::Display) -> String {

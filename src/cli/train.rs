@@ -9,7 +9,7 @@ use super::output::{Style, count, duration, number};
 use super::{Context, Render, Table, Text};
 use crate::Result;
 use crate::fs::escape;
-use crate::pipeline::{self, Action, Options, Plan, Trained};
+use crate::pipeline::{self, Action, Options, Plan, Scope, Trained};
 use crate::project::Project;
 use crate::run::{Outcome, Run, RunStep, Status};
 
@@ -27,12 +27,14 @@ const SHOWN_METRICS: usize = 12;
 /// {"name": "loss", "value": 0.25, "step": 3} that it appends to the file named by MLX_METRICS become metrics of the run.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  mlx train\n  mlx train evaluate --set train.trees=300\n  mlx train --dry-run\n  \
-                        mlx train --locked --json | jq .status")]
+                        mlx train --since origin/main\n  mlx train --locked --json | jq .status")]
 pub struct Train {
     /// Steps to bring up to date, with all that they need; every step where none is named. The name of a `foreach` or
     /// `matrix` step stands for all that it makes
     #[arg(value_name = "STEP")]
     steps: Vec<String>,
+    #[command(flatten)]
+    scope: ScopeArguments,
     /// Show what would be done and why, and do nothing
     #[arg(short = 'n', long, conflicts_with = "locked")]
     dry_run: bool,
@@ -54,12 +56,62 @@ pub struct Train {
     settings: Vec<String>,
 }
 
+/// What narrows the steps down.
+#[derive(Args)]
+pub struct ScopeArguments {
+    /// Only steps that a change since this Git revision affects, and all that depend on them
+    #[arg(long, value_name = "REV")]
+    since: Option<String>,
+    /// Only this step and all that depend on it
+    #[arg(long, value_name = "STEP")]
+    downstream: Vec<String>,
+    /// Only this step and all that it needs
+    #[arg(long, value_name = "STEP")]
+    until: Vec<String>,
+}
+
+impl From<ScopeArguments> for Scope {
+    fn from(ScopeArguments { since, downstream, until }: ScopeArguments) -> Self {
+        Self { since, downstream, until }
+    }
+}
+
+/// The options of who only asks about the pipeline.
+pub(super) fn options_to_ask(
+    cx: &Context,
+    project: &Project,
+    steps: Vec<String>,
+    scope: Scope,
+    settings: Vec<String>,
+) -> Options {
+    Options {
+        steps,
+        scope,
+        settings,
+        force: false,
+        jobs: 1,
+        keep_going: false,
+        locked: false,
+        within: cx.run_around(),
+        command: cx.arguments(),
+        user: cx.user(),
+        cache: cx.cache_directory_for(project),
+        interpreters: cx.interpreters(),
+        outside: cx.outside(),
+    }
+}
+
 impl Train {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         let project = cx.project()?;
         let dry_run = self.dry_run;
         let options = self.options(cx, &project)?;
         cx.catch_signals()?;
+        if !options.scope.is_whole() && pipeline::selected(&project, &options, cx.watch())?.is_empty() {
+            cx.out.show(&Plan { steps: Vec::new() })?;
+            cx.out.hint("No step is asked for: nothing was run, and there is no new run");
+            return Ok(());
+        }
         if dry_run {
             return cx.out.show(&pipeline::plan(&project, &options, cx.watch())?);
         }
@@ -77,18 +129,11 @@ impl Train {
     fn options(self, cx: &Context, project: &Project) -> Result<Options> {
         let processors = || std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
         Ok(Options {
-            steps: self.steps,
-            settings: self.settings,
             force: self.force,
             jobs: self.jobs.unwrap_or_else(processors),
             keep_going: self.keep_going,
             locked: self.locked,
-            within: cx.run_around(),
-            command: cx.arguments(),
-            user: cx.user(),
-            cache: cx.cache_directory_for(project),
-            interpreters: cx.interpreters(),
-            outside: cx.outside(),
+            ..options_to_ask(cx, project, self.steps, self.scope.into(), self.settings)
         })
     }
 }

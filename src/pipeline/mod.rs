@@ -6,6 +6,8 @@
 
 mod cached;
 mod commit;
+mod dag;
+mod explain;
 mod failure;
 mod graph;
 mod judge;
@@ -17,15 +19,22 @@ mod plan;
 mod record;
 mod results;
 mod schedule;
+mod select;
 mod setup;
+mod since;
 mod train;
 mod unfinished;
 mod work;
 
 use std::path::PathBuf;
 
+pub use dag::{Dag, DagStep, State, dag, mermaid, svg};
+pub use explain::{
+    Change, Explanation, LastRun, Made, Needed, Output, Part, PartKind, Presence as OutputPresence, explain,
+};
 pub use outside::Outside;
 pub use plan::{Action, Plan, PlannedStep};
+pub use select::Scope;
 pub use train::{Trained, train};
 pub use unfinished::RUN_VARIABLE;
 
@@ -41,6 +50,8 @@ use setup::Setup;
 pub struct Options {
     /// Steps by name or by the name of their group, with all that they need; every step where none is named.
     pub steps: Vec<String>,
+    /// What narrows them down.
+    pub scope: Scope,
     /// `KEY=VALUE` texts that take the place of parameters in this run.
     pub settings: Vec<String>,
     /// Run the named steps (all where none is named) whatever is known, and replace outputs that were changed by hand.
@@ -63,10 +74,17 @@ pub struct Options {
     pub outside: Outside,
 }
 
+/// The names of the steps that the options ask for, in order. Changes nothing.
+pub fn selected(project: &Project, options: &Options, watch: Watch<'_>) -> Result<Vec<String>> {
+    let project = &*project.with_params(&options.settings)?;
+    let setup = Setup::new(project, options, watch)?;
+    Ok(setup.selected.iter().map(|step| setup.graph.steps[*step].name.clone()).collect())
+}
+
 /// What [`train`] would do now. Changes nothing.
 pub fn plan(project: &Project, options: &Options, watch: Watch<'_>) -> Result<Plan> {
     let project = &*project.with_params(&options.settings)?;
-    let setup = Setup::new(project, options)?;
+    let setup = Setup::new(project, options, watch)?;
     let judged = plan::judge_all(&setup.judge(options)?, &setup.graph, &setup.selected, watch)?;
     setup.save();
     Ok(Plan { steps: judged.iter().map(|judged| judged.planned(&setup.graph)).collect() })

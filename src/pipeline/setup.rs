@@ -9,8 +9,10 @@ use super::graph::Graph;
 use super::judge::Judge;
 use super::params::Params;
 use super::parts::Parts;
+use super::select::select;
 use crate::data::Workspace;
 use crate::env::Declared;
+use crate::event::Watch;
 use crate::project::{Lock, MANIFEST, Project};
 use crate::{Error, Result};
 
@@ -30,17 +32,23 @@ pub struct Setup<'a> {
 
 impl<'a> Setup<'a> {
     /// Checks everything that can be checked; until that is done, nothing is written.
-    pub fn new(project: &'a Project, options: &Options) -> Result<Self> {
+    pub fn new(project: &'a Project, options: &Options, watch: Watch<'_>) -> Result<Self> {
+        let setup = Self::unchecked(project, options, watch)?;
+        setup.graph.check_sources(project, &setup.lock, &setup.selected)?;
+        Ok(setup)
+    }
+
+    /// As [`Setup::new`], for who only tells of the pipeline: a dependency that nobody makes may be missing.
+    pub fn unchecked(project: &'a Project, options: &Options, watch: Watch<'_>) -> Result<Self> {
         if project.manifest.steps.is_empty() {
             return Err(Error::usage(format!("there are no steps in {MANIFEST}"))
                 .with_hint("a step is a table like `[step.train]` with `cmd`, `deps` and `outs`"));
         }
         let lock = project.read_lock()?;
         let graph = Graph::of(project, &lock)?;
-        let selected = graph.select(&options.steps)?;
         let params = Params::read(project, &options.settings)?;
+        let selected = select(project, &graph, &lock, &params, options, watch)?;
         let step_params = graph.steps.iter().map(|step| params.of_step(step)).collect::<Result<_>>()?;
-        graph.check_sources(project, &lock, &selected)?;
         let environment = Declared::of(project, &options.cache, &options.interpreters)?;
         let workspace = Workspace::open(project)?;
         let parts = Parts::new(project, options.outside.clone(), &options.cache);

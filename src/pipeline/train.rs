@@ -37,11 +37,11 @@ pub fn train(project: &Project, options: &Options, watch: Watch<'_>) -> Result<T
     let declared = project;
     let project = &*project.with_params(&options.settings)?;
     // Checked before anything is written, and again when it is this process's turn.
-    let mut setup = Setup::new(project, options)?;
+    let mut setup = Setup::new(project, options, watch)?;
     let (_alone, waited) = take_turn(project, options.within.as_ref(), watch)?;
     project.hide_state()?;
     if waited {
-        setup = Setup::new(project, options)?;
+        setup = Setup::new(project, options, watch)?;
     }
     let unfinished = unfinished::take_up(project, &setup.lock, watch.events)?;
     let judge = setup.judge(options)?;

@@ -1,6 +1,7 @@
 //! A project: the directory with `mlx.toml`, what the user wrote in it, and where mlx keeps its own files.
 
 mod additions;
+mod changes;
 pub mod condition;
 pub mod edit;
 pub mod git;

@@ -149,6 +149,11 @@ impl Runs {
         Ok(run)
     }
 
+    /// Whether the record of this run is here.
+    pub fn contains(&self, id: &RunId) -> bool {
+        self.store.record(&record_name(id)).is_ok_and(|record| record.is_some())
+    }
+
     /// A run is alive as long as a process holds its lock.
     fn is_alive(&self, id: &RunId) -> bool {
         if self.alive.lock().expect("no thread panics while it holds the map").contains_key(id) {

@@ -1,0 +1,341 @@
+//! Why a step would run or would not: what goes into its key, what of that differs from the last time, and where what it
+//! made before is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Options;
+use super::cached::CachedStep;
+use super::judge::{Decision, Judge, has_whole};
+use super::plan::{Action, Judged, judge_all};
+use super::setup::Setup;
+use crate::digest::Object;
+use crate::event::Watch;
+use crate::project::lock::{JsonText, LockedPath, LockedStep};
+use crate::project::manifest::Step;
+use crate::project::{Project, ProjectPath};
+use crate::remote::Remembered;
+use crate::run::{Filter, Outcome, RunId, Runs};
+use crate::{Digest, Error, Result};
+
+/// The newest runs that are searched for the last time a step took part.
+const SEARCHED_RUNS: usize = 100;
+
+/// Everything that decides about one step.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Explanation {
+    pub step: String,
+    pub action: Action,
+    /// Why, in words; empty where it is up to date.
+    pub reason: String,
+    /// The step key; `None` where it shows when the steps before it have run.
+    pub key: Option<Digest>,
+    /// The key of what lies there now, as the lock has it.
+    pub last_key: Option<Digest>,
+    /// What goes into the key, beside what it was the last time.
+    pub parts: Vec<Part>,
+    pub outputs: Vec<Output>,
+    /// Who made the outputs of this key; else those of the last one.
+    pub made: Option<Made>,
+    /// The last run in which the step took part.
+    pub last_run: Option<LastRun>,
+    /// The steps that it needs, and what would be done with them.
+    pub needs: Vec<Needed>,
+}
+
+/// One of the things that go into a key.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Part {
+    pub kind: PartKind,
+    /// The parameter, the path or the variable; empty where there is only one.
+    pub name: String,
+    pub now: Option<Value>,
+    pub before: Option<Value>,
+    pub change: Change,
+    /// The step that makes it, for a dependency.
+    pub made_by: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartKind {
+    Command,
+    Parameter,
+    Dependency,
+    /// A part of a file, or what lies outside of the project.
+    Part,
+    Environment,
+    Outputs,
+    Variable,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    Same,
+    Changed,
+    New,
+    Gone,
+    /// What it is now shows when the step before has run, or what it was is not on record.
+    Unknown,
+}
+
+/// An output and where its content is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Output {
+    pub path: ProjectPath,
+    /// What it should be; `None` where this key never made it.
+    pub digest: Option<Digest>,
+    pub in_working_tree: Presence,
+    /// Whether the store has it, whole.
+    pub in_store: bool,
+    /// Whether a remote had it when this machine looked last.
+    pub on_remote: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Presence {
+    AsMade,
+    Changed,
+    Missing,
+}
+
+/// How the outputs came about.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Made {
+    pub run: RunId,
+    pub finished: Timestamp,
+    pub seconds: f64,
+    /// Whether it was made with the key that the step has now.
+    pub with_this_key: bool,
+    /// Whether that run is known here.
+    pub is_known: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LastRun {
+    pub run: RunId,
+    pub started: Timestamp,
+    pub outcome: Outcome,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Needed {
+    pub step: String,
+    pub action: Action,
+}
+
+/// Explains the step that the options name. Changes nothing.
+pub fn explain(project: &Project, options: &Options, watch: Watch<'_>) -> Result<Explanation> {
+    let project = &*project.with_params(&options.settings)?;
+    let setup = Setup::unchecked(project, options, watch)?;
+    let [name] = options.steps.as_slice() else { return Err(Error::usage("name one step to explain")) };
+    let index = *setup.graph.indexes(&options.steps)?.first().ok_or_else(|| Error::usage("name one step"))?;
+    let judge = setup.judge(options)?;
+    let judged = judge_all(&judge, &setup.graph, &setup.selected, watch)?;
+    let of = |index: usize| judged.iter().find(|judged| judged.index == index);
+    let this = of(index).ok_or_else(|| Error::usage(format!("step `{name}` is not among the selected ones")))?;
+    let step = &setup.graph.steps[index];
+    let locked = setup.lock.steps.get(&step.name);
+    let key = this.verdict.as_ref().map(|verdict| verdict.key);
+    let needs = setup.graph.needs[index].iter().filter_map(|needed| of(*needed));
+    let runs = Runs::open(project, setup.workspace.store(), watch.events)?;
+    let explanation = Explanation {
+        step: step.name.clone(),
+        action: this.action,
+        reason: this.reason.clone(),
+        key,
+        last_key: locked.map(|locked| locked.key),
+        parts: parts(&setup, index, this, locked, watch)?,
+        outputs: outputs(project, &judge, step, this, watch)?,
+        made: made(&setup, &runs, key, locked)?,
+        last_run: last_run(&runs, &step.name)?,
+        needs: needs
+            .map(|needed| Needed { step: setup.graph.steps[needed.index].name.clone(), action: needed.action })
+            .collect(),
+    };
+    setup.save();
+    Ok(explanation)
+}
+
+fn parts(
+    setup: &Setup<'_>,
+    index: usize,
+    judged: &Judged,
+    locked: Option<&LockedStep>,
+    watch: Watch<'_>,
+) -> Result<Vec<Part>> {
+    let step = &setup.graph.steps[index];
+    let one = |kind, name: &str, now: Option<Value>, before: Option<Value>| {
+        let change = match (&now, &before) {
+            _ if locked.is_none() => Change::New,
+            (now, before) if now == before => Change::Same,
+            (Some(_), Some(_)) => Change::Changed,
+            (Some(_), None) => Change::New,
+            (None, _) => Change::Gone,
+        };
+        Part { kind, name: name.to_owned(), now, before, change, made_by: None }
+    };
+    let mut parts =
+        vec![one(PartKind::Command, "", Some(step.cmd.clone().into()), locked.map(|locked| locked.cmd.clone().into()))];
+    let now = &setup.step_params[index];
+    let before: BTreeMap<&String, &Value> =
+        locked.iter().flat_map(|locked| &locked.params).map(|(name, JsonText(value))| (name, value)).collect();
+    let names: BTreeSet<&String> = now.keys().chain(before.keys().copied()).collect();
+    parts.extend(names.into_iter().map(|name| {
+        one(PartKind::Parameter, name, now.get(name).cloned(), before.get(name).map(|value| (*value).clone()))
+    }));
+    parts.extend(dependencies(setup, index, judged, locked, watch)?);
+    let environments = (setup.environment.digest(), locked.and_then(|locked| locked.environment));
+    if environments != (None, None) {
+        let text = |digest: Option<Digest>| digest.map(|digest| digest.to_string().into());
+        parts.push(one(PartKind::Environment, "", text(environments.0), text(environments.1)));
+    }
+    let list = |paths: Vec<&ProjectPath>| Value::from(paths.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let before = locked.map(|locked| list(locked.outs.iter().map(|out| &out.path).collect()));
+    parts.push(one(PartKind::Outputs, "", Some(list(step.products().collect())), before));
+    // The lock has no variables. Where all else is the same and the key is not, it was them.
+    let is_same = judged.verdict.as_ref().map(|verdict| verdict.key) == locked.map(|locked| locked.key);
+    parts.extend(step.variables.iter().map(|(name, value)| Part {
+        kind: PartKind::Variable,
+        name: name.clone(),
+        now: Some(value.clone().into()),
+        before: None,
+        change: if is_same { Change::Same } else { Change::Unknown },
+        made_by: None,
+    }));
+    Ok(parts)
+}
+
+fn dependencies(
+    setup: &Setup<'_>,
+    index: usize,
+    judged: &Judged,
+    locked: Option<&LockedStep>,
+    watch: Watch<'_>,
+) -> Result<Vec<Part>> {
+    let step = &setup.graph.steps[index];
+    let before: BTreeMap<&ProjectPath, &Object> =
+        locked.iter().flat_map(|locked| &locked.deps).map(|dep| (&dep.path, &dep.object)).collect();
+    let known: BTreeMap<&ProjectPath, &Object> =
+        judged.verdict.iter().flat_map(|verdict| &verdict.inputs.deps).map(|dep| (&dep.path, &dep.object)).collect();
+    let text = |object: &Object| Value::from(object.digest.to_string());
+    let mut parts = Vec::new();
+    for path in &step.deps {
+        let maker = setup.graph.maker(path).map(|(maker, _)| setup.graph.steps[maker].name.clone());
+        let now = match known.get(path) {
+            Some(object) => Some((*object).clone()),
+            // What no step makes is what it is, whatever runs before.
+            None if maker.is_none() => setup.workspace.object(path, watch)?,
+            None => None,
+        };
+        let last = before.get(path);
+        let change = match (&now, last) {
+            (None, _) => Change::Unknown,
+            (Some(_), None) => Change::New,
+            (Some(now), Some(last)) if now.digest == last.digest && now.kind == last.kind => Change::Same,
+            (Some(_), Some(_)) => Change::Changed,
+        };
+        parts.push(Part {
+            kind: PartKind::Dependency,
+            name: path.to_string(),
+            now: now.as_ref().map(text),
+            before: last.map(|last| text(last)),
+            change,
+            made_by: maker,
+        });
+    }
+    let before_parts: BTreeMap<&String, &Digest> =
+        locked.iter().flat_map(|locked| &locked.parts).map(|part| (&part.what, &part.digest)).collect();
+    let known = judged.verdict.as_ref().map(|verdict| &verdict.inputs.parts);
+    let now: BTreeMap<&String, &Digest> = known.into_iter().flatten().map(|part| (&part.what, &part.digest)).collect();
+    let declared: BTreeSet<String> = step.parts.iter().flat_map(|part| part.names()).collect();
+    for name in declared.iter().chain(before_parts.keys().copied().filter(|name| !declared.contains(*name))) {
+        let (now, last) = (now.get(name), before_parts.get(name));
+        let change = match (now, last) {
+            (None, _) if declared.contains(name) => Change::Unknown,
+            (None, _) => Change::Gone,
+            (Some(_), None) => Change::New,
+            (Some(now), Some(last)) if now == last => Change::Same,
+            (Some(_), Some(_)) => Change::Changed,
+        };
+        let text = |digest: &&&Digest| Value::from(digest.to_string());
+        let (now, before) = (now.as_ref().map(text), last.as_ref().map(text));
+        parts.push(Part { kind: PartKind::Part, name: name.clone(), now, before, change, made_by: None });
+    }
+    let gone = before.iter().filter(|(path, _)| !step.deps.contains(path));
+    parts.extend(gone.map(|(path, object)| Part {
+        kind: PartKind::Dependency,
+        name: path.to_string(),
+        now: None,
+        before: Some(text(object)),
+        change: Change::Gone,
+        made_by: None,
+    }));
+    Ok(parts)
+}
+
+fn outputs(
+    project: &Project,
+    judge: &Judge<'_>,
+    step: &Step,
+    judged: &Judged,
+    watch: Watch<'_>,
+) -> Result<Vec<Output>> {
+    let known: &[LockedPath] = match judged.verdict.as_ref().map(|verdict| &verdict.decision) {
+        Some(Decision::UpToDate(known) | Decision::Restore(known)) => &known.outs,
+        // What lies there is what the last key made.
+        _ => judge.lock.steps.get(&step.name).map_or(&[], |locked| &locked.outs),
+    };
+    let remembered = Remembered::open(&project.state("remotes"));
+    let output = |path: &ProjectPath| {
+        let wanted = known.iter().find(|out| out.path == *path).map(|out| &out.object);
+        let in_working_tree = match (judge.workspace.object(path, watch)?, wanted) {
+            (None, _) => Presence::Missing,
+            (Some(found), Some(wanted)) if found == *wanted => Presence::AsMade,
+            (Some(_), _) => Presence::Changed,
+        };
+        Ok(Output {
+            path: path.clone(),
+            digest: wanted.map(|object| object.digest),
+            in_working_tree,
+            in_store: wanted.map_or(Ok(false), |object| has_whole(judge.workspace.store(), object))?,
+            on_remote: wanted.is_some_and(|object| remembered.contains(&object.digest)),
+        })
+    };
+    step.products().map(output).collect()
+}
+
+/// Who made what this key stands for, or else what lies there.
+fn made(setup: &Setup<'_>, runs: &Runs, key: Option<Digest>, locked: Option<&LockedStep>) -> Result<Option<Made>> {
+    let store = setup.workspace.store();
+    let find = |key: Option<Digest>| key.map(|key| CachedStep::find(store, &key)).transpose().map(Option::flatten);
+    let of_this = find(key)?;
+    let with_this_key = of_this.is_some() || key.is_some() && key == locked.map(|locked| locked.key);
+    let cached = match of_this {
+        Some(cached) => Some(cached),
+        None => find(locked.map(|locked| locked.key))?,
+    };
+    let made = |cached: CachedStep| Made {
+        is_known: runs.contains(&cached.run),
+        run: cached.run,
+        finished: cached.finished,
+        seconds: cached.seconds,
+        with_this_key,
+    };
+    Ok(cached.map(made))
+}
+
+fn last_run(runs: &Runs, step: &str) -> Result<Option<LastRun>> {
+    for summary in runs.list(&Filter { limit: Some(SEARCHED_RUNS), ..Filter::default() })? {
+        let run = runs.get(&summary.id)?;
+        if let Some(step) = run.step(step).filter(|step| step.outcome != Outcome::Skipped) {
+            return Ok(Some(LastRun { outcome: step.outcome, run: run.id, started: run.started }));
+        }
+    }
+    Ok(None)
+}
