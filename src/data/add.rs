@@ -131,6 +131,10 @@ fn check_beside(
             return Err(Error::usage(format!("`{path}` overlaps with `{product}`, which step `{}` makes", step.name))
                 .with_hint("outputs are versioned by `mlx train`; add other paths only"));
         }
+        if step.touches(path) {
+            return Err(Error::usage(format!("`{path}` overlaps with what step `{}` makes by a pattern", step.name))
+                .with_hint("outputs are versioned by `mlx train`; add other paths only"));
+        }
     }
     let others = lock.paths.keys().filter(|other| Some(*other) != whole).chain(paths.iter().copied());
     if let Some(other) = others.into_iter().find(|other| *other != path && overlap(path, other)) {

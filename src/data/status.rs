@@ -70,7 +70,9 @@ pub fn status(project: &Project, workspace: &Workspace, paths: &[ProjectPath], w
     for step in &manifest.steps {
         let is_locked =
             |path: &ProjectPath| lock.steps.get(&step.name).is_some_and(|s| s.outs.iter().any(|out| out.path == *path));
-        let not_made = step.products().filter(|path| !is_locked(path));
+        // What need not be made, and what the store does not keep, is no concern of versions.
+        let is_kept = |path: &&ProjectPath| !step.optional.contains(*path) && !step.unstored.contains(*path);
+        let not_made = step.products().filter(is_kept).filter(|path| !is_locked(path));
         known.extend(not_made.map(|path| (path.clone(), Some(step.name.clone()), None)));
     }
     // The manifest may name a step's output as data too.

@@ -26,6 +26,9 @@ pub struct CachedStep {
     pub finished: Timestamp,
     pub seconds: f64,
     pub outs: Vec<LockedPath>,
+    /// Outputs whose content the store does not keep.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unstored: Vec<LockedPath>,
     pub metrics: BTreeMap<String, f64>,
     pub history: Vec<MetricPoint>,
 }

@@ -1,8 +1,9 @@
 //! The graph of steps: who makes what, who needs it, and whether that can be carried out at all.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
+use super::makers::Makers;
 use crate::project::lock::Lock;
 use crate::project::manifest::{Manifest, Step};
 use crate::project::{MANIFEST, Project, ProjectPath};
@@ -21,7 +22,7 @@ pub struct Graph<'m> {
     pub needs: Vec<Vec<usize>>,
     /// The steps that need each step, sorted.
     pub needed_by: Vec<Vec<usize>>,
-    makers: HashMap<&'m ProjectPath, usize>,
+    makers: Makers<'m>,
 }
 
 impl<'m> Graph<'m> {
@@ -30,7 +31,7 @@ impl<'m> Graph<'m> {
     pub fn of(project: &'m Project, lock: &Lock) -> Result<Self> {
         let manifest = &project.manifest;
         let steps = manifest.steps.as_slice();
-        let makers = makers(steps)?;
+        let makers = Makers::of(steps)?;
         check_tracked(manifest, lock, &makers)?;
         check_places(project)?;
         let needs = needs(steps, &makers)?;
@@ -76,17 +77,16 @@ impl<'m> Graph<'m> {
     }
 
     /// The step one of whose outputs is this path or holds it, and that output.
-    pub fn maker(&self, path: &ProjectPath) -> Option<(usize, &'m ProjectPath)> {
-        holder(&self.makers, path)
+    pub fn maker(&self, path: &ProjectPath) -> Option<(usize, ProjectPath)> {
+        self.makers.maker(path)
     }
 
     /// Refuses a dependency of these steps that nobody makes and that does not lie there.
     pub fn check_sources(&self, project: &Project, lock: &Lock, selected: &[usize]) -> Result<()> {
         let mut seen = HashSet::new();
-        let made: BTreeMap<&[u8], ()> = self.makers.keys().map(|path| (path.as_bytes(), ())).collect();
         for step in selected.iter().map(|index| &self.steps[*index]).filter(|step| !step.frozen) {
             for path in step.inputs() {
-                let is_made = || self.maker(path).is_some() || below(&made, path).next().is_some();
+                let is_made = || !self.makers.of_path(path).is_empty();
                 if !seen.insert(path) || is_made() || path.below(project.root()).symlink_metadata().is_ok() {
                     continue;
                 }
@@ -100,80 +100,32 @@ impl<'m> Graph<'m> {
                     false => "put it there, correct the path, or name it as an output of the step that makes it".into(),
                 }));
             }
+            for pattern in &step.patterns {
+                if self.makers.of_pattern(pattern).is_empty() && pattern.expand(project.root())?.is_empty() {
+                    return Err(Error::usage(format!(
+                        "step `{}` needs `{pattern}`, which nothing in this workspace matches and no step makes ({})",
+                        step.name, step.place
+                    ))
+                    .with_hint("put the files there, or correct the pattern"));
+                }
+            }
         }
         Ok(())
     }
 }
 
-/// Each output and its step; two steps, or nested outputs, are an error.
-fn makers(steps: &[Step]) -> Result<HashMap<&ProjectPath, usize>> {
-    let mut makers = HashMap::new();
-    for (index, step) in steps.iter().enumerate() {
-        for path in step.products() {
-            if path.is_of_mlx() {
-                let message = format!("step `{}` can't make `{path}`, which says what mlx does", step.name);
-                return Err(Error::usage(format!("{message} ({})", step.place)).with_hint("give it another output"));
-            }
-            let Some(other) = makers.insert(path, index) else { continue };
-            let other: &Step = &steps[other];
-            return Err(if other.name == step.name {
-                Error::usage(format!("step `{}` names the output `{path}` twice ({})", step.name, step.place))
-                    .with_hint("name each output once, in `outs` or in `metrics`")
-            } else {
-                Error::usage(format!("steps `{}` and `{}` both make `{path}` ({})", other.name, step.name, step.place))
-                    .with_hint("give each its own output")
-            });
-        }
-    }
-    for (index, step) in steps.iter().enumerate() {
-        for path in step.products() {
-            let Some((other, outer)) = path.parent().and_then(|parent| holder(&makers, &parent)) else { continue };
-            let owner = if other == index { String::new() } else { format!(" of step `{}`", steps[other].name) };
-            return Err(Error::usage(format!(
-                "the output `{path}` of step `{}` lies inside the output `{outer}`{owner} ({})",
-                step.name, step.place
-            ))
-            .with_hint("name the outer one only, or put them beside each other"));
-        }
-    }
-    Ok(makers)
-}
-
-/// The entry that is this path or a directory above it.
-fn holder<'m>(makers: &HashMap<&'m ProjectPath, usize>, path: &ProjectPath) -> Option<(usize, &'m ProjectPath)> {
-    let mut current = Some(path.clone());
-    while let Some(candidate) = current {
-        if let Some((path, step)) = makers.get_key_value(&candidate) {
-            return Some((*step, *path));
-        }
-        current = candidate.parent();
-    }
-    None
-}
-
-/// The entries strictly below a directory, from a map that is sorted by the paths' bytes.
-fn below<'a, T>(sorted: &'a BTreeMap<&[u8], T>, directory: &ProjectPath) -> impl Iterator<Item = &'a T> + use<'a, T> {
-    let prefix = [directory.as_bytes(), b"/"].concat();
-    let start = std::ops::Bound::Included(prefix.as_slice());
-    let entries = sorted.range::<[u8], _>((start, std::ops::Bound::Unbounded));
-    entries.take_while(move |(path, _)| path.starts_with(&prefix)).map(|(_, value)| value)
-}
-
 /// Refuses outputs that are tracked data, lie in it or hold it.
-fn check_tracked(manifest: &Manifest, lock: &Lock, makers: &HashMap<&ProjectPath, usize>) -> Result<()> {
+fn check_tracked(manifest: &Manifest, lock: &Lock, makers: &Makers<'_>) -> Result<()> {
     let declared = manifest.data.values().map(|source| (&source.path, Some(source.place.as_str())));
     let tracked = lock.paths.keys().map(|path| (path, None));
-    let sorted: BTreeMap<&[u8], (&ProjectPath, usize)> =
-        makers.iter().map(|(path, step)| (path.as_bytes(), (*path, *step))).collect();
     for (path, place) in declared.chain(tracked) {
-        let conflict = holder(makers, path).map(|(step, output)| (output, step));
-        let Some((output, step)) = conflict.or_else(|| below(&sorted, path).next().copied()) else { continue };
+        let Some((output, step)) = makers.touching(path) else { continue };
         let step = &manifest.steps[step];
         let how = match place {
             Some(place) => format!("[data] names ({place})"),
             None => "`mlx add` tracks".to_owned(),
         };
-        let relation = if output == path {
+        let relation = if output == path.to_string() {
             format!("is data that {how}")
         } else {
             format!("overlaps the data `{path}` that {how}")
@@ -196,28 +148,29 @@ fn check_places(project: &Project) -> Result<()> {
                     .map_err(|error| error.context(format!("step `{}` ({})", step.name, step.place)))?;
             }
         }
+        for pattern in step.patterns.iter().chain(step.out_patterns.iter().map(|out| &out.pattern)) {
+            // What matches lies in its directory, which no link may lead to.
+            let Some(Ok(inside)) = pattern.base().map(|base| base.join("x")) else { continue };
+            project
+                .resolve(&inside)
+                .map_err(|error| error.context(format!("step `{}` ({})", step.name, step.place)))?;
+        }
     }
     Ok(())
 }
 
 /// The steps that each step needs: the makers of what it depends on, of directories around that, and of what lies inside.
-fn needs(steps: &[Step], makers: &HashMap<&ProjectPath, usize>) -> Result<Vec<Vec<usize>>> {
-    let sorted: BTreeMap<&[u8], usize> = makers.iter().map(|(path, step)| (path.as_bytes(), *step)).collect();
+fn needs(steps: &[Step], makers: &Makers<'_>) -> Result<Vec<Vec<usize>>> {
     let mut all = Vec::with_capacity(steps.len());
     for (index, step) in steps.iter().enumerate() {
         let mut needs = Vec::new();
         // What a frozen step was made from does not matter any more.
-        for path in step.inputs().filter(|_| !step.frozen) {
-            let above = holder(makers, path).map(|(maker, _)| maker);
-            for maker in above.into_iter().chain(below(&sorted, path).copied()) {
-                if maker == index {
-                    return Err(Error::usage(format!(
-                        "step `{}` depends on itself: it needs `{path}` and makes it ({})",
-                        step.name, step.place
-                    ))
-                    .with_hint("take it out of `deps`, or write the output to another place"));
-                }
-                needs.push(maker);
+        if !step.frozen {
+            for path in step.inputs() {
+                add_needs(&mut needs, makers.of_path(path), index, step, path)?;
+            }
+            for pattern in &step.patterns {
+                add_needs(&mut needs, makers.of_pattern(pattern), index, step, pattern)?;
             }
         }
         needs.sort_unstable();
@@ -225,6 +178,24 @@ fn needs(steps: &[Step], makers: &HashMap<&ProjectPath, usize>) -> Result<Vec<Ve
         all.push(needs);
     }
     Ok(all)
+}
+
+fn add_needs(
+    needs: &mut Vec<usize>,
+    makers: Vec<usize>,
+    index: usize,
+    step: &Step,
+    input: &dyn std::fmt::Display,
+) -> Result<()> {
+    if makers.contains(&index) {
+        return Err(Error::usage(format!(
+            "step `{}` depends on itself: it needs `{input}` and makes it ({})",
+            step.name, step.place
+        ))
+        .with_hint("take it out of `deps`, or write the output to another place"));
+    }
+    needs.extend(makers);
+    Ok(())
 }
 
 /// Each step after those it needs, and else as the manifest has them.
@@ -307,6 +278,20 @@ mod tests {
     }
 
     #[test]
+    fn patterns_connect_steps() {
+        let (_dir, project) = project(
+            "[step.last]\ncmd='x'\ndeps=['in/*.csv', 'plots/**/*.png']\n[step.plot]\ncmd='x'\nouts=['plots/*/x.png']\n\
+             [step.one]\ncmd='x'\ndeps=['plots/a/x.png']\nouts=['in/one.csv']\n[step.dir]\ncmd='x'\nouts=['in/sub']\n\
+             [step.all]\ncmd='x'\ndeps=['plots']\n",
+        );
+
+        let graph = Graph::of(&project, &Lock::default()).unwrap();
+
+        let needs: Vec<Vec<String>> = graph.needs.iter().map(|needs| names(&graph, needs)).collect();
+        assert_eq!(needs, [vec!["plot", "one"], vec![], vec!["plot"], vec![], vec!["plot"]]);
+    }
+
+    #[test]
     fn a_circle_is_shown_as_a_path() {
         let text = "[step.z]\ncmd='x'\ndeps=['c']\nouts=['z']\n[step.a]\ncmd='x'\ndeps=['c']\nouts=['a']\n\
                     [step.b]\ncmd='x'\ndeps=['a']\nouts=['b']\n[step.c]\ncmd='x'\ndeps=['b']\nouts=['c']\n";
@@ -339,6 +324,18 @@ mod tests {
             ("[data]\nr='d'\n[step.a]\ncmd='x'\nouts=['d']", "is data that [data] names (mlx.toml, line 2)"),
             ("[data]\nr='d'\n[step.a]\ncmd='x'\nouts=['d/e']", "overlaps the data `d`"),
             ("[data]\nr='d/e'\n[step.a]\ncmd='x'\nouts=['d']", "overlaps the data `d/e`"),
+            (
+                "[data]\nr='d/e'\n[step.a]\ncmd='x'\nouts=['d/*']",
+                "the output `d/*` of step `a` overlaps the data `d/e`",
+            ),
+            ("[step.a]\ncmd='x'\ndeps=['d/*.csv']\nouts=['d/e.csv']", "it needs `d/*.csv` and makes it"),
+            ("[step.a]\ncmd='x'\nouts=['d/*', 'd/e']", "`d/*` of step `a` may match `d/e`, another output"),
+            ("[step.a]\ncmd='x'\nouts=['d', 'd/*']", "`d/*` of step `a` lies inside `d`, another output"),
+            (
+                "[step.a]\ncmd='x'\nouts=['d/*.a']\n[step.b]\ncmd='x'\nouts=['d/b*']",
+                "`d/b*` of step `b` may match `d/*.a`, an output of step `a`",
+            ),
+            ("[step.a]\ncmd='x'\nouts=['*.toml']", "can't make `mlx.toml`"),
         ];
         for (text, expected) in cases {
             assert!(error(text).contains(expected), "{}", error(text));

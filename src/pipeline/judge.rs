@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::cached::CachedStep;
 use super::key::{Inputs, frozen_key, step_key};
 use super::parts::Parts;
+use super::products;
 use crate::data::Workspace;
 use crate::digest::{Object, ObjectKind};
 use crate::event::Watch;
@@ -58,6 +59,8 @@ pub enum Decision {
 pub struct Known {
     /// In the order of the step's products.
     pub outs: Vec<LockedPath>,
+    /// Those that the store does not keep.
+    pub unstored: Vec<LockedPath>,
     /// The record, where it speaks of the same outputs.
     pub cached: Option<CachedStep>,
 }
@@ -88,39 +91,42 @@ impl Judge<'_> {
     /// A frozen step has no dependencies: whatever lies where its outputs belong is what it made.
     fn judge_frozen(&self, step: &Step, watch: Watch<'_>) -> Result<Verdict> {
         let locked = self.lock.steps.get(&step.name);
-        let locked = locked.filter(|locked| step.products().eq(locked.outs.iter().map(|out| &out.path)));
-        let mut outs = Vec::new();
-        for path in step.products() {
-            outs.extend(self.workspace.object(path, watch)?.map(|object| LockedPath { path: path.clone(), object }));
+        let locked = locked.filter(|locked| products::fit(step, &locked.outs, &locked.unstored));
+        let lying = products::lying(step, self.workspace.root())?;
+        let missing = products::missing(step, &lying).into_iter().next();
+        let (mut outs, mut unstored) = (Vec::new(), Vec::new());
+        for (path, stored) in lying {
+            let Some(object) = self.workspace.object(&path, watch)? else { continue };
+            let list = if stored { &mut outs } else { &mut unstored };
+            list.push(LockedPath { path, object });
         }
-        let missing = step.products().find(|path| !outs.iter().any(|out| out.path == **path));
         let verdict = |key, decision, reason: &str| {
             let inputs = Inputs::default();
             Verdict { key, inputs, decision, reason: reason.into() }
         };
         match (locked, missing) {
-            (Some(locked), None) if locked.outs == outs => {
+            (Some(locked), None) if locked.outs == outs && locked.unstored == unstored => {
                 let cached = CachedStep::find(self.workspace.store(), &locked.key)?;
                 let cached = cached.filter(|cached| cached.outs == outs);
                 let reason = "frozen: its outputs are taken as they are";
-                Ok(verdict(locked.key, Decision::UpToDate(Known { outs, cached }), reason))
+                Ok(verdict(locked.key, Decision::UpToDate(Known { outs, unstored, cached }), reason))
             }
             (_, None) => {
                 let reason = "frozen: its outputs are taken as they are, and mlx.lock has others";
-                Ok(verdict(frozen_key(&outs), Decision::Take, reason))
+                Ok(verdict(frozen_key(outs.iter().chain(&unstored)), Decision::Take, reason))
             }
-            (Some(locked), Some(path)) if self.has_all(&locked.outs)? => {
-                let known = Known { outs: locked.outs.clone(), cached: None };
-                let reason = format!("frozen, and its output `{path}` is missing");
+            (Some(locked), Some(what)) if locked.unstored.is_empty() && self.has_all(&locked.outs)? => {
+                let known = Known { outs: locked.outs.clone(), unstored: Vec::new(), cached: None };
+                let reason = format!("frozen, and of its outputs {what} is missing");
                 Ok(verdict(locked.key, Decision::Restore(known), &reason))
             }
-            (_, Some(path)) => Err(Error::usage(format!(
-                "step `{}` is frozen, and its output `{path}` is not there ({})",
+            (_, Some(what)) => Err(Error::usage(format!(
+                "step `{}` is frozen, and of its outputs {what} is not there ({})",
                 step.name, step.place
             ))
             .with_hint(match locked {
-                Some(_) => format!("fetch it with `mlx pull {path}`, or take `frozen` away to make it"),
-                None => "put it there, or take `frozen` away to make it".into(),
+                Some(_) => "fetch it with `mlx pull`, or take `frozen` away to make it",
+                None => "put it there, or take `frozen` away to make it",
             })),
         }
     }
@@ -136,7 +142,10 @@ impl Judge<'_> {
         let Some(known) = self.known(step, key)? else {
             return Ok((Decision::Run, self.why(index, step, inputs)));
         };
-        let changed = self.changed_output(&known.outs, watch)?;
+        let changed = match self.changed_output(known.outs.iter().chain(&known.unstored), watch)? {
+            None => self.new_output(step, &known)?,
+            changed => changed,
+        };
         let reason = match (self.lock.steps.get(&step.name).filter(|locked| locked.key == *key), changed) {
             (Some(_), None) => return Ok((Decision::UpToDate(known), String::new())),
             (Some(_), Some(changed)) => changed,
@@ -144,6 +153,9 @@ impl Judge<'_> {
                 known.cached.as_ref().map_or("made before".into(), |cached| format!("made in run {}", cached.run))
             }
         };
+        if let Some(lost) = self.changed_output(known.unstored.iter(), watch)? {
+            return Ok((Decision::Run, format!("{lost}, and the store does not keep it")));
+        }
         match self.has_all(&known.outs)? {
             true => Ok((Decision::Restore(known), reason)),
             false => Ok((Decision::Run, format!("{reason}, and the store has its outputs no more"))),
@@ -164,18 +176,24 @@ impl Judge<'_> {
     fn known(&self, step: &Step, key: &Digest) -> Result<Option<Known>> {
         let cached = CachedStep::find(self.workspace.store(), key)?;
         let locked = self.lock.steps.get(&step.name).filter(|locked| locked.key == *key);
-        let outs = locked.map(|locked| &locked.outs).or(cached.as_ref().map(|cached| &cached.outs));
-        // A key stands for the names of the outputs; a damaged lock might still not have them all.
-        let Some(outs) = outs.filter(|outs| step.products().eq(outs.iter().map(|out| &out.path))) else {
+        let of_lock = locked.map(|locked| (&locked.outs, &locked.unstored));
+        let outs = of_lock.or(cached.as_ref().map(|cached| (&cached.outs, &cached.unstored)));
+        // A key stands for the names of the outputs, but not for whether they may be missing and are kept in the store; and a
+        // damaged lock might not have them all.
+        let Some((outs, unstored)) = outs.filter(|(outs, unstored)| products::fit(step, outs, unstored)) else {
             return Ok(None);
         };
-        let outs = outs.clone();
-        let cached = cached.filter(|cached| cached.outs == outs);
-        Ok(Some(Known { outs, cached }))
+        let (outs, unstored) = (outs.clone(), unstored.clone());
+        let cached = cached.filter(|cached| cached.outs == outs && cached.unstored == unstored);
+        Ok(Some(Known { outs, unstored, cached }))
     }
 
     /// The first output that is not as it should be, in words.
-    fn changed_output(&self, outs: &[LockedPath], watch: Watch<'_>) -> Result<Option<String>> {
+    fn changed_output<'o>(
+        &self,
+        outs: impl Iterator<Item = &'o LockedPath>,
+        watch: Watch<'_>,
+    ) -> Result<Option<String>> {
         for LockedPath { path, object } in outs {
             match self.workspace.object(path, watch)? {
                 None => return Ok(Some(format!("its output `{path}` is missing"))),
@@ -184,6 +202,17 @@ impl Judge<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// The first output that lies there and should not, in words.
+    fn new_output(&self, step: &Step, known: &Known) -> Result<Option<String>> {
+        if !step.is_open() {
+            return Ok(None);
+        }
+        let is_known = |path: &ProjectPath| known.outs.iter().chain(&known.unstored).any(|out| out.path == *path);
+        let lying = products::lying(step, self.workspace.root())?;
+        let new = lying.into_iter().find(|(path, _)| !is_known(path));
+        Ok(new.map(|(path, _)| format!("`{path}` is new among its outputs")))
     }
 
     /// Why a step with an unknown key must run: what differs from the last time.
@@ -196,7 +225,7 @@ impl Judge<'_> {
             difference_of_deps(last, &inputs.deps),
             difference_of_parts(&last.parts, &inputs.parts),
             (last.environment != self.environment).then(|| "its environment changed".to_owned()),
-            (!step.products().eq(last.outs.iter().map(|out| &out.path))).then(|| "its outputs were renamed".to_owned()),
+            (!products::fit(step, &last.outs, &last.unstored)).then(|| "its outputs were renamed".to_owned()),
         ];
         let differences: Vec<String> = differences.into_iter().flatten().collect();
         if differences.is_empty() { "its variables changed".into() } else { differences.join("; ") }

@@ -1,6 +1,6 @@
 //! Step keys: the digest of everything that decides what a step makes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -40,6 +40,8 @@ struct Key<'a> {
     environment: Option<Digest>,
     outs: Vec<&'a ProjectPath>,
     metrics: Vec<&'a ProjectPath>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    out_patterns: BTreeSet<String>,
     variables: &'a BTreeMap<String, String>,
 }
 
@@ -62,6 +64,7 @@ pub fn step_key(step: &Step, params: &BTreeMap<String, Value>, inputs: &Inputs, 
         environment,
         outs: outs.iter().collect(),
         metrics: metrics.iter().collect(),
+        out_patterns: step.out_patterns.iter().map(|out| out.pattern.to_string()).collect(),
         variables: &step.variables,
     };
     Digest::of(serde_json::to_vec(&key).expect("every part of a key is plain data with text as names"))
@@ -69,13 +72,13 @@ pub fn step_key(step: &Step, params: &BTreeMap<String, Value>, inputs: &Inputs, 
 
 /// What stands in the place of the key of a frozen step whose outputs are not what the lock had: the digest of these
 /// outputs. No key of a step that ran is the same, so that the step runs once it is thawed.
-pub fn frozen_key(outs: &[LockedPath]) -> Digest {
+pub fn frozen_key<'a>(outs: impl Iterator<Item = &'a LockedPath>) -> Digest {
     #[derive(Serialize)]
     struct Frozen<'a> {
         mlx_frozen: u64,
         outs: BTreeMap<&'a ProjectPath, (ObjectKind, Digest)>,
     }
-    let outs = outs.iter().map(|out| (&out.path, (out.object.kind, out.object.digest))).collect();
+    let outs = outs.map(|out| (&out.path, (out.object.kind, out.object.digest))).collect();
     Digest::of(serde_json::to_vec(&Frozen { mlx_frozen: 1, outs }).expect("paths and digests are text"))
 }
 
@@ -131,6 +134,7 @@ mod tests {
             step_key(&step("cmd='x'\nouts=['n']"), &none, &inputs(&[]), None),
             step_key(&step("cmd='x'\nmetrics=['m']"), &none, &inputs(&[]), None),
             step_key(&step("cmd='x'\nouts=['m']\nvariables={A='1'}"), &none, &inputs(&[]), None),
+            step_key(&step("cmd='x'\nouts=['m', 'n/*']"), &none, &inputs(&[]), None),
             step_key(&step("cmd='x'\nouts=['m']\ndir='d'"), &none, &inputs(&[]), None),
             step_key(&step(base), &BTreeMap::from([("p".to_owned(), json!(1))]), &inputs(&[]), None),
             step_key(&step(base), &BTreeMap::from([("p".to_owned(), json!("1"))]), &inputs(&[]), None),

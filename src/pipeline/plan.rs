@@ -1,17 +1,18 @@
 //! The plan: what `mlx train` would do with each step and why, as data. `--dry-run` prints it, `--locked` judges by it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 
 use super::graph::Graph;
 use super::judge::{Decision, Judge, Verdict};
 use super::key::Inputs;
+use crate::data::Workspace;
 use crate::digest::Object;
 use crate::event::Watch;
 use crate::project::ProjectPath;
 use crate::project::lock::LockedPath;
-use crate::project::manifest::Part;
+use crate::project::manifest::{Part, Step};
 use crate::store::Store;
 use crate::store::tree::Tree;
 use crate::{Digest, Error, Result};
@@ -157,7 +158,7 @@ fn planned_inputs(
         let from_store = match graph.maker(path).filter(|_| waits) {
             Some((maker, output)) => match restored.get(&maker) {
                 Some(outs) => {
-                    let out = outs.iter().find(|out| out.path == *output);
+                    let out = outs.iter().find(|out| out.path == output);
                     let found = out.map(|out| inside(judge.workspace.store(), out, path)).transpose()?.flatten();
                     let Some(object) = found else { return Ok(None) };
                     Some(object)
@@ -165,7 +166,7 @@ fn planned_inputs(
                 None => None,
             },
             // A directory that a restored step puts something into is known when that has happened.
-            None if waits && is_around_output(graph, restored, path) => return Ok(None),
+            None if waits && is_around_output(restored, path) => return Ok(None),
             None => None,
         };
         let object = match from_store {
@@ -175,6 +176,12 @@ fn planned_inputs(
         let Some(object) = object else { return Ok(None) };
         deps.push(LockedPath { path: path.clone(), object });
     }
+    if waits && !step.patterns.is_empty() {
+        // What matches shows when it is there.
+        return Ok(None);
+    }
+    let Some(matched) = matched(judge.workspace, step, &deps, watch)? else { return Ok(None) };
+    deps.extend(matched);
     let mut files = Vec::new();
     for path in step.parts.iter().filter_map(Part::path) {
         // Parts are read in the working tree, so that what is restored must lie there first.
@@ -186,8 +193,34 @@ fn planned_inputs(
     Ok(Some(Inputs { deps, parts, files }))
 }
 
-fn is_around_output(graph: &Graph<'_>, restored: &HashMap<usize, Vec<LockedPath>>, path: &ProjectPath) -> bool {
-    restored.keys().any(|maker| graph.steps[*maker].products().any(|output| output.is_within(path)))
+fn is_around_output(restored: &HashMap<usize, Vec<LockedPath>>, path: &ProjectPath) -> bool {
+    restored.values().flatten().any(|out| out.path.is_within(path))
+}
+
+/// What the patterns of a step match besides these dependencies; `None` where one matches nothing.
+pub(super) fn matched(
+    workspace: &Workspace,
+    step: &Step,
+    deps: &[LockedPath],
+    watch: Watch<'_>,
+) -> Result<Option<Vec<LockedPath>>> {
+    let mut paths = BTreeSet::new();
+    for pattern in &step.patterns {
+        let found = pattern.expand(workspace.root())?;
+        if found.is_empty() {
+            return Ok(None);
+        }
+        paths.extend(found);
+    }
+    for dep in deps {
+        paths.remove(&dep.path);
+    }
+    let mut matched = Vec::with_capacity(paths.len());
+    for path in paths {
+        let Some(object) = workspace.object(&path, watch)? else { continue };
+        matched.push(LockedPath { path, object });
+    }
+    Ok(Some(matched))
 }
 
 /// The object at a path that is an output or lies inside it.

@@ -67,7 +67,7 @@ pub fn end(run: &mut Run, setup: &Setup<'_>, results: Results) -> Option<Error> 
             Performed::nothing(&setup.graph.steps[index], &setup.step_params[index], Outcome::Skipped, &reason)
         };
         let step = performed.remove(&index).unwrap_or_else(skipped);
-        let Performed { step, history, error } = step;
+        let Performed { step, history, error, .. } = step;
         run.metrics.extend(step.metrics.clone());
         run.history.extend(history);
         run.steps.push(step);

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::failure;
 use super::metrics::Measured;
+use super::products;
 use super::work::{Performed, StepFiles, Work};
 use crate::error::ErrorContext;
 use crate::executor::{End, Report};
@@ -35,11 +36,12 @@ impl Work<'_> {
             .and_then(|()| self.check_inputs(step, &performed.step.deps))
             .and_then(|()| self.collect(step, &performed.step.deps, files));
         match checked {
-            Ok((batch, outs, measured)) => {
+            Ok((batch, outs, unstored, measured)) => {
                 if report.has_log {
                     performed.step.log = Some(batch.put_file(log)?.0);
                 }
                 performed.step.outs = outs;
+                performed.unstored = unstored;
                 performed.step.metrics = measured.last;
                 performed.history = measured.history;
                 Ok(batch)
@@ -62,47 +64,50 @@ impl Work<'_> {
         step: &Step,
         deps: &[LockedPath],
         files: &StepFiles,
-    ) -> Result<(Batch, Vec<LockedPath>, Measured)> {
+    ) -> Result<(Batch, Vec<LockedPath>, Vec<LockedPath>, Measured)> {
         let mut measured = Measured::of_files(self.project, step, self.watch.events)?;
         measured.add_lines(&files.metrics, &step.name, self.watch.events)?;
         let batch = self.workspace.store().batch()?;
-        let outs = self.add_outputs(step, &batch)?;
+        let (outs, unstored) = self.add_outputs(step, &batch)?;
         self.keep_sources(deps, &batch)?;
-        Ok((batch, outs, measured))
+        Ok((batch, outs, unstored, measured))
     }
 
     /// Stores the outputs of a frozen step as they are, not durably yet.
-    pub(super) fn take_over(&self, step: &Step) -> Result<(Batch, Vec<LockedPath>)> {
+    pub(super) fn take_over(&self, step: &Step) -> Result<(Batch, Vec<LockedPath>, Vec<LockedPath>)> {
         let batch = self.workspace.store().batch()?;
-        let outs = self.add_outputs(step, &batch)?;
-        Ok((batch, outs))
+        let (outs, unstored) = self.add_outputs(step, &batch)?;
+        Ok((batch, outs, unstored))
     }
 
-    fn add_outputs(&self, step: &Step, batch: &Batch) -> Result<Vec<LockedPath>> {
-        let mut outs = Vec::new();
-        for path in step.products() {
+    /// What lies where the outputs belong: what the store keeps, which enters the batch, and the rest.
+    fn add_outputs(&self, step: &Step, batch: &Batch) -> Result<(Vec<LockedPath>, Vec<LockedPath>)> {
+        let (mut outs, mut unstored) = (Vec::new(), Vec::new());
+        for (path, stored) in products::lying(step, self.project.root())? {
             let cannot = || format!("cannot store the output `{path}` of step `{}`", step.name);
+            let object = match stored {
+                true => self.workspace.add(&path, batch, self.watch),
+                false => self.workspace.object(&path, self.watch),
+            };
             // Whatever can't have a version was made by the program.
-            let object = self.workspace.add(path, batch, self.watch).map_err(|error| match error.kind() {
+            let object = object.map_err(|error| match error.kind() {
                 Kind::Usage => Error::step(error),
                 _ => error,
             });
             let object = object.with_context(cannot)?;
             let object = object.ok_or_else(|| Error::step("it went away while it was read").context(cannot()))?;
-            outs.push(LockedPath { path: path.clone(), object });
+            let list = if stored { &mut outs } else { &mut unstored };
+            list.push(LockedPath { path, object });
         }
-        Ok(outs)
+        Ok((outs, unstored))
     }
 
     /// Every declared output is there, and a file or a directory.
     fn check_outputs(&self, step: &Step, report: &Report) -> Result<()> {
-        let mut missing = Vec::new();
-        for path in step.products() {
+        let lying = products::lying(step, self.project.root())?;
+        for (path, _) in &lying {
             let target = self.project.resolve(path)?;
-            let Ok(metadata) = target.symlink_metadata() else {
-                missing.push(format!("`{path}`"));
-                continue;
-            };
+            let Ok(metadata) = target.symlink_metadata() else { continue };
             if let Some(what) = other_kind(metadata.file_type()) {
                 return Err(Error::step(format!(
                     "the output `{path}` of step `{}` is {what}; an output is a regular file or a directory",
@@ -111,6 +116,7 @@ impl Work<'_> {
                 .with_hint("let the program write the content itself there"));
             }
         }
+        let missing = products::missing(step, &lying);
         if missing.is_empty() {
             return Ok(());
         }
@@ -138,6 +144,16 @@ impl Work<'_> {
             if self.workspace.object(path, self.watch)?.as_ref() != Some(object) {
                 return Err(Error::step(format!("step `{}` changed `{path}`, which is its input", step.name))
                     .with_hint("let it write to another path and name that in `outs`"));
+            }
+        }
+        for pattern in &step.patterns {
+            let found = pattern.expand(self.project.root())?;
+            if let Some(new) = found.iter().find(|path| !deps.iter().any(|dep| dep.path == **path)) {
+                return Err(Error::step(format!(
+                    "step `{}` made `{new}`, which matches `{pattern}`, its input",
+                    step.name
+                ))
+                .with_hint("let it write to another path and name that in `outs`"));
             }
         }
         Ok(())

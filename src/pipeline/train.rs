@@ -21,7 +21,7 @@ use crate::event::{Event, Watch};
 use crate::executor;
 use crate::fs::{FileLock, Holder, create_dir_all, quote};
 use crate::project::git::Git;
-use crate::project::{Project, gitignore};
+use crate::project::{Glob, Project, gitignore};
 use crate::run::{Outcome, Run, RunId, Runs, log_path};
 use crate::{Error, Kind, Result};
 
@@ -149,7 +149,17 @@ fn split(
 fn ignore_outputs(project: &Project, setup: &Setup<'_>, watch: Watch<'_>) -> Result<()> {
     let known: HashSet<_> = setup.lock.outputs().map(|output| &output.path).collect();
     let steps = setup.selected.iter().map(|index| &setup.graph.steps[*index]);
-    let new: Vec<_> = steps.flat_map(|step| step.products()).filter(|path| !known.contains(path)).collect();
+    let products = steps.clone().flat_map(|step| step.products().map(move |path| (step, path)));
+    let new: Vec<_> = products
+        .filter(|(step, path)| !step.unstored.contains(*path) && !known.contains(path))
+        .map(|(_, path)| path)
+        .collect();
+    let patterns = steps.flat_map(|step| &step.out_patterns).filter(|out| out.stored).map(|out| &out.pattern);
+    let is_new = |pattern: &&Glob| !known.iter().any(|path| pattern.matches(path));
+    let patterns: Vec<&Glob> = patterns.filter(is_new).collect();
+    if !patterns.is_empty() {
+        gitignore::ignore_patterns(project, patterns)?;
+    }
     if new.is_empty() {
         return Ok(());
     }

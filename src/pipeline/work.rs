@@ -17,6 +17,8 @@ use super::graph::Graph;
 use super::judge::{Decision, Judge, Known, Verdict};
 use super::key::Inputs;
 use super::metrics::Measured;
+use super::plan::matched;
+use super::products;
 use super::results::other_kind;
 use super::{params, unfinished};
 use crate::data::Workspace;
@@ -55,6 +57,8 @@ pub struct Work<'a> {
 /// What became of a step.
 pub struct Performed {
     pub step: RunStep,
+    /// Outputs whose content the store does not keep.
+    pub unstored: Vec<LockedPath>,
     pub history: Vec<MetricPoint>,
     pub error: Option<Error>,
 }
@@ -80,7 +84,7 @@ impl Performed {
             log: None,
             made_by: None,
         };
-        Self { step, history: Vec::new(), error: None }
+        Self { step, unstored: Vec::new(), history: Vec::new(), error: None }
     }
 
     /// Notes what the step is made from.
@@ -98,6 +102,7 @@ impl Performed {
     pub fn take_known(&mut self, outcome: Outcome, known: Known, project: &Project, step: &Step, watch: Watch<'_>) {
         self.step.outcome = outcome;
         self.step.outs = known.outs;
+        self.unstored = known.unstored;
         match known.cached {
             Some(cached) => {
                 self.step.made_by = Some(cached.run);
@@ -132,7 +137,7 @@ impl Work<'_> {
         let Verdict { key, inputs, decision, mut reason } = self.judge.judge(index, step, inputs, self.watch)?;
         performed.step.key = Some(key);
         performed.take_inputs(inputs.clone());
-        let locked = |outs: Vec<LockedPath>| LockedStep {
+        let locked = |performed: &Performed| LockedStep {
             key,
             cmd: step.cmd.clone(),
             dir: step.dir.clone(),
@@ -143,7 +148,8 @@ impl Work<'_> {
                 .collect(),
             deps: inputs.deps.clone(),
             parts: inputs.parts.clone(),
-            outs,
+            outs: performed.step.outs.clone(),
+            unstored: performed.unstored.clone(),
         };
         match decision {
             Decision::UpToDate(known) => {
@@ -155,7 +161,7 @@ impl Work<'_> {
                 Ok(()) => {
                     performed.step.reason = reason;
                     performed.take_known(Outcome::Restored, known, self.project, step, self.watch);
-                    let locked = locked(performed.step.outs.clone());
+                    let locked = locked(performed);
                     return self.commit(Commit { step: step.name.clone(), locked, made: None });
                 }
                 // What the store can't give back whole is made again.
@@ -165,10 +171,11 @@ impl Work<'_> {
                 Err(error) => return Err(error),
             },
             Decision::Take => {
-                let (batch, outs) = self.take_over(step)?;
+                let (batch, outs, unstored) = self.take_over(step)?;
                 performed.step.reason = reason;
-                performed.take_known(Outcome::UpToDate, Known { outs, cached: None }, self.project, step, self.watch);
-                let locked = locked(performed.step.outs.clone());
+                let known = Known { outs, unstored, cached: None };
+                performed.take_known(Outcome::UpToDate, known, self.project, step, self.watch);
+                let locked = locked(performed);
                 let made = Some(Made { batch, cached: None });
                 return self.commit(Commit { step: step.name.clone(), locked, made });
             }
@@ -177,7 +184,7 @@ impl Work<'_> {
         performed.step.reason = reason;
         let made = self.run_program(index, performed)?;
         performed.step.outcome = Outcome::Ran;
-        let locked = locked(performed.step.outs.clone());
+        let locked = locked(performed);
         self.commit(Commit { step: step.name.clone(), locked, made: Some(made) })
     }
 
@@ -205,7 +212,13 @@ impl Work<'_> {
             };
             Ok(LockedPath { path: path.clone(), object: object.ok_or_else(missing)? })
         };
-        let deps = step.deps.iter().map(content).collect::<Result<_>>()?;
+        let mut deps = step.deps.iter().map(content).collect::<Result<Vec<_>>>()?;
+        deps.extend(matched(self.workspace, step, &deps, self.watch)?.ok_or_else(|| {
+            let patterns: Vec<String> = step.patterns.iter().map(|pattern| format!("`{pattern}`")).collect();
+            let message = format!("step `{}` needs what matches {}", step.name, patterns.join(" and "));
+            Error::step(format!("{message}, and nothing does ({})", step.place))
+                .with_hint("correct `deps`, or make the program before write it")
+        })?);
         let files = step.parts.iter().filter_map(Part::path).map(content).collect::<Result<Vec<_>>>()?;
         let parts = self.judge.parts.of(step, &self.judge.params[index], &files, self.workspace, self.watch)?;
         Ok(Inputs { deps, parts, files })
@@ -213,6 +226,13 @@ impl Work<'_> {
 
     /// Brings known outputs back from the store.
     fn restore(&self, step: &Step, known: &Known) -> Result<()> {
+        if step.is_open() {
+            let is_known = |path: &ProjectPath| known.outs.iter().chain(&known.unstored).any(|out| out.path == *path);
+            for (path, _) in products::lying(step, self.project.root())?.iter().filter(|(path, _)| !is_known(path)) {
+                let target = self.project.resolve(path)?;
+                self.clear_output(step, path, &target).map_err(|error| not_replaced(error, step, path))?;
+            }
+        }
         for LockedPath { path, object } in &known.outs {
             let target = self.project.resolve(path)?;
             target.parent().map_or(Ok(()), crate::fs::create_dir_all)?;
@@ -221,6 +241,14 @@ impl Work<'_> {
                 .map_err(|error| not_replaced(error, step, path))?;
         }
         Ok(())
+    }
+
+    /// Whether this is what the step made when it ran last, and the store was not to keep it.
+    fn is_as_recorded(&self, step: &Step, path: &ProjectPath) -> Result<bool> {
+        let locked = self.judge.lock.steps.get(&step.name);
+        let recorded = locked.and_then(|locked| locked.unstored.iter().find(|out| out.path == *path));
+        let Some(recorded) = recorded else { return Ok(false) };
+        Ok(self.workspace.object(path, self.watch)?.as_ref() == Some(&recorded.object))
     }
 
     fn may_replace(&self, step: &Step) -> bool {
@@ -255,6 +283,7 @@ impl Work<'_> {
             finished: Timestamp::now(),
             seconds,
             outs: performed.step.outs.clone(),
+            unstored: performed.unstored.clone(),
             metrics: performed.step.metrics.clone(),
             history: performed.history.clone(),
         });
@@ -279,13 +308,23 @@ impl Work<'_> {
             self.clear_output(step, path, &target).map_err(|error| not_replaced(error, step, path))?;
             target.parent().map_or(Ok(()), crate::fs::create_dir_all)?;
         }
+        for pattern in step.out_patterns.iter().map(|out| &out.pattern) {
+            for path in pattern.expand(self.project.root())? {
+                let target = self.project.resolve(&path)?;
+                self.clear_output(step, &path, &target).map_err(|error| not_replaced(error, step, &path))?;
+            }
+            pattern.base().map_or(Ok(()), |base| crate::fs::create_dir_all(&base.below(self.project.root())))?;
+        }
         Ok(())
     }
 
     fn clear_output(&self, step: &Step, path: &ProjectPath, target: &Path) -> Result<()> {
         let Ok(metadata) = target.symlink_metadata() else { return Ok(()) };
         match other_kind(metadata.file_type()) {
-            None => self.workspace.remove(path, self.may_replace(step), self.watch).map(drop),
+            None => {
+                let may_replace = self.may_replace(step) || self.is_as_recorded(step, path)?;
+                self.workspace.remove(path, may_replace, self.watch).map(drop)
+            }
             Some(_) if self.may_replace(step) => {
                 fs::remove_file(target).with_context(|| format!("cannot delete `{}`", quote(target)))?;
                 Ok(())

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::{Project, ProjectPath};
+use super::{Glob, Project, ProjectPath};
 use crate::Result;
 use crate::fs::{self, FileLock};
 
@@ -13,6 +13,12 @@ const FILE: &str = ".gitignore";
 pub fn ignore<'a>(project: &Project, paths: impl IntoIterator<Item = &'a ProjectPath>) -> Result<bool> {
     let _alone = alone(project)?;
     add_lines(project.root(), &project.scratch(), paths.into_iter().map(pattern))
+}
+
+/// Makes Git ignore what these patterns match. Returns whether the file changed.
+pub fn ignore_patterns<'a>(project: &Project, patterns: impl IntoIterator<Item = &'a Glob>) -> Result<bool> {
+    let _alone = alone(project)?;
+    add_lines(project.root(), &project.scratch(), patterns.into_iter().map(Glob::to_gitignore))
 }
 
 /// Takes the lines of these paths away again. Returns whether the file changed.

@@ -13,7 +13,8 @@ use crate::digest::{Object, ObjectKind};
 use crate::{Digest, Error, Result};
 
 /// The newest version of the format that this program knows. It writes the oldest that can say what there is to say:
-/// version 2 where data has an origin, version 3 where a step has a directory of its own, or depends on parts.
+/// version 2 where data has an origin, version 3 where a step has a directory of its own, depends on parts or makes what the
+/// store does not keep.
 pub const VERSION: u64 = 3;
 
 const HEADER: &str = "# Written by mlx and kept in Git: the data and outputs that belong to this commit.\n";
@@ -100,6 +101,9 @@ pub struct LockedStep {
     pub parts: Vec<LockedPart>,
     #[serde(default)]
     pub outs: Vec<LockedPath>,
+    /// Outputs whose content the store does not keep.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unstored: Vec<LockedPath>,
 }
 
 /// A dependency or an output and its content.
@@ -220,6 +224,7 @@ impl LockedStep {
             text.push_str("]\n");
         }
         write_paths("outs", &self.outs, text);
+        write_paths("unstored", &self.unstored, text);
         if !self.params.is_empty() {
             let _ = writeln!(text, "\n[step.{}.params]", quoted(name));
             for (name, value) in &self.params {
@@ -253,7 +258,8 @@ pub(super) fn path_version(origin: Option<&Origin>) -> u64 {
 
 /// The version that the block of a step needs.
 pub(super) fn step_version(step: &LockedStep) -> u64 {
-    if step.dir.is_some() || !step.parts.is_empty() { 3 } else { 1 }
+    let is_newer = step.dir.is_some() || !step.parts.is_empty() || !step.unstored.is_empty();
+    if is_newer { 3 } else { 1 }
 }
 
 /// The block of a tracked path, and the empty line before it.
@@ -337,7 +343,8 @@ mod tests {
             params: BTreeMap::from([(text.to_owned(), JsonText(serde_json::json!({ "a": [null, 1.5, text] })))]),
             deps: vec![LockedPath { path: path.clone(), object: object(b"dep") }],
             parts: vec![LockedPart { what: text.to_owned(), digest: Digest::of(text) }],
-            outs: vec![LockedPath { path, object: object(b"out") }],
+            outs: vec![LockedPath { path: path.clone(), object: object(b"out") }],
+            unstored: vec![LockedPath { path, object: object(b"unstored") }],
         };
         lock.steps.insert("train".into(), step);
         lock
@@ -364,7 +371,7 @@ mod tests {
         let newest = sample(b"data/x", "x");
         let mut with = newest.clone();
         let step = with.steps.get_mut("train").unwrap();
-        (step.dir, step.parts) = (None, Vec::new());
+        (step.dir, step.parts, step.unstored) = (None, Vec::new(), Vec::new());
         let without = Lock { origins: BTreeMap::new(), ..with.clone() };
 
         assert!(newest.to_text().contains("\nversion = 3\n"));

@@ -184,6 +184,7 @@ mod tests {
             deps: Vec::new(),
             parts: Vec::new(),
             outs: Vec::new(),
+            unstored: Vec::new(),
         }
     }
 

@@ -6,6 +6,7 @@ pub mod condition;
 pub mod edit;
 pub mod git;
 pub mod gitignore;
+pub mod glob;
 pub mod hooks;
 pub mod init;
 pub mod lock;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+pub use glob::Glob;
 pub use lock::Lock;
 pub use manifest::Manifest;
 pub use outgoing::Outgoing;

@@ -90,9 +90,7 @@ impl Sources<'_> {
         let lock = self.project.read_lock()?;
         let entries = lock.entries().map(|(path, object)| LockedPath { path: path.clone(), object: object.clone() });
         self.look(entries, &model.path)?.ok_or_else(|| {
-            let step = self.project.manifest.steps.iter().find(|step| {
-                step.products().any(|product| model.path.is_within(product) || product.is_within(&model.path))
-            });
+            let step = self.project.manifest.steps.iter().find(|step| step.touches(&model.path));
             let hint = match step {
                 Some(step) => format!("step `{}` makes it: run `mlx train {}`", step.name, step.name),
                 None => format!("no step makes it; track it with `mlx add {}`, or correct its path", model.path),

@@ -27,6 +27,7 @@ mod manifest;
 mod merging;
 mod models;
 mod parts;
+mod patterns;
 mod proxy;
 mod push;
 mod remote;

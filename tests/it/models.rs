@@ -63,6 +63,7 @@ fn train(project: &Project, id: &str, model: &str, metrics: &[(&str, f64)]) {
         deps: step.deps.clone(),
         parts: Vec::new(),
         outs: step.outs.clone(),
+        unstored: Vec::new(),
     };
     let lock = Lock { steps: [("train".to_owned(), locked_step)].into(), ..Lock::default() };
     let run = Run {

@@ -109,7 +109,7 @@ fn a_frozen_step_needs_its_outputs_and_nothing_else() {
     project
         .mlx(&["train"])
         .exits_with(2)
-        .says("step `a` is frozen, and its output `a.bin` is not there (mlx.toml, line 1)")
+        .says("step `a` is frozen, and of its outputs `a.bin` is not there (mlx.toml, line 1)")
         .says("put it there, or take `frozen` away to make it");
 
     project.set("a.bin", "1");

@@ -1,11 +1,12 @@
 //! `[step.NAME]` as it is written: before templates are filled, and before `foreach` and `matrix` make many steps of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::dependency::{DeclaredDependency, Dependency};
 use super::fan::{Fan, Member};
-use super::text::{Scope, Text};
+use super::output::{DeclaredOutput, OutputPattern};
+use super::text::{Place, Scope, Text};
 use super::{Resources, Step};
 use crate::project::ProjectPath;
 use crate::project::params::Params;
@@ -22,8 +23,8 @@ pub struct DeclaredStep {
     dir: Option<Text>,
     deps: Vec<DeclaredDependency>,
     params: Vec<Text>,
-    outs: Vec<Text>,
-    metrics: Vec<Text>,
+    outs: Vec<DeclaredOutput>,
+    metrics: Vec<DeclaredOutput>,
     variables: Vec<(String, Text)>,
     timeout: Option<Duration>,
     resources: Resources,
@@ -43,8 +44,9 @@ impl DeclaredStep {
         if cmd.trim().is_empty() {
             return Err(Error::usage(format!("`cmd` in step `{name}`: the command is empty ({cmd_place})")));
         }
-        let mut texts = |key| table.take(key).map_or(Ok(Vec::new()), |item| Text::all(item, key));
-        let (outs, metrics, params) = (texts("outs")?, texts("metrics")?, texts("params")?);
+        let mut outputs = |key| table.take(key).map_or(Ok(Vec::new()), |item| DeclaredOutput::all(item, key, &name));
+        let (outs, metrics) = (outputs("outs")?, outputs("metrics")?);
+        let params = table.take("params").map_or(Ok(Vec::new()), |item| Text::all(item, "params"))?;
         let deps = table.take("deps").map_or(Ok(Vec::new()), |item| DeclaredDependency::all(item, &name))?;
         let mut text = |key| table.take(key).map(|item| Text::of(item, key)).transpose();
         let (description, dir) = (text("description")?, text("dir")?);
@@ -81,16 +83,14 @@ impl DeclaredStep {
             place,
         };
         // What is wrong whatever the parameters are is said whoever reads the manifest.
-        declared.paths().filter(|text| !text.is_template()).try_for_each(|text| {
-            let checked = ProjectPath::from_text(&text.text);
-            checked.map(drop).map_err(|error| text.error(&declared.name, error))
-        })?;
+        declared.paths().try_for_each(|text| text.check_place(&declared.name))?;
         Ok(declared)
     }
 
     fn paths(&self) -> impl Iterator<Item = &Text> {
         let deps = self.deps.iter().filter_map(DeclaredDependency::path);
-        self.dir.iter().chain(deps).chain(&self.outs).chain(&self.metrics)
+        let outputs = self.outs.iter().chain(&self.metrics).map(|output| &output.path);
+        self.dir.iter().chain(deps).chain(outputs)
     }
 
     /// Whether parameters have a say in which steps there are and what they say.
@@ -116,13 +116,36 @@ impl DeclaredStep {
 
     fn fill(&self, scope: &Scope<'_>) -> Result<Step> {
         let text = |text: &Option<Text>| text.as_ref().map(|text| text.fill(scope)).transpose();
-        let paths = |texts: &[Text]| texts.iter().map(|text| text.fill_path(scope)).collect::<Result<Vec<_>>>();
-        let (mut deps, mut parts) = (Vec::new(), Vec::new());
+        let (mut deps, mut patterns, mut parts) = (Vec::new(), Vec::new(), Vec::new());
         for dependency in &self.deps {
             match dependency.fill(scope)? {
                 Dependency::Path(path) => deps.push(path),
+                Dependency::Pattern(pattern) => patterns.push(pattern),
                 Dependency::Part(part) => parts.push(part),
             }
+        }
+        let (mut outs, mut out_patterns, mut metrics) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut optional, mut unstored) = (BTreeSet::new(), BTreeSet::new());
+        let mut note = |path: &ProjectPath, output: &DeclaredOutput| {
+            output.optional.then(|| optional.insert(path.clone()));
+            (!output.stored).then(|| unstored.insert(path.clone()));
+        };
+        for output in &self.outs {
+            match output.path.fill_place(scope)? {
+                Place::Path(path) => {
+                    note(&path, output);
+                    outs.push(path);
+                }
+                Place::Pattern(pattern) => {
+                    let &DeclaredOutput { optional, stored, .. } = output;
+                    out_patterns.push(OutputPattern { pattern, optional, stored });
+                }
+            }
+        }
+        for output in &self.metrics {
+            let path = output.path.fill_path(scope)?;
+            note(&path, output);
+            metrics.push(path);
         }
         let variable = |(name, text): &(String, Text)| Ok((name.clone(), text.fill(scope)?));
         Ok(Step {
@@ -133,10 +156,14 @@ impl DeclaredStep {
             cmd: self.cmd.clone(),
             dir: self.dir.as_ref().map(|dir| dir.fill_path(scope)).transpose()?,
             deps,
+            patterns,
             parts,
             params: self.params.iter().map(|name| name.fill(scope)).collect::<Result<_>>()?,
-            outs: paths(&self.outs)?,
-            metrics: paths(&self.metrics)?,
+            outs,
+            metrics,
+            out_patterns,
+            optional,
+            unstored,
             variables: self.variables.iter().map(variable).collect::<Result<BTreeMap<_, _>>>()?,
             timeout: self.timeout,
             resources: self.resources.clone(),

@@ -1,10 +1,10 @@
 //! What stands under `deps`: paths, and tables that say which part of a file or what else it is.
 
 use super::part::Part;
-use super::text::{Scope, Text};
+use super::text::{Place, Scope, Text};
 use crate::Result;
-use crate::project::ProjectPath;
 use crate::project::reader::Item;
+use crate::project::{Glob, ProjectPath};
 
 /// A dependency as it is written.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,7 @@ pub enum DeclaredDependency {
 /// A dependency, its templates filled.
 pub enum Dependency {
     Path(ProjectPath),
+    Pattern(Glob),
     Part(Part),
 }
 
@@ -84,7 +85,12 @@ impl DeclaredDependency {
 
     pub(super) fn fill(&self, scope: &Scope<'_>) -> Result<Dependency> {
         Ok(Dependency::Part(match self {
-            Self::Path(path) => return path.fill_path(scope).map(Dependency::Path),
+            Self::Path(path) => {
+                return Ok(match path.fill_place(scope)? {
+                    Place::Path(path) => Dependency::Path(path),
+                    Place::Pattern(pattern) => Dependency::Pattern(pattern),
+                });
+            }
             Self::Columns { path, columns } => Part::Columns {
                 path: path.fill_path(scope)?,
                 columns: columns.iter().map(|column| column.fill(scope)).collect::<Result<_>>()?,

@@ -1,12 +1,12 @@
 //! A step of the pipeline.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Part, Resources};
-use crate::project::ProjectPath;
+use super::{OutputPattern, Part, Resources};
+use crate::project::{Glob, ProjectPath};
 
 /// One step of the pipeline, its templates filled.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,14 +24,22 @@ pub struct Step {
     pub dir: Option<ProjectPath>,
     /// Files and directories that it reads whole.
     pub deps: Vec<ProjectPath>,
+    /// Patterns of files that it reads.
+    pub patterns: Vec<Glob>,
     /// Parts of files, and what lies outside of the project.
     pub parts: Vec<Part>,
     /// Names of parameters, or of groups of them: `train` stands for all of `train.*`.
     pub params: Vec<String>,
-    /// Files and directories the step makes; kept in the store.
+    /// Files and directories the step makes.
     pub outs: Vec<ProjectPath>,
     /// Outputs that hold metrics.
     pub metrics: Vec<ProjectPath>,
+    /// Patterns of files the step makes.
+    pub out_patterns: Vec<OutputPattern>,
+    /// Those of `outs` and `metrics` that it may end well without.
+    pub optional: BTreeSet<ProjectPath>,
+    /// Those of `outs` and `metrics` whose content the store does not keep.
+    pub unstored: BTreeSet<ProjectPath>,
     /// Variables the program gets besides its own environment.
     pub variables: BTreeMap<String, String>,
     pub timeout: Option<Duration>,
@@ -50,8 +58,19 @@ impl Step {
         self.deps.iter().chain(self.parts.iter().filter_map(Part::path))
     }
 
-    /// All files and directories the step makes: outputs, then metrics.
+    /// All files and directories the step makes by name: outputs, then metrics. What its patterns match comes after them.
     pub fn products(&self) -> impl Iterator<Item = &ProjectPath> {
         self.outs.iter().chain(&self.metrics)
+    }
+
+    /// Whether the step makes this path, something below it or the directory around it.
+    pub fn touches(&self, path: &ProjectPath) -> bool {
+        self.products().any(|product| path.is_within(product) || product.is_within(path))
+            || self.out_patterns.iter().any(|out| out.pattern.matches(path) || out.pattern.reaches_into(path))
+    }
+
+    /// Whether the manifest alone does not say which outputs there will be.
+    pub fn is_open(&self) -> bool {
+        !self.out_patterns.is_empty() || !self.optional.is_empty()
     }
 }

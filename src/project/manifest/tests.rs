@@ -62,6 +62,14 @@ fn the_schema_and_the_page_name_the_keys_that_the_reader_knows() {
             "step.a = { cmd = 'x', deps = [{ path = 'x', zzzz = 1 }] }",
         ),
         (
+            "/properties/step/additionalProperties/properties/outs/items/anyOf/1",
+            "step.a = { cmd = 'x', outs = [{ path = 'x', zzzz = 1 }] }",
+        ),
+        (
+            "/properties/step/additionalProperties/properties/metrics/items/anyOf/1",
+            "step.a = { cmd = 'x', metrics = [{ path = 'x', zzzz = 1 }] }",
+        ),
+        (
             "/properties/step/additionalProperties/properties/resources",
             "step.a = { cmd = 'x', resources = { zzzz = 1 } }",
         ),

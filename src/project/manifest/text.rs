@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::Member;
-use crate::project::ProjectPath;
 use crate::project::params::Params;
 use crate::project::reader::Item;
 use crate::project::template::{self, Fault};
+use crate::project::{Glob, ProjectPath};
 use crate::{Error, Result};
 
 /// A text with its key and its place.
@@ -17,6 +17,13 @@ pub struct Text {
     pub key: &'static str,
     /// `mlx.toml, line 14`.
     pub place: String,
+}
+
+/// A path, or a pattern of paths.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Place {
+    Path(ProjectPath),
+    Pattern(Glob),
 }
 
 /// What the templates of one step can name: its own values, then the parameters.
@@ -72,9 +79,31 @@ impl Text {
         })
     }
 
+    /// The text with the values in it, as a path or a pattern.
+    pub fn fill_place(&self, scope: &Scope<'_>) -> Result<Place> {
+        self.place(&self.fill(scope)?, scope.step)
+    }
+
     /// The text with the values in it, as a path.
     pub fn fill_path(&self, scope: &Scope<'_>) -> Result<ProjectPath> {
-        let filled = self.fill(scope)?;
-        ProjectPath::from_text(&filled).map_err(|error| self.error(scope.step, error))
+        match self.fill_place(scope)? {
+            Place::Path(path) => Ok(path),
+            Place::Pattern(pattern) => Err(self
+                .error(scope.step, format!("`{pattern}` is a pattern, and one path is needed"))
+                .with_hint("where a name has such a sign, put it in brackets: `[*]`")),
+        }
+    }
+
+    /// Refuses what is no path whatever the parameters are.
+    pub fn check_place(&self, step: &str) -> Result<()> {
+        if self.is_template() { Ok(()) } else { self.place(&self.text, step).map(drop) }
+    }
+
+    fn place(&self, filled: &str, step: &str) -> Result<Place> {
+        if !Glob::is_pattern(filled) {
+            return ProjectPath::from_text(filled).map(Place::Path).map_err(|error| self.error(step, error));
+        }
+        let pattern = Glob::parse(filled).map_err(|error| self.error(step, error))?;
+        Ok(pattern.literal().map_or(Place::Pattern(pattern), Place::Path))
     }
 }
