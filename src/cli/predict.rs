@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Context, Render, Table, Text, released};
 use crate::fs::quote;
-use crate::predictor::{Datatype, InferRequest, InferResponse, NamedTensor, Signature, rows};
+use crate::predictor::{Datatype, Form, InferRequest, InferResponse, NamedTensor, Signature, rows};
 use crate::serve::client::Client;
 use crate::serve::{Answer, Origin, Wanted};
 use crate::{Error, Result};
@@ -75,8 +75,7 @@ impl Predict {
             let origin = Origin::new(&release, self.model.as_deref());
             let request = request(&release.signature)?;
             let response = release.predictor.infer(&request)?;
-            let answer = Answer::new(&origin, request.id.as_deref(), &response);
-            serde_json::to_vec(&answer).context("cannot write the answer")?
+            Answer::new(&origin, request.id.as_deref(), &response, &Form::default()).write()?.bytes
         };
         let prediction = Prediction::read(&body)?;
         cx.out.show(&prediction)?;

@@ -1,6 +1,7 @@
 //! `mlx serve`: a model answers over HTTP.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
 
 use clap::Args;
 
@@ -10,18 +11,19 @@ use crate::serve::{self, Options, Wanted};
 
 /// Answer inference requests over HTTP
 ///
-/// Serves a bundle, the live release of a target, or a directory that a bundle was unpacked into, in the Open Inference
-/// Protocol v2. The server is ready once the model gave the answers that were recorded when it was packaged; Ctrl-C or
-/// SIGTERM end it after the requests that have begun.
+/// Serves bundles, live releases of targets and directories that bundles were unpacked into, in the Open Inference Protocol
+/// v2. Of a model in several versions the newest answers where a request names none. The server is ready once each model
+/// gave the answers that were recorded when it was packaged; Ctrl-C or SIGTERM end it after the requests that have begun.
 #[derive(Args)]
 #[command(after_help = "Examples:
   mlx serve churn-3.tar
   mlx serve production --port 9000
+  mlx serve churn-3.tar churn-4.tar fraud-1.tar
   curl http://127.0.0.1:8080/v2/models/churn")]
 pub struct Serve {
-    /// Bundle, directory or target of the manifest
-    #[arg(value_name = "BUNDLE|DIR|TARGET")]
-    what: String,
+    /// Bundles, directories or targets of the manifest
+    #[arg(value_name = "BUNDLE|DIR|TARGET", required = true)]
+    what: Vec<String>,
     /// Address to listen on; 0.0.0.0 lets other machines in
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     host: String,
@@ -37,6 +39,9 @@ pub struct Serve {
     /// Threads that work on one request [default: by processors and size of the model]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
+    /// Longest time a request may wait and be worked on, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "60")]
+    timeout: NonZeroU32,
     /// Largest request body, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 64)]
     max_body: u16,
@@ -44,11 +49,15 @@ pub struct Serve {
 
 impl Serve {
     pub fn run(self, cx: &mut Context) -> Result<()> {
-        let Self { what, host, port, model_name, workers, threads, max_body } = self;
+        let Self { what, host, port, model_name, workers, threads, timeout, max_body } = self;
         cx.catch_signals()?;
-        let release = released::open(cx, &what, Wanted { workers, threads })?;
-        cx.interrupt.check()?;
-        let options = Options { host, port, model_name, max_body_bytes: usize::from(max_body) << 20 };
-        serve::run(&options, release, &cx.interrupt, &cx.events)
+        let mut releases = Vec::new();
+        for what in what {
+            releases.push(released::open(cx, &what, Wanted { workers, threads })?);
+            cx.interrupt.check()?;
+        }
+        let timeout = Duration::from_secs(timeout.get().into());
+        let options = Options { host, port, model_name, max_body_bytes: usize::from(max_body) << 20, timeout };
+        serve::run(&options, releases, &cx.interrupt, &cx.events)
     }
 }

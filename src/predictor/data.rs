@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use half::f16;
+use serde::ser::Error;
 use serde::{Serialize, Serializer};
 
 use super::Datatype;
@@ -21,29 +23,10 @@ pub enum Elements {
     Int16(Vec<i16>),
     Int32(Vec<i32>),
     Int64(Vec<i64>),
+    Fp16(Vec<f16>),
     Fp32(Vec<f32>),
     Fp64(Vec<f64>),
-    Bytes(Vec<String>),
-}
-
-/// Calls `$body` with the list of elements, whatever their type.
-macro_rules! each {
-    ($elements:expr, $list:ident => $body:expr) => {
-        match $elements {
-            Elements::Bool($list) => $body,
-            Elements::Uint8($list) => $body,
-            Elements::Uint16($list) => $body,
-            Elements::Uint32($list) => $body,
-            Elements::Uint64($list) => $body,
-            Elements::Int8($list) => $body,
-            Elements::Int16($list) => $body,
-            Elements::Int32($list) => $body,
-            Elements::Int64($list) => $body,
-            Elements::Fp32($list) => $body,
-            Elements::Fp64($list) => $body,
-            Elements::Bytes($list) => $body,
-        }
-    };
+    Bytes(Vec<Vec<u8>>),
 }
 
 impl Elements {
@@ -59,6 +42,7 @@ impl Elements {
             Datatype::Int16 => Self::Int16(Vec::with_capacity(capacity)),
             Datatype::Int32 => Self::Int32(Vec::with_capacity(capacity)),
             Datatype::Int64 => Self::Int64(Vec::with_capacity(capacity)),
+            Datatype::Fp16 => Self::Fp16(Vec::with_capacity(capacity)),
             Datatype::Fp32 => Self::Fp32(Vec::with_capacity(capacity)),
             Datatype::Fp64 => Self::Fp64(Vec::with_capacity(capacity)),
             Datatype::Bytes => Self::Bytes(Vec::with_capacity(capacity)),
@@ -76,6 +60,7 @@ impl Elements {
             Self::Int16(_) => Datatype::Int16,
             Self::Int32(_) => Datatype::Int32,
             Self::Int64(_) => Datatype::Int64,
+            Self::Fp16(_) => Datatype::Fp16,
             Self::Fp32(_) => Datatype::Fp32,
             Self::Fp64(_) => Datatype::Fp64,
             Self::Bytes(_) => Datatype::Bytes,
@@ -83,7 +68,21 @@ impl Elements {
     }
 
     pub fn len(&self) -> usize {
-        each!(self, list => list.len())
+        match self {
+            Self::Bool(list) => list.len(),
+            Self::Uint8(list) => list.len(),
+            Self::Uint16(list) => list.len(),
+            Self::Uint32(list) => list.len(),
+            Self::Uint64(list) => list.len(),
+            Self::Int8(list) => list.len(),
+            Self::Int16(list) => list.len(),
+            Self::Int32(list) => list.len(),
+            Self::Int64(list) => list.len(),
+            Self::Fp16(list) => list.len(),
+            Self::Fp32(list) => list.len(),
+            Self::Fp64(list) => list.len(),
+            Self::Bytes(list) => list.len(),
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -92,7 +91,70 @@ impl Elements {
 
     /// The element as text for people; `None` past the end.
     pub fn text(&self, index: usize) -> Option<String> {
-        each!(self, list => list.get(index).map(ToString::to_string))
+        match self {
+            Self::Bytes(list) => list.get(index).map(|bytes| String::from_utf8_lossy(bytes).into_owned()),
+            Self::Bool(list) => list.get(index).map(ToString::to_string),
+            Self::Uint8(list) => list.get(index).map(ToString::to_string),
+            Self::Uint16(list) => list.get(index).map(ToString::to_string),
+            Self::Uint32(list) => list.get(index).map(ToString::to_string),
+            Self::Uint64(list) => list.get(index).map(ToString::to_string),
+            Self::Int8(list) => list.get(index).map(ToString::to_string),
+            Self::Int16(list) => list.get(index).map(ToString::to_string),
+            Self::Int32(list) => list.get(index).map(ToString::to_string),
+            Self::Int64(list) => list.get(index).map(ToString::to_string),
+            Self::Fp16(list) => list.get(index).map(ToString::to_string),
+            Self::Fp32(list) => list.get(index).map(ToString::to_string),
+            Self::Fp64(list) => list.get(index).map(ToString::to_string),
+        }
+    }
+
+    /// Whether JSON can carry the elements: byte strings must be text.
+    pub fn is_text(&self) -> bool {
+        match self {
+            Self::Bytes(list) => list.iter().all(|bytes| std::str::from_utf8(bytes).is_ok()),
+            _ => true,
+        }
+    }
+
+    /// Appends the elements of another list of the same type; `false` where it is of another.
+    pub fn append(&mut self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Bool(list), Self::Bool(more)) => list.extend_from_slice(more),
+            (Self::Uint8(list), Self::Uint8(more)) => list.extend_from_slice(more),
+            (Self::Uint16(list), Self::Uint16(more)) => list.extend_from_slice(more),
+            (Self::Uint32(list), Self::Uint32(more)) => list.extend_from_slice(more),
+            (Self::Uint64(list), Self::Uint64(more)) => list.extend_from_slice(more),
+            (Self::Int8(list), Self::Int8(more)) => list.extend_from_slice(more),
+            (Self::Int16(list), Self::Int16(more)) => list.extend_from_slice(more),
+            (Self::Int32(list), Self::Int32(more)) => list.extend_from_slice(more),
+            (Self::Int64(list), Self::Int64(more)) => list.extend_from_slice(more),
+            (Self::Fp16(list), Self::Fp16(more)) => list.extend_from_slice(more),
+            (Self::Fp32(list), Self::Fp32(more)) => list.extend_from_slice(more),
+            (Self::Fp64(list), Self::Fp64(more)) => list.extend_from_slice(more),
+            (Self::Bytes(list), Self::Bytes(more)) => list.extend_from_slice(more),
+            _ => return false,
+        }
+        true
+    }
+
+    /// The elements of this range, which must lie within the list.
+    #[must_use]
+    pub fn part(&self, range: std::ops::Range<usize>) -> Self {
+        match self {
+            Self::Bool(list) => Self::Bool(list[range].to_vec()),
+            Self::Uint8(list) => Self::Uint8(list[range].to_vec()),
+            Self::Uint16(list) => Self::Uint16(list[range].to_vec()),
+            Self::Uint32(list) => Self::Uint32(list[range].to_vec()),
+            Self::Uint64(list) => Self::Uint64(list[range].to_vec()),
+            Self::Int8(list) => Self::Int8(list[range].to_vec()),
+            Self::Int16(list) => Self::Int16(list[range].to_vec()),
+            Self::Int32(list) => Self::Int32(list[range].to_vec()),
+            Self::Int64(list) => Self::Int64(list[range].to_vec()),
+            Self::Fp16(list) => Self::Fp16(list[range].to_vec()),
+            Self::Fp32(list) => Self::Fp32(list[range].to_vec()),
+            Self::Fp64(list) => Self::Fp64(list[range].to_vec()),
+            Self::Bytes(list) => Self::Bytes(list[range].to_vec()),
+        }
     }
 
     /// Appends a whole number, or says why it can't be an element.
@@ -111,9 +173,10 @@ impl Elements {
             Self::Int16(list) => list.push(whole(value, datatype)?),
             Self::Int32(list) => list.push(whole(value, datatype)?),
             Self::Int64(list) => list.push(whole(value, datatype)?),
+            Self::Fp16(list) if f16::from_f64(value as f64).is_finite() => list.push(f16::from_f64(value as f64)),
             Self::Fp32(list) => list.push(value as f32),
             Self::Fp64(list) => list.push(value as f64),
-            Self::Bool(_) | Self::Bytes(_) => return Err(refusal(self.datatype(), value)),
+            Self::Fp16(_) | Self::Bool(_) | Self::Bytes(_) => return Err(refusal(self.datatype(), value)),
         }
         Ok(())
     }
@@ -123,6 +186,11 @@ impl Elements {
         match self {
             // A request is JSON on its way, which has no infinities: there it would turn into a missing value.
             _ if value.is_infinite() => Err("is infinite or too large, which a request can't carry".into()),
+            Self::Fp16(_) if f16::from_f64(value).is_infinite() => Err(refusal(Datatype::Fp16, value)),
+            Self::Fp16(list) => {
+                list.push(f16::from_f64(value));
+                Ok(())
+            }
             Self::Fp32(_) if (value as f32).is_infinite() => Err(refusal(Datatype::Fp32, value)),
             Self::Fp32(list) => {
                 list.push(value as f32);
@@ -150,10 +218,8 @@ impl Elements {
 
     pub fn push_string(&mut self, value: &str) -> Result<(), String> {
         match self {
-            // The runtime takes strings that end with a zero.
-            Self::Bytes(_) if value.contains('\0') => Err("holds a zero byte, which no string may".into()),
             Self::Bytes(list) => {
-                list.push(value.to_owned());
+                list.push(value.into());
                 Ok(())
             }
             _ => Err(refusal(self.datatype(), format_args!("\"{}\"", shorten(value)))),
@@ -163,6 +229,7 @@ impl Elements {
     /// Appends a missing value, where there is a way to say it.
     pub fn push_missing(&mut self) -> Result<(), String> {
         match self {
+            Self::Fp16(list) => list.push(f16::NAN),
             Self::Fp32(list) => list.push(f32::NAN),
             Self::Fp64(list) => list.push(f64::NAN),
             _ => return Err(format!("has no value, and {} has no way to say that", self.datatype())),
@@ -200,6 +267,30 @@ pub(super) fn shorten(text: &str) -> String {
 
 impl Serialize for Elements {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        each!(self, list => list.serialize(serializer))
+        match self {
+            Self::Bytes(list) => serializer.collect_seq(list.iter().map(|bytes| Text(bytes))),
+            Self::Fp16(list) => serializer.collect_seq(list.iter().map(|value| value.to_f32())),
+            Self::Bool(list) => list.serialize(serializer),
+            Self::Uint8(list) => list.serialize(serializer),
+            Self::Uint16(list) => list.serialize(serializer),
+            Self::Uint32(list) => list.serialize(serializer),
+            Self::Uint64(list) => list.serialize(serializer),
+            Self::Int8(list) => list.serialize(serializer),
+            Self::Int16(list) => list.serialize(serializer),
+            Self::Int32(list) => list.serialize(serializer),
+            Self::Int64(list) => list.serialize(serializer),
+            Self::Fp32(list) => list.serialize(serializer),
+            Self::Fp64(list) => list.serialize(serializer),
+        }
+    }
+}
+
+/// A byte string on its way into JSON.
+struct Text<'a>(&'a [u8]);
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = std::str::from_utf8(self.0);
+        serializer.serialize_str(text.map_err(|_| S::Error::custom("a byte string is no UTF-8 text"))?)
     }
 }

@@ -17,9 +17,10 @@ pub enum Datatype {
     Int16,
     Int32,
     Int64,
+    Fp16,
     Fp32,
     Fp64,
-    /// Strings.
+    /// Byte strings; in JSON those that are text.
     Bytes,
 }
 
@@ -36,6 +37,7 @@ impl Datatype {
             Self::Int16 => "INT16",
             Self::Int32 => "INT32",
             Self::Int64 => "INT64",
+            Self::Fp16 => "FP16",
             Self::Fp32 => "FP32",
             Self::Fp64 => "FP64",
             Self::Bytes => "BYTES",
@@ -44,7 +46,18 @@ impl Datatype {
 
     /// Whether its values are compared with a tolerance.
     pub fn is_float(self) -> bool {
-        matches!(self, Self::Fp32 | Self::Fp64)
+        matches!(self, Self::Fp16 | Self::Fp32 | Self::Fp64)
+    }
+
+    /// How many bytes an element takes in binary; `None` for byte strings, which say their length themselves.
+    pub fn width(self) -> Option<usize> {
+        match self {
+            Self::Bool | Self::Uint8 | Self::Int8 => Some(1),
+            Self::Uint16 | Self::Int16 | Self::Fp16 => Some(2),
+            Self::Uint32 | Self::Int32 | Self::Fp32 => Some(4),
+            Self::Uint64 | Self::Int64 | Self::Fp64 => Some(8),
+            Self::Bytes => None,
+        }
     }
 }
 

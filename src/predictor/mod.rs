@@ -1,5 +1,6 @@
 //! Predictors: what answers an inference request, in the terms of the Open Inference Protocol v2.
 
+mod binary;
 mod data;
 mod datatype;
 mod matches;
@@ -10,6 +11,7 @@ pub mod rows;
 mod signature;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 pub use data::Elements;
 pub use datatype::Datatype;
@@ -17,6 +19,7 @@ pub use matches::matches;
 pub use onnx::Capacity;
 pub use request::{InferRequest, InferResponse, NamedTensor};
 pub use signature::{Signature, Tensor};
+pub use wire::{Form, Received};
 
 use crate::{Error, Kind, Result};
 
@@ -24,8 +27,27 @@ use crate::{Error, Kind, Result};
 pub trait Predictor: Send + Sync {
     fn signature(&self) -> &Signature;
 
+    /// What runs the model, as the protocol wants it named: `onnxruntime_onnx`.
+    fn platform(&self) -> &'static str;
+
+    /// Whether it can answer at this moment.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
     /// Answers the request, or says with [`BadRequest`] what is wrong with it.
     fn infer(&self, request: &InferRequest) -> Result<InferResponse>;
+}
+
+/// The model can't answer now, and may later.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unavailable(pub String);
+
+impl From<Unavailable> for Error {
+    fn from(error: Unavailable) -> Self {
+        Error::new(Kind::Failed, error)
+    }
 }
 
 /// A request that can't be answered, whatever the state of the model.

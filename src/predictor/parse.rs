@@ -4,16 +4,41 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Datatype, Elements, NamedTensor};
 
 /// Room is made for at most so many elements before they are there: a shape is only a claim.
 const MOST_FORESEEN: usize = 1 << 16;
 
-impl<'de> Deserialize<'de> for NamedTensor {
+/// A tensor as JSON says it; its elements may stand in binary after the JSON.
+pub struct Head {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub datatype: Datatype,
+    pub data: Source,
+}
+
+/// Where the elements of a tensor are.
+pub enum Source {
+    Here(Elements),
+    /// So many bytes after the JSON, behind those of the tensors before it.
+    Binary(usize),
+}
+
+impl<'de> Deserialize<'de> for Head {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(TensorVisitor)
+    }
+}
+
+impl<'de> Deserialize<'de> for NamedTensor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Head { name, shape, data, .. } = Head::deserialize(deserializer)?;
+        match data {
+            Source::Here(data) => Ok(Self { name, shape, data }),
+            Source::Binary(_) => Err(D::Error::custom(format_args!("tensor `{name}` has no data"))),
+        }
     }
 }
 
@@ -27,6 +52,22 @@ pub fn output_names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<St
     Ok(outputs.unwrap_or_default().into_iter().map(|output| output.name).collect())
 }
 
+/// Parameters, which may be `null`.
+pub fn parameters<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
+    Option::<Map<String, Value>>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// How many elements a tensor of this shape has; `None` where that is more than can be counted.
+pub fn count(shape: &[usize]) -> Option<usize> {
+    // A dimension of 0 makes no sense of the others any better.
+    shape.iter().try_fold(1_usize, |product, length| product.checked_mul(*length))
+}
+
+/// Why a tensor of this shape can't be.
+pub fn uncountable(shape: &[usize]) -> String {
+    format!("has shape {shape:?}, which is more than memory can hold")
+}
+
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "lowercase")]
 enum Field {
@@ -34,22 +75,31 @@ enum Field {
     Datatype,
     Shape,
     Data,
+    Parameters,
     #[serde(other)]
     Other,
+}
+
+/// The parameters of a tensor that mean something here.
+#[derive(Default, Deserialize)]
+struct Parameters {
+    #[serde(default)]
+    binary_data_size: Option<usize>,
 }
 
 struct TensorVisitor;
 
 impl<'de> Visitor<'de> for TensorVisitor {
-    type Value = NamedTensor;
+    type Value = Head;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a tensor: an object with name, datatype, shape and data")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<NamedTensor, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Head, A::Error> {
         let (mut name, mut datatype, mut shape) = (None::<String>, None::<Datatype>, None::<Vec<usize>>);
         let (mut data, mut early_data) = (None::<Collected>, None::<Value>);
+        let mut parameters = None::<Option<Parameters>>;
         while let Some(field) = map.next_key()? {
             match field {
                 Field::Name => set(&mut name, map.next_value()?, "name")?,
@@ -64,6 +114,7 @@ impl<'de> Visitor<'de> for TensorVisitor {
                     }
                     None => early_data = Some(map.next_value()?),
                 },
+                Field::Parameters => set(&mut parameters, map.next_value()?, "parameters")?,
                 Field::Other => drop(map.next_value::<de::IgnoredAny>()?),
             }
         }
@@ -71,25 +122,24 @@ impl<'de> Visitor<'de> for TensorVisitor {
         let missing = |field| A::Error::custom(format_args!("tensor `{name}` has no {field}"));
         let datatype = datatype.ok_or_else(|| missing("datatype"))?;
         let shape = shape.ok_or_else(|| missing("shape"))?;
+        let binary = parameters.flatten().unwrap_or_default().binary_data_size;
         let seed = DataSeed { name: &name, datatype, foreseen: 0 };
-        let data = match (data, early_data) {
-            (Some(data), _) => data,
-            (None, Some(value)) => seed.deserialize(value).map_err(A::Error::custom)?,
-            (None, None) => return Err(missing("data")),
+        let data = match (data, early_data, binary) {
+            (None, None, Some(bytes)) => return Ok(Head { name, shape, datatype, data: Source::Binary(bytes) }),
+            (Some(data), _, None) => data,
+            (None, Some(value), None) => seed.deserialize(value).map_err(A::Error::custom)?,
+            (None, None, None) => return Err(missing("data")),
+            (_, _, Some(_)) => {
+                return Err(A::Error::custom(format_args!("tensor `{name}` has data both in JSON and in binary")));
+            }
         };
         let elements = data.shaped(&shape).map_err(|why| A::Error::custom(format_args!("tensor `{name}` {why}")))?;
-        Ok(NamedTensor { name, shape, data: elements })
+        Ok(Head { name, shape, datatype, data: Source::Here(elements) })
     }
 }
 
 fn set<T, E: de::Error>(field: &mut Option<T>, value: T, name: &'static str) -> Result<(), E> {
     field.replace(value).map_or(Ok(()), |_| Err(E::duplicate_field(name)))
-}
-
-/// How many elements a tensor of this shape has; `None` where that is more than can be counted.
-fn count(shape: &[usize]) -> Option<usize> {
-    // A dimension of 0 makes no sense of the others any better.
-    shape.iter().try_fold(1_usize, |product, length| product.checked_mul(*length))
 }
 
 struct ShapeSeed;
@@ -117,7 +167,7 @@ struct Collected {
 impl Collected {
     fn shaped(self, shape: &[usize]) -> Result<Elements, String> {
         let Self { elements, lengths } = self;
-        let wanted = count(shape).ok_or_else(|| format!("has shape {shape:?}, which is more than memory can hold"))?;
+        let wanted = count(shape).ok_or_else(|| uncountable(shape))?;
         let found = elements.len();
         if found != wanted {
             return Err(format!("has shape {shape:?}, which is {wanted} elements, and its data has {found}"));

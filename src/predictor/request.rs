@@ -2,9 +2,9 @@
 
 use serde::ser::{SerializeSeq, SerializeStruct};
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
 
-use super::parse;
-use super::{BadRequest, Elements};
+use super::{BadRequest, Elements, Received, parse};
 
 /// What a model is asked. Shape and data of each input agree; whether a model takes them is for
 /// [`super::Signature::check`] to say.
@@ -18,6 +18,9 @@ pub struct InferRequest {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[serde(serialize_with = "write_output_names", deserialize_with = "parse::output_names")]
     pub outputs: Vec<String>,
+    /// What else the client says; for predictors that know what it means.
+    #[serde(default, skip_serializing_if = "Map::is_empty", deserialize_with = "parse::parameters")]
+    pub parameters: Map<String, Value>,
 }
 
 /// What a model answers. As JSON it has what the model knows; the server adds which model it was.
@@ -35,13 +38,9 @@ pub struct NamedTensor {
 }
 
 impl InferRequest {
-    /// Reads the body of a request. Data may be flat or nested as the shape says; keys may come in any order.
+    /// Reads a request that is all JSON. Data may be flat or nested as the shape says; keys may come in any order.
     pub fn from_json(bytes: &[u8]) -> Result<Self, BadRequest> {
-        // What is read as an object could be written as a list of its fields, which is no part of the protocol.
-        if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
-            return Err(BadRequest::new("the request is no JSON object"));
-        }
-        serde_json::from_slice(bytes).map_err(|error| BadRequest::new(format!("the request can't be read: {error}")))
+        Received::read(bytes, None).map(|received| received.request)
     }
 }
 

@@ -2,28 +2,32 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use axum::body::{Body, Bytes, HttpBody};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A client that sends its body more slowly than this is turned away.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// All bodies together may take the room of so many of the largest ones.
 const LARGEST_BODIES: usize = 4;
+/// A client that sends too much is listened to for so long, because who is cut off while it sends hears no reason.
+const CURTSEY: Duration = Duration::from_secs(1);
 /// Room is counted in pieces of this size.
 const PIECE_BYTES: usize = 4096;
 
 /// The memory that bodies may take.
+#[derive(Clone)]
 pub struct Room {
-    pieces: Semaphore,
+    pieces: Arc<Semaphore>,
     largest_bytes: usize,
 }
 
 /// A body that is here as a whole, and keeps its room as long as it is.
-pub struct Received<'a> {
+pub struct Held {
     pub bytes: Vec<u8>,
-    pub room: SemaphorePermit<'a>,
+    room: OwnedSemaphorePermit,
 }
 
 /// Why a body was not received.
@@ -41,45 +45,66 @@ pub enum NotReceived {
 
 impl Room {
     pub fn new(largest_bytes: usize) -> Self {
-        Self { pieces: Semaphore::new(LARGEST_BODIES * largest_bytes.div_ceil(PIECE_BYTES)), largest_bytes }
+        let pieces = LARGEST_BODIES * largest_bytes.div_ceil(PIECE_BYTES);
+        Self { pieces: Arc::new(Semaphore::new(pieces)), largest_bytes }
     }
 
     /// Receives the body. It takes room as it comes: what a client announces and never sends costs nothing.
-    pub async fn receive(&self, body: Body) -> Result<Received<'_>, NotReceived> {
-        tokio::time::timeout(PATIENCE, self.collect(body)).await.map_err(|_| NotReceived::TooSlow)?
+    pub async fn receive(&self, mut body: Body) -> Result<Held, NotReceived> {
+        let received = tokio::time::timeout(PATIENCE, self.collect(&mut body)).await;
+        let received = received.unwrap_or(Err(NotReceived::TooSlow));
+        if let Err(NotReceived::TooLarge(_)) = received {
+            let rest = async { while let Some(Ok(_)) = next(&mut body).await {} };
+            let _ = tokio::time::timeout(CURTSEY, rest).await;
+        }
+        received
     }
 
-    async fn collect(&self, mut body: Body) -> Result<Received<'_>, NotReceived> {
-        let too_large = NotReceived::TooLarge(self.largest_bytes);
+    async fn collect(&self, body: &mut Body) -> Result<Held, NotReceived> {
         if body.size_hint().lower() > self.largest_bytes as u64 {
-            return Err(too_large);
+            return Err(NotReceived::TooLarge(self.largest_bytes));
         }
-        let mut bytes = Vec::new();
-        let mut room = self.take(0)?;
-        while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-            // Trailers say nothing that is needed.
-            let Ok(data) = frame.map_err(|_| NotReceived::Broken)?.into_data() else { continue };
-            if bytes.len() + data.len() > self.largest_bytes {
-                return Err(too_large);
-            }
-            let pieces = (bytes.len() + data.len()).div_ceil(PIECE_BYTES) - room.num_permits();
-            room.merge(self.take(pieces)?);
-            bytes.extend_from_slice(&data);
+        let mut held = self.empty()?;
+        while let Some(frame) = next(body).await {
+            self.extend(&mut held, &frame?)?;
         }
-        Ok(Received { bytes, room })
+        Ok(held)
     }
 
-    fn take(&self, pieces: usize) -> Result<SemaphorePermit<'_>, NotReceived> {
-        let pieces = u32::try_from(pieces).map_err(|_| NotReceived::NoRoom)?;
-        self.pieces.try_acquire_many(pieces).map_err(|_| NotReceived::NoRoom)
+    /// A body to which [`Room::extend`] adds.
+    pub fn empty(&self) -> Result<Held, NotReceived> {
+        Ok(Held { bytes: Vec::new(), room: self.take(0)? })
     }
+
+    /// Adds to a body what its size and the room allow.
+    pub fn extend(&self, held: &mut Held, data: &[u8]) -> Result<(), NotReceived> {
+        let size = held.bytes.len() + data.len();
+        if size > self.largest_bytes {
+            return Err(NotReceived::TooLarge(self.largest_bytes));
+        }
+        let pieces = size.div_ceil(PIECE_BYTES) - held.room.num_permits();
+        held.room.merge(self.take(pieces)?);
+        held.bytes.extend_from_slice(data);
+        Ok(())
+    }
+
+    fn take(&self, pieces: usize) -> Result<OwnedSemaphorePermit, NotReceived> {
+        let pieces = u32::try_from(pieces).map_err(|_| NotReceived::NoRoom)?;
+        self.pieces.clone().try_acquire_many_owned(pieces).map_err(|_| NotReceived::NoRoom)
+    }
+}
+
+/// The next data of the body; empty for a trailer, which says nothing that is needed.
+async fn next(body: &mut Body) -> Option<Result<Bytes, NotReceived>> {
+    let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await?;
+    Some(frame.map(|frame| frame.into_data().unwrap_or_default()).map_err(|_| NotReceived::Broken))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn receive(room: &Room, bytes: usize) -> Result<Received<'_>, NotReceived> {
+    fn receive(room: &Room, bytes: usize) -> Result<Held, NotReceived> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(room.receive(Body::from(vec![b'x'; bytes])))
     }

@@ -12,6 +12,8 @@ use hyper_util::service::TowerToHyperService;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 
+use super::early::Speaking;
+
 /// Answers on every connection until `stop` ends, then waits for the requests that have begun. A connection on which no
 /// whole head of a request comes within `patience`, the first or the next, is closed: it costs a file.
 pub async fn serve(mut listener: TcpListener, router: Router, patience: Duration, stop: impl Future<Output = ()>) {
@@ -26,7 +28,8 @@ pub async fn serve(mut listener: TcpListener, router: Router, patience: Duration
         };
         // An answer is one small packet that nothing follows.
         let _ = stream.set_nodelay(true);
-        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+        let connection =
+            http.serve_connection(TokioIo::new(Speaking::new(stream)), TowerToHyperService::new(router.clone()));
         tokio::spawn(connections.watch(connection));
     }
     drop(listener);

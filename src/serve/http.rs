@@ -1,4 +1,4 @@
-//! Routes, and what comes in on them.
+//! Routes, and what every request goes through; the models are asked elsewhere.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,55 +7,47 @@ use std::time::Instant;
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
 
-use super::body::{NotReceived, Received, Room};
-use super::metrics::Metrics;
-use super::pool::{NoResult, Pool};
-use super::protocol::{Answer, ModelMetadata, Origin, Refusal, ServerMetadata};
+use super::body::{Held, Room};
+use super::coding::Coding;
+use super::metrics;
+use super::model::{JSON_BYTES, Model, Question, Reply, Served};
+use super::protocol::{Answer, Body, ModelMetadata, ServerMetadata};
+use super::refusal::HttpError;
 use super::{Options, Release};
-use crate::Result;
 use crate::event::{Event, EventSink};
-use crate::predictor::{BadRequest, InferRequest};
+use crate::predictor::{Form, InferRequest, InferResponse, Received};
+use crate::{Error, Result};
 
-/// So many requests may wait for each worker.
-const WAITING_PER_WORKER: usize = 64;
 /// What all requests share.
 pub struct App {
-    pub origin: Origin,
     pub events: Arc<dyn EventSink>,
-    model: Arc<Model>,
-    pool: Pool,
-    metrics: Metrics,
+    /// Sorted by name, and the versions of one name by number; never empty.
+    pub models: Vec<Served>,
     is_stopping: AtomicBool,
-    lineage_headers: Vec<(HeaderName, HeaderValue)>,
-    room: Room,
-}
-
-/// What the workers need.
-struct Model {
-    release: Release,
-    origin: Origin,
+    pub room: Room,
 }
 
 impl App {
-    pub fn new(options: &Options, release: Release, events: Arc<dyn EventSink>) -> Result<Self> {
-        let workers = release.capacity.workers;
-        let origin = Origin::new(&release, options.model_name.as_deref());
-        Ok(Self {
-            lineage_headers: lineage_headers(&origin),
-            model: Arc::new(Model { release, origin: origin.clone() }),
-            origin,
-            events,
-            pool: Pool::new(workers, workers * WAITING_PER_WORKER)?,
-            metrics: Metrics::default(),
-            is_stopping: AtomicBool::new(false),
-            room: Room::new(options.max_body_bytes),
-        })
+    pub fn new(options: &Options, releases: Vec<Release>, events: Arc<dyn EventSink>) -> Result<Self> {
+        let name = options.model_name.as_deref();
+        let mut models = Vec::new();
+        for release in releases {
+            models.push(Served::new(options, name, release, events.clone())?);
+        }
+        let key =
+            |served: &Served| (served.model.origin.model_name.clone(), served.model.release.description.model.version);
+        models.sort_by_key(key);
+        if let Some([twice, _]) = models.array_windows().find(|[a, b]| key(a) == key(b)) {
+            let (name, version) = key(twice);
+            return Err(Error::usage(format!("version {version} of `{name}` is to be served twice")));
+        }
+        Ok(Self { events, models, is_stopping: AtomicBool::new(false), room: Room::new(options.max_body_bytes) })
     }
 
     /// From now on the server is not ready for more.
@@ -65,37 +57,49 @@ impl App {
 
     /// Tells what was done.
     pub fn announce_end(&self) {
-        self.events.note(format!("stopped after {} requests for inference", self.metrics.total()));
+        let total: u64 = self.models.iter().map(|served| served.model.metrics.total()).sum();
+        self.events.note(format!("stopped after {total} requests for inference"));
     }
 
-    /// Whether this is the model that is served.
-    fn find(&self, path: Result<Path<ModelPath>, PathRejection>) -> Result<(), HttpError> {
-        let Path(ModelPath { model, version }) =
-            path.map_err(|_| HttpError::new(StatusCode::BAD_REQUEST, "the path is no UTF-8"))?;
-        let shown = |text: &str| crate::fs::escape(text.chars().take(100).collect::<String>().as_bytes());
-        if model != self.origin.model_name {
-            let message = format!("unknown model `{}`; `{}` is served", shown(&model), self.origin.model_name);
+    /// The models of this name, the newest version last.
+    fn versions(&self, name: &str) -> Vec<&Served> {
+        self.models.iter().filter(|served| served.model.origin.model_name == name).collect()
+    }
+
+    /// The model that the path names; its newest version where it names none.
+    fn find(&self, path: Result<Path<ModelPath>, PathRejection>) -> Result<&Served, HttpError> {
+        let Path(ModelPath { model, version }) = path.map_err(|_| HttpError::bad("the path is no UTF-8"))?;
+        let versions = self.versions(&model);
+        let Some(newest) = versions.last() else {
+            let known = listed(&self.names());
+            let message = format!("unknown model `{}`; {known} served", shorten(&model));
             return Err(HttpError::new(StatusCode::NOT_FOUND, message));
-        }
-        match version {
-            Some(version) if version != self.origin.model_version => {
-                let served = &self.origin.model_version;
-                let message = format!("model `{model}` has no version `{}` here; {served} is served", shown(&version));
-                Err(HttpError::new(StatusCode::NOT_FOUND, message))
-            }
-            _ => Ok(()),
-        }
+        };
+        let Some(version) = version else { return Ok(newest) };
+        let served = versions.iter().find(|served| served.model.origin.model_version == version);
+        served.copied().ok_or_else(|| {
+            let known: Vec<&str> = versions.iter().map(|served| served.model.origin.model_version.as_str()).collect();
+            let known = format!("{} {} served", known.join(", "), if known.len() == 1 { "is" } else { "are" });
+            let message = format!("model `{model}` has no version `{}` here; {known}", shorten(&version));
+            HttpError::new(StatusCode::NOT_FOUND, message)
+        })
+    }
+
+    /// The names of the models, each once.
+    fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.models.iter().map(|served| served.model.origin.model_name.as_str()).collect();
+        names.dedup();
+        names
     }
 }
 
-/// The headers that every answer carries besides the body's parameters, for those who only log headers.
-fn lineage_headers(origin: &Origin) -> Vec<(HeaderName, HeaderValue)> {
-    let run = origin.parameters.run.as_ref().map(ToString::to_string);
-    let bundle = origin.parameters.bundle.map(|bundle| bundle.to_string());
-    let header = |name: &'static str, value: Option<String>| {
-        Some((HeaderName::from_static(name), HeaderValue::try_from(value?).ok()?))
-    };
-    [header("mlx-run", run), header("mlx-bundle", bundle)].into_iter().flatten().collect()
+fn listed(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    format!("{} {}", quoted.join(", "), if names.len() == 1 { "is" } else { "are" })
+}
+
+fn shorten(text: &str) -> String {
+    crate::fs::escape(text.chars().take(100).collect::<String>().as_bytes())
 }
 
 /// The server's routes.
@@ -134,19 +138,22 @@ struct ModelPath {
     version: Option<String>,
 }
 
-type Shared = State<Arc<App>>;
+pub type Shared = State<Arc<App>>;
 type InPath = Result<Path<ModelPath>, PathRejection>;
+
+/// The model that was asked, for those who count and log; an extension of the answer.
+#[derive(Clone)]
+struct Asked(Arc<Model>);
 
 /// Counts and tells every request.
 async fn observe(State(app): Shared, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let what = format!("{} {}", request.method(), crate::fs::escape(request.uri().path().as_bytes()));
-    let is_infer = request.uri().path().ends_with("/infer");
     let response = next.run(request).await;
     let took = started.elapsed();
     let code = response.status().as_u16();
-    if is_infer {
-        app.metrics.count(code, took);
+    if let Some(Asked(model)) = response.extensions().get() {
+        model.metrics.count(code, took);
     }
     let message = format!("{what} {code} {:.1} ms", took.as_secs_f64() * 1e3);
     app.events.emit(Event::Detail { message });
@@ -154,8 +161,8 @@ async fn observe(State(app): Shared, request: Request, next: Next) -> Response {
 }
 
 async fn server_metadata(State(app): Shared) -> Response {
-    let models = [app.origin.model_name.as_str()];
-    json(&ServerMetadata { name: "mlx", version: env!("CARGO_PKG_VERSION"), extensions: [], models })
+    let (name, version) = ("mlx", env!("CARGO_PKG_VERSION"));
+    json(&ServerMetadata { name, version, extensions: ["binary_tensor_data"], models: app.names() })
 }
 
 async fn live() -> Response {
@@ -163,88 +170,104 @@ async fn live() -> Response {
 }
 
 async fn ready(State(app): Shared) -> Response {
-    is_ready(&app).into_response()
+    is_ready(&app, app.models.iter()).into_response()
 }
 
 async fn model_ready(State(app): Shared, path: InPath) -> Result<Response, HttpError> {
-    app.find(path)?;
-    is_ready(&app)
+    let served = app.find(path)?;
+    is_ready(&app, std::iter::once(served))
 }
 
-/// A release is served only after it gave the answers that were expected, so that nothing but the end makes it unready.
-fn is_ready(app: &App) -> Result<Response, HttpError> {
-    match app.is_stopping.load(Ordering::Relaxed) {
-        true => Err(HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping")),
-        false => Ok(json(&Ready { ready: true })),
+/// A release is served only after it gave the answers that were expected; what can make it unready later is the end, and
+/// a predictor that lost its processes.
+fn is_ready<'a>(app: &App, mut models: impl Iterator<Item = &'a Served>) -> Result<Response, HttpError> {
+    if app.is_stopping.load(Ordering::Relaxed) {
+        return Err(HttpError::unavailable("the server is stopping"));
+    }
+    match models.find(|served| !served.model.release.predictor.is_ready()) {
+        Some(served) => {
+            let name = &served.model.origin.model_name;
+            Err(HttpError::unavailable(format!("`{name}` is being started again")))
+        }
+        None => Ok(json(&Ready { ready: true })),
     }
 }
 
 async fn model_metadata(State(app): Shared, path: InPath) -> Result<Response, HttpError> {
-    app.find(path)?;
-    Ok(json(&ModelMetadata::new(&app.origin, &app.model.release)))
+    let model = &app.find(path)?.model;
+    let versions = app.versions(&model.origin.model_name);
+    let versions = versions.iter().map(|served| served.model.origin.model_version.as_str()).collect();
+    Ok(json(&ModelMetadata::new(&model.origin, &model.release, versions)))
 }
 
 async fn metrics(State(app): Shared) -> Response {
-    let text = app.metrics.render(&app.origin.model_name, &app.origin.model_version);
+    let models = app.models.iter().map(|served| {
+        let origin = &served.model.origin;
+        (origin.model_name.as_str(), origin.model_version.as_str(), &served.model.metrics)
+    });
+    let text = metrics::render(&models.collect::<Vec<_>>());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
 async fn infer(State(app): Shared, path: InPath, request: Request) -> Result<Response, HttpError> {
-    app.find(path)?;
-    refuse_encodings(request.headers())?;
-    // Its room is held until the answer is there.
-    let Received { bytes, room: _room } = app.room.receive(request.into_body()).await?;
-    let model = app.model.clone();
-    match app.pool.run(move || model.answer(&bytes)).await {
-        Ok(Ok(body)) => {
-            let mut response = ([(header::CONTENT_TYPE, "application/json")], body).into_response();
-            response
-                .headers_mut()
-                .extend(app.lineage_headers.iter().map(|(name, value)| (name.clone(), value.clone())));
-            Ok(response)
-        }
-        Ok(Err(Unanswered::Bad(error))) => Err(HttpError::new(StatusCode::BAD_REQUEST, error.to_string())),
-        Ok(Err(Unanswered::Failed(error))) => {
-            // What the runtime says may name files of this machine: it is for the log, not for the client.
-            app.events.warn(format!("a request failed: {error}"));
-            Err(HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, "the model failed on this request"))
-        }
-        Err(NoResult::Overloaded) => Err(HttpError::overloaded()),
-        Err(NoResult::Panicked) => {
-            app.events.warn("a request made the server fail; this is a bug in mlx".into());
-            Err(HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed on this request"))
-        }
+    let served = app.find(path)?;
+    Ok(with_model(served, ask(&app, served, request).await))
+}
+
+/// The answer of this model, or its refusal, marked as its own.
+pub fn with_model(served: &Served, result: Result<Reply, HttpError>) -> Response {
+    let mut response = match result {
+        Ok(reply) => served.model.respond(reply),
+        Err(refusal) => refusal.into_response(),
+    };
+    response.extensions_mut().insert(Asked(served.model.clone()));
+    response
+}
+
+async fn ask(app: &App, served: &Served, request: Request) -> Result<Reply, HttpError> {
+    let headers = request.headers();
+    let (coding, accepted) = (Coding::of_body(headers)?, Coding::accepted(headers));
+    let json_bytes = json_bytes(headers)?;
+    let held = app.room.receive(request.into_body()).await?;
+    let room = app.room.clone();
+    let read = move || {
+        let held = unpacked(held, coding, &room)?;
+        let Received { request, form } = Received::read(&held.bytes, json_bytes)?;
+        let write = move |model: &Model, request: &InferRequest, response: &InferResponse| {
+            // The body's room is held until the answer is there.
+            let _held = held;
+            write(model, request, response, &form, accepted)
+        };
+        Ok(Question { request, write: Box::new(write) })
+    };
+    served.ask(Box::new(read)).await
+}
+
+/// The body without its compression.
+pub fn unpacked(held: Held, coding: Option<Coding>, room: &Room) -> Result<Held, HttpError> {
+    match coding {
+        Some(coding) => coding.unpack(held, room),
+        None => Ok(held),
     }
 }
 
-/// Refuses bodies that are not plain JSON with a reason better than what its bytes would give.
-fn refuse_encodings(headers: &HeaderMap) -> Result<(), HttpError> {
-    let refused = |message: &str| Err(HttpError::new(StatusCode::BAD_REQUEST, message));
-    if headers.contains_key("inference-header-content-length") {
-        return refused("binary tensors are not supported; send the data as JSON");
-    }
-    match headers.get(header::CONTENT_ENCODING) {
-        Some(encoding) if encoding != "identity" => refused("compressed bodies are not supported; send plain JSON"),
-        _ => Ok(()),
-    }
+fn write(
+    model: &Model,
+    request: &InferRequest,
+    response: &InferResponse,
+    form: &Form,
+    accepted: Option<Coding>,
+) -> Result<Reply, HttpError> {
+    let Body { bytes, json_bytes } = Answer::new(&model.origin, request.id.as_deref(), response, form).write()?;
+    let content_type = if json_bytes.is_some() { "application/octet-stream" } else { "application/json" };
+    Ok(Reply { content_type, json_bytes, ..Reply::packed(bytes, accepted) })
 }
 
-enum Unanswered {
-    Bad(BadRequest),
-    Failed(crate::Error),
-}
-
-impl Model {
-    /// The body of the answer to this body.
-    fn answer(&self, body: &[u8]) -> Result<Vec<u8>, Unanswered> {
-        let request = InferRequest::from_json(body).map_err(Unanswered::Bad)?;
-        let response = self.release.predictor.infer(&request).map_err(|error| {
-            let bad = error.downcast_ref::<BadRequest>().cloned();
-            bad.map_or(Unanswered::Failed(error), Unanswered::Bad)
-        })?;
-        let answer = Answer::new(&self.origin, request.id.as_deref(), &response);
-        serde_json::to_vec(&answer).map_err(|error| Unanswered::Failed(crate::Error::failed(error)))
-    }
+/// How much of the body is JSON, where tensors in binary follow it.
+fn json_bytes(headers: &HeaderMap) -> Result<Option<usize>, HttpError> {
+    let Some(value) = headers.get(JSON_BYTES) else { return Ok(None) };
+    let length = value.to_str().ok().and_then(|value| value.trim().parse().ok());
+    length.map(Some).ok_or_else(|| HttpError::bad("the header Inference-Header-Content-Length is no number"))
 }
 
 #[derive(Serialize)]
@@ -257,50 +280,9 @@ struct Ready {
     ready: bool,
 }
 
-/// A refusal: a status code and why.
-struct HttpError {
-    status: StatusCode,
-    message: String,
-}
-
-impl HttpError {
-    fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
-    }
-
-    fn overloaded() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests are waiting; try again later")
-    }
-}
-
-impl From<NotReceived> for HttpError {
-    fn from(problem: NotReceived) -> Self {
-        match problem {
-            NotReceived::TooLarge(limit) => {
-                let message = format!("the request's body is larger than {limit} bytes");
-                Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)
-            }
-            NotReceived::TooSlow => Self::new(StatusCode::REQUEST_TIMEOUT, "the request's body came too slowly"),
-            NotReceived::NoRoom => Self::overloaded(),
-            NotReceived::Broken => Self::new(StatusCode::BAD_REQUEST, "the request's body can't be read"),
-        }
-    }
-}
-
-impl IntoResponse for HttpError {
-    fn into_response(self) -> Response {
-        let mut response = json(&Refusal { error: &self.message });
-        *response.status_mut() = self.status;
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        response
-    }
-}
-
-fn json(body: &impl Serialize) -> Response {
+pub fn json(body: &impl Serialize) -> Response {
     match serde_json::to_vec(body) {
         Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Err(_) => HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer can't be written").into_response(),
     }
 }

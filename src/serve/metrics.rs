@@ -7,7 +7,10 @@ use std::time::Duration;
 /// Upper bounds of the histogram's buckets, in seconds.
 const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 /// The status codes that the server gives.
-const CODES: [u16; 8] = [200, 400, 404, 405, 408, 413, 500, 503];
+const CODES: [u16; 7] = [200, 400, 408, 413, 500, 503, 504];
+
+/// The place of 500 among them.
+const OTHER: usize = 4;
 
 /// Counters of inference requests; all threads count at once.
 #[derive(Debug, Default)]
@@ -21,7 +24,7 @@ pub struct Metrics {
 impl Metrics {
     /// Counts one request. A status code that the server never gives counts as 500.
     pub fn count(&self, code: u16, duration: Duration) {
-        let index = CODES.iter().position(|known| *known == code).unwrap_or(CODES.len() - 2);
+        let index = CODES.iter().position(|known| *known == code).unwrap_or(OTHER);
         self.by_code[index].fetch_add(1, Ordering::Relaxed);
         let seconds = duration.as_secs_f64();
         let bucket = BUCKETS.iter().position(|bound| seconds <= *bound).unwrap_or(BUCKETS.len());
@@ -35,18 +38,14 @@ impl Metrics {
         self.by_code.iter().map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
-    /// The text that Prometheus reads.
-    pub fn render(&self, model: &str, version: &str) -> String {
-        let labels = format!("model=\"{}\",version=\"{}\"", escape(model), escape(version));
-        let mut text = String::with_capacity(2048);
-        text.push_str("# HELP mlx_inference_requests_total Inference requests by status code.\n");
-        text.push_str("# TYPE mlx_inference_requests_total counter\n");
+    fn render_requests(&self, text: &mut String, labels: &str) {
         for (code, count) in CODES.iter().zip(&self.by_code) {
             let count = count.load(Ordering::Relaxed);
             let _ = writeln!(text, "mlx_inference_requests_total{{{labels},code=\"{code}\"}} {count}");
         }
-        text.push_str("# HELP mlx_inference_duration_seconds From the request's head to its answer.\n");
-        text.push_str("# TYPE mlx_inference_duration_seconds histogram\n");
+    }
+
+    fn render_durations(&self, text: &mut String, labels: &str) {
         let mut so_far = 0;
         let bounds = BUCKETS.iter().map(f64::to_string).chain(["+Inf".to_owned()]);
         for (bound, count) in bounds.zip(&self.by_duration) {
@@ -56,8 +55,24 @@ impl Metrics {
         let seconds = self.microseconds.load(Ordering::Relaxed) as f64 / 1e6;
         let _ = writeln!(text, "mlx_inference_duration_seconds_sum{{{labels}}} {seconds}");
         let _ = writeln!(text, "mlx_inference_duration_seconds_count{{{labels}}} {so_far}");
-        text
     }
+}
+
+/// The text that Prometheus reads, of these models with their names and versions.
+pub fn render(models: &[(&str, &str, &Metrics)]) -> String {
+    let labels = |name: &str, version: &str| format!("model=\"{}\",version=\"{}\"", escape(name), escape(version));
+    let mut text = String::with_capacity(2048 * models.len());
+    text.push_str("# HELP mlx_inference_requests_total Inference requests by status code.\n");
+    text.push_str("# TYPE mlx_inference_requests_total counter\n");
+    for (name, version, metrics) in models {
+        metrics.render_requests(&mut text, &labels(name, version));
+    }
+    text.push_str("# HELP mlx_inference_duration_seconds From the request's head to its answer.\n");
+    text.push_str("# TYPE mlx_inference_duration_seconds histogram\n");
+    for (name, version, metrics) in models {
+        metrics.render_durations(&mut text, &labels(name, version));
+    }
+    text
 }
 
 /// A label's value as the format wants it.
@@ -77,7 +92,7 @@ mod tests {
         metrics.count(200, Duration::from_secs(9));
         metrics.count(400, Duration::from_micros(100));
 
-        let text = metrics.render("a\"b", "3");
+        let text = render(&[("a\"b", "3", &metrics)]);
         for line in [
             r#"mlx_inference_requests_total{model="a\"b",version="3",code="200"} 2"#,
             r#"mlx_inference_requests_total{model="a\"b",version="3",code="400"} 1"#,

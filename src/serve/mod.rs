@@ -5,11 +5,15 @@
 
 mod body;
 pub mod client;
+mod coding;
 mod connections;
+mod early;
 mod http;
 mod metrics;
+mod model;
 mod pool;
 mod protocol;
+mod refusal;
 mod release;
 #[cfg(test)]
 mod tests;
@@ -27,6 +31,7 @@ pub use release::{Damaged, Release, Wanted};
 use crate::event::{EventSink, Interrupt};
 use crate::{Error, Result};
 use http::App;
+use model::Served;
 
 /// How often the wish to stop is looked at.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -42,24 +47,37 @@ pub struct Options {
     pub host: String,
     /// 0 for any that is free.
     pub port: u16,
-    /// The name that the model answers to; its own where this is `None`.
+    /// The name that the models answer to; each has its own where this is `None`.
     pub model_name: Option<String>,
     /// A larger body is refused.
     pub max_body_bytes: usize,
+    /// How long a request may wait and be worked on, once it is here as a whole.
+    pub timeout: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { host: "127.0.0.1".into(), port: 8080, model_name: None, max_body_bytes: 64 << 20 }
+        Self {
+            host: "127.0.0.1".into(),
+            port: 8080,
+            model_name: None,
+            max_body_bytes: 64 << 20,
+            timeout: Duration::from_secs(60),
+        }
     }
 }
 
-/// Serves the release until somebody asks to stop; then requests that have begun are answered, and it returns.
+/// Serves the releases until somebody asks to stop; then requests that have begun are answered, and it returns.
 ///
 /// An event says `serving NAME VERSION on http://ADDRESS` once the server answers.
-pub fn run(options: &Options, release: Release, interrupt: &Interrupt, events: &Arc<dyn EventSink>) -> Result<()> {
+pub fn run(
+    options: &Options,
+    releases: Vec<Release>,
+    interrupt: &Interrupt,
+    events: &Arc<dyn EventSink>,
+) -> Result<()> {
     connections::allow_many();
-    let app = Arc::new(App::new(options, release, events.clone())?);
+    let app = Arc::new(App::new(options, releases, events.clone())?);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
@@ -100,7 +118,12 @@ async fn listen(options: &Options, app: Arc<App>, interrupt: &Interrupt) -> Resu
 }
 
 fn announce(app: &App, address: SocketAddr) {
-    app.events.note(format!("serving {} {} on http://{address}", app.origin.model_name, app.origin.model_version));
+    let name = |served: &Served| {
+        let Origin { model_name, model_version, .. } = &served.model.origin;
+        format!("{model_name} {model_version}")
+    };
+    let names: Vec<String> = app.models.iter().map(name).collect();
+    app.events.note(format!("serving {} on http://{address}", names.join(", ")));
 }
 
 /// Ends when somebody asked twice to stop, or once and the time to end is over.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::Release;
 use crate::Digest;
-use crate::predictor::{InferResponse, NamedTensor, Tensor};
+use crate::predictor::{BadRequest, Form, InferResponse, NamedTensor, Tensor};
 use crate::project::lock::LockedPath;
 use crate::run::RunId;
 
@@ -41,7 +42,7 @@ impl Origin {
     }
 }
 
-/// The body of an answer.
+/// An answer, before it has a form.
 #[derive(Debug, Serialize)]
 pub struct Answer<'a> {
     pub model_name: &'a str,
@@ -49,13 +50,65 @@ pub struct Answer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<&'a str>,
     pub parameters: &'a Parameters,
-    pub outputs: &'a [NamedTensor],
+    pub outputs: Vec<Output<'a>>,
+}
+
+/// An output with its elements, or with the size of what stands for them after the JSON.
+#[derive(Debug)]
+pub struct Output<'a> {
+    tensor: &'a NamedTensor,
+    is_binary: bool,
+}
+
+/// The bytes of an answer.
+#[derive(Debug)]
+pub struct Body {
+    pub bytes: Vec<u8>,
+    /// How many of them are JSON, where there is more.
+    pub json_bytes: Option<usize>,
 }
 
 impl<'a> Answer<'a> {
-    pub fn new(origin: &'a Origin, id: Option<&'a str>, response: &'a InferResponse) -> Self {
+    pub fn new(origin: &'a Origin, id: Option<&'a str>, response: &'a InferResponse, form: &Form) -> Self {
         let Origin { model_name, model_version, parameters } = origin;
-        Self { model_name, model_version, id, parameters, outputs: &response.outputs }
+        let output = |tensor: &'a NamedTensor| Output { tensor, is_binary: form.is_binary(&tensor.name) };
+        Self { model_name, model_version, id, parameters, outputs: response.outputs.iter().map(output).collect() }
+    }
+
+    /// The answer as it travels; an error where an output is no text and was not asked for in binary.
+    pub fn write(&self) -> Result<Body, BadRequest> {
+        let is_json = |output: &&Output<'_>| !output.is_binary && !output.tensor.data.is_text();
+        if let Some(Output { tensor, .. }) = self.outputs.iter().find(is_json) {
+            let message = format!("output `{}` has bytes that are no text; ask for it in binary", tensor.name);
+            return Err(BadRequest::new(message));
+        }
+        let mut bytes = Vec::with_capacity(256);
+        serde_json::to_writer(&mut bytes, self).expect("its keys are text, and so are its values");
+        let json_bytes = bytes.len();
+        for Output { tensor, .. } in self.outputs.iter().filter(|output| output.is_binary) {
+            tensor.data.write_binary(&mut bytes);
+        }
+        let has_binary = self.outputs.iter().any(|output| output.is_binary);
+        Ok(Body { bytes, json_bytes: has_binary.then_some(json_bytes) })
+    }
+}
+
+impl Serialize for Output<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { tensor, is_binary } = self;
+        if !is_binary {
+            return tensor.serialize(serializer);
+        }
+        #[derive(Serialize)]
+        struct Size {
+            binary_data_size: usize,
+        }
+        let mut output = serializer.serialize_struct("Output", 4)?;
+        output.serialize_field("name", &tensor.name)?;
+        output.serialize_field("datatype", tensor.data.datatype().name())?;
+        output.serialize_field("shape", &tensor.shape)?;
+        output.serialize_field("parameters", &Size { binary_data_size: tensor.data.binary_size() })?;
+        output.end()
     }
 }
 
@@ -64,16 +117,16 @@ impl<'a> Answer<'a> {
 pub struct ServerMetadata<'a> {
     pub name: &'static str,
     pub version: &'static str,
-    pub extensions: [&'static str; 0],
+    pub extensions: [&'static str; 1],
     /// Not part of the protocol, which has no way to ask what is served.
-    pub models: [&'a str; 1],
+    pub models: Vec<&'a str>,
 }
 
 /// The body of `GET /v2/models/NAME`.
 #[derive(Debug, Serialize)]
 pub struct ModelMetadata<'a> {
     pub name: &'a str,
-    pub versions: [&'a str; 1],
+    pub versions: Vec<&'a str>,
     pub platform: &'static str,
     pub inputs: &'a [Tensor],
     pub outputs: &'a [Tensor],
@@ -94,12 +147,13 @@ pub struct Lineage<'a> {
 }
 
 impl<'a> ModelMetadata<'a> {
-    pub fn new(origin: &'a Origin, release: &'a Release) -> Self {
+    /// `versions` are those of this model that are served here.
+    pub fn new(origin: &'a Origin, release: &'a Release, versions: Vec<&'a str>) -> Self {
         let lineage = &release.description.lineage;
         Self {
             name: &origin.model_name,
-            versions: [&origin.model_version],
-            platform: "onnxruntime_onnx",
+            versions,
+            platform: release.predictor.platform(),
             inputs: &release.signature.inputs,
             outputs: &release.signature.outputs,
             lineage: Lineage {
@@ -113,10 +167,4 @@ impl<'a> ModelMetadata<'a> {
             },
         }
     }
-}
-
-/// The body of every refusal.
-#[derive(Debug, Serialize)]
-pub struct Refusal<'a> {
-    pub error: &'a str,
 }

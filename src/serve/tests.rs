@@ -39,6 +39,10 @@ impl Predictor for Echo {
         &self.signature
     }
 
+    fn platform(&self) -> &'static str {
+        "echo"
+    }
+
     fn infer(&self, request: &InferRequest) -> Result<InferResponse> {
         self.signature.check(request)?;
         match request.inputs[0].data.text(0).as_deref() {
@@ -82,7 +86,7 @@ impl Server {
         let interrupt = Interrupt::default();
         let options = Options { port: 0, ..Options::default() };
         let stop = interrupt.clone();
-        let thread = std::thread::spawn(move || run(&options, release, &stop, &sink));
+        let thread = std::thread::spawn(move || run(&options, vec![release], &stop, &sink));
         let address = loop {
             match events.recv().expect("the server says where it is") {
                 Event::Note { message } => break message.rsplit_once('/').unwrap().1.to_owned(),

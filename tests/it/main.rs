@@ -5,6 +5,7 @@
 mod architecture;
 mod bundles;
 mod cat;
+mod clients;
 mod crash;
 mod dag;
 mod data;
@@ -34,6 +35,8 @@ mod remote;
 mod remotes;
 mod runs;
 mod serve;
+mod serve_protocol;
+mod server;
 mod services;
 mod steps;
 mod store;

@@ -60,14 +60,17 @@ impl Predictor for Onnx {
         &self.signature
     }
 
+    fn platform(&self) -> &'static str {
+        "onnxruntime_onnx"
+    }
+
     fn infer(&self, request: &InferRequest) -> Result<InferResponse> {
         self.signature.check(request)?;
         let inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = request
             .inputs
             .iter()
             .map(|input| Ok((Cow::from(&input.name), value::to_runtime(input)?)))
-            .collect::<ort::Result<_>>()
-            .context("the ONNX Runtime does not take the request")?;
+            .collect::<Result<_>>()?;
         let mut session = self.session();
         let results = session.run(inputs).context("the model failed on this request")?;
         let outputs = self.signature.outputs.iter().zip(&self.forms).zip(results.values());

@@ -11,7 +11,7 @@ use ort::value::{
 };
 
 use crate::Result;
-use crate::predictor::{Datatype, Elements, NamedTensor};
+use crate::predictor::{BadRequest, Datatype, Elements, NamedTensor};
 
 /// What an output is to the runtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,7 @@ fn datatype(element: TensorElementType) -> Option<Datatype> {
         TensorElementType::Int16 => Some(Datatype::Int16),
         TensorElementType::Int32 => Some(Datatype::Int32),
         TensorElementType::Int64 => Some(Datatype::Int64),
+        TensorElementType::Float16 => Some(Datatype::Fp16),
         TensorElementType::Float32 => Some(Datatype::Fp32),
         TensorElementType::Float64 => Some(Datatype::Fp64),
         TensorElementType::String => Some(Datatype::Bytes),
@@ -61,7 +62,28 @@ fn datatype(element: TensorElementType) -> Option<Datatype> {
 }
 
 /// The tensor as the runtime takes it: a view of its elements, except for strings.
-pub fn to_runtime(tensor: &NamedTensor) -> ort::Result<SessionInputValue<'_>> {
+pub fn to_runtime(tensor: &NamedTensor) -> Result<SessionInputValue<'_>> {
+    match &tensor.data {
+        Elements::Bytes(list) => {
+            let texts = texts(&tensor.name, list)?;
+            let strings = Tensor::from_string_array((tensor.shape.clone(), texts.as_slice()));
+            Ok(strings.context("the ONNX Runtime does not take the request")?.into())
+        }
+        _ => Ok(view(tensor).context("the ONNX Runtime does not take the request")?),
+    }
+}
+
+/// The byte strings as the runtime takes them: text that ends with a zero.
+fn texts(name: &str, list: &[Vec<u8>]) -> Result<Vec<String>, BadRequest> {
+    let text = |(index, bytes): (usize, &Vec<u8>)| match std::str::from_utf8(bytes) {
+        Ok(text) if !text.contains('\0') => Ok(text.to_owned()),
+        Ok(_) => Err(BadRequest::new(format!("element {index} of `{name}` holds a zero byte, which no string may"))),
+        Err(_) => Err(BadRequest::new(format!("element {index} of `{name}` is no UTF-8 text"))),
+    };
+    list.iter().enumerate().map(text).collect()
+}
+
+fn view(tensor: &NamedTensor) -> ort::Result<SessionInputValue<'_>> {
     let shape = tensor.shape.clone();
     Ok(match &tensor.data {
         Elements::Bool(list) => TensorRef::from_array_view((shape, list.as_slice()))?.into(),
@@ -73,9 +95,10 @@ pub fn to_runtime(tensor: &NamedTensor) -> ort::Result<SessionInputValue<'_>> {
         Elements::Int16(list) => TensorRef::from_array_view((shape, list.as_slice()))?.into(),
         Elements::Int32(list) => TensorRef::from_array_view((shape, list.as_slice()))?.into(),
         Elements::Int64(list) => TensorRef::from_array_view((shape, list.as_slice()))?.into(),
+        Elements::Fp16(list) => TensorRef::from_array_view((shape, list.as_slice()))?.into(),
         Elements::Fp32(list) => TensorRef::from_array_view((shape, list.as_slice()))?.into(),
         Elements::Fp64(list) => TensorRef::from_array_view((shape, list.as_slice()))?.into(),
-        Elements::Bytes(list) => Tensor::from_string_array((shape, list.as_slice()))?.into(),
+        Elements::Bytes(_) => return Err(ort::Error::new("byte strings have no view")),
     })
 }
 
@@ -106,9 +129,12 @@ fn tensor(name: &str, value: &ValueRef<'_>) -> ort::Result<NamedTensor> {
         TensorElementType::Int16 => read(value, Elements::Int16)?,
         TensorElementType::Int32 => read(value, Elements::Int32)?,
         TensorElementType::Int64 => read(value, Elements::Int64)?,
+        TensorElementType::Float16 => read(value, Elements::Fp16)?,
         TensorElementType::Float32 => read(value, Elements::Fp32)?,
         TensorElementType::Float64 => read(value, Elements::Fp64)?,
-        TensorElementType::String => Elements::Bytes(value.try_extract_strings()?.1),
+        TensorElementType::String => {
+            Elements::Bytes(value.try_extract_strings()?.1.into_iter().map(String::into_bytes).collect())
+        }
         other => return Err(ort::Error::new(format!("it is a tensor of {other}"))),
     };
     let shape = value.shape().iter().map(|length| usize::try_from(*length).unwrap_or(0)).collect();

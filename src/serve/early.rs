@@ -1,0 +1,132 @@
+//! Refusals of the HTTP library itself, of what is no request: it sends a bare status code, and every refusal of this
+//! server says why in JSON.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use axum::http::StatusCode;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::refusal::HttpError;
+
+/// A connection on which a refusal without a body gets one. All answers of the server's own that refuse have a body.
+pub struct Speaking<S> {
+    stream: S,
+    /// What stands for a refusal and is not sent yet.
+    waiting: Vec<u8>,
+    sent: usize,
+}
+
+impl<S> Speaking<S> {
+    pub fn new(stream: S) -> Self {
+        Self { stream, waiting: Vec::new(), sent: 0 }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Speaking<S> {
+    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.sent < self.waiting.len() {
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.waiting[self.sent..]))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => self.sent += count,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Speaking<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Speaking<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(whole) = with_body(bytes) {
+            self.waiting = whole;
+            self.sent = 0;
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        ready!(self.poll_waiting(cx))?;
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if let Some(first) = slices.iter().find(|slice| !slice.is_empty())
+            && is_refusal(first)
+        {
+            return self.poll_write(cx, first);
+        }
+        ready!(self.poll_waiting(cx))?;
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_waiting(cx))?;
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_waiting(cx))?;
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+fn is_refusal(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"HTTP/1.1 4")
+}
+
+/// The refusal with a body, where these bytes are all of one that has none.
+fn with_body(bytes: &[u8]) -> Option<Vec<u8>> {
+    if !is_refusal(bytes) || !bytes.ends_with(b"\r\n\r\n") {
+        return None;
+    }
+    let head = std::str::from_utf8(bytes).ok()?;
+    let (before, after) = head.split_once("content-length: 0\r\n")?;
+    let status = StatusCode::from_bytes(bytes.get(9..12)?).ok()?;
+    let body = HttpError::new(status, reason(status)).body();
+    let length = body.len();
+    let head = format!("{before}content-type: application/json\r\ncontent-length: {length}\r\n{after}");
+    Some([head.into_bytes(), body].concat())
+}
+
+fn reason(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::URI_TOO_LONG => "the request's address is too long",
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "the request's headers are too large",
+        _ => "what was sent can't be read as an HTTP/1.1 request",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_refusal_without_a_body_gets_one() {
+        let bare = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\ndate: x\r\n\r\n";
+        let expected = "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\
+            content-type: application/json\r\ncontent-length: 47\r\ndate: x\r\n\r\n\
+            {\"error\":\"the request's headers are too large\"}";
+
+        assert_eq!(with_body(bare).as_deref(), Some(expected.as_bytes()));
+        for other in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n{}",
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n",
+            "4",
+        ] {
+            assert_eq!(with_body(other.as_bytes()), None, "{other}");
+        }
+    }
+}
