@@ -795,6 +795,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('--model-name', '--model-name', [CompletionResultType]::ParameterName, 'Name that the model answers to, instead of its own')
             [CompletionResult]::new('--workers', '--workers', [CompletionResultType]::ParameterName, 'Requests answered at once, each with its copy of the model [default: by processors and size of the model]')
             [CompletionResult]::new('--threads', '--threads', [CompletionResultType]::ParameterName, 'Threads that work on one request [default: by processors and size of the model]')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Longest time a request may wait and be worked on, in seconds')
             [CompletionResult]::new('--max-body', '--max-body', [CompletionResultType]::ParameterName, 'Largest request body, in MiB')
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')

@@ -2747,7 +2747,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__serve)
-            opts="-C -q -v -h --host --port --model-name --workers --threads --max-body --directory --json --quiet --verbose --events --help"
+            opts="-C -q -v -h --host --port --model-name --workers --threads --timeout --max-body --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2770,6 +2770,10 @@ _mlx() {
                     return 0
                     ;;
                 --threads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -732,6 +732,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --model-name 'Name that the model answers to, instead of its own'
             cand --workers 'Requests answered at once, each with its copy of the model [default: by processors and size of the model]'
             cand --threads 'Threads that work on one request [default: by processors and size of the model]'
+            cand --timeout 'Longest time a request may wait and be worked on, in seconds'
             cand --max-body 'Largest request body, in MiB'
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'

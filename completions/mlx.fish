@@ -427,6 +427,7 @@ complete -c mlx -n "__fish_mlx_using_subcommand serve" -l port -d 'Port to liste
 complete -c mlx -n "__fish_mlx_using_subcommand serve" -l model-name -d 'Name that the model answers to, instead of its own' -r
 complete -c mlx -n "__fish_mlx_using_subcommand serve" -l workers -d 'Requests answered at once, each with its copy of the model [default: by processors and size of the model]' -r
 complete -c mlx -n "__fish_mlx_using_subcommand serve" -l threads -d 'Threads that work on one request [default: by processors and size of the model]' -r
+complete -c mlx -n "__fish_mlx_using_subcommand serve" -l timeout -d 'Longest time a request may wait and be worked on, in seconds' -r
 complete -c mlx -n "__fish_mlx_using_subcommand serve" -l max-body -d 'Largest request body, in MiB' -r
 complete -c mlx -n "__fish_mlx_using_subcommand serve" -s C -l directory -d 'Work as if started in this directory' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand serve" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F

@@ -157,6 +157,45 @@ impl Elements {
         }
     }
 
+    /// The elements at these places, which must be there.
+    #[must_use]
+    pub fn picked(&self, places: impl Iterator<Item = usize>) -> Self {
+        match self {
+            Self::Bool(list) => Self::Bool(places.map(|place| list[place]).collect()),
+            Self::Uint8(list) => Self::Uint8(places.map(|place| list[place]).collect()),
+            Self::Uint16(list) => Self::Uint16(places.map(|place| list[place]).collect()),
+            Self::Uint32(list) => Self::Uint32(places.map(|place| list[place]).collect()),
+            Self::Uint64(list) => Self::Uint64(places.map(|place| list[place]).collect()),
+            Self::Int8(list) => Self::Int8(places.map(|place| list[place]).collect()),
+            Self::Int16(list) => Self::Int16(places.map(|place| list[place]).collect()),
+            Self::Int32(list) => Self::Int32(places.map(|place| list[place]).collect()),
+            Self::Int64(list) => Self::Int64(places.map(|place| list[place]).collect()),
+            Self::Fp16(list) => Self::Fp16(places.map(|place| list[place]).collect()),
+            Self::Fp32(list) => Self::Fp32(places.map(|place| list[place]).collect()),
+            Self::Fp64(list) => Self::Fp64(places.map(|place| list[place]).collect()),
+            Self::Bytes(list) => Self::Bytes(places.map(|place| list[place].clone()).collect()),
+        }
+    }
+
+    /// Writes one element, which must be there, as it stands in the list.
+    pub fn serialize_element<S: Serializer>(&self, index: usize, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Bytes(list) => Text(&list[index]).serialize(serializer),
+            Self::Fp16(list) => list[index].to_f32().serialize(serializer),
+            Self::Bool(list) => list[index].serialize(serializer),
+            Self::Uint8(list) => list[index].serialize(serializer),
+            Self::Uint16(list) => list[index].serialize(serializer),
+            Self::Uint32(list) => list[index].serialize(serializer),
+            Self::Uint64(list) => list[index].serialize(serializer),
+            Self::Int8(list) => list[index].serialize(serializer),
+            Self::Int16(list) => list[index].serialize(serializer),
+            Self::Int32(list) => list[index].serialize(serializer),
+            Self::Int64(list) => list[index].serialize(serializer),
+            Self::Fp32(list) => list[index].serialize(serializer),
+            Self::Fp64(list) => list[index].serialize(serializer),
+        }
+    }
+
     /// Appends a whole number, or says why it can't be an element.
     pub fn push_integer(&mut self, value: i128) -> Result<(), String> {
         fn whole<T: TryFrom<i128>>(value: i128, datatype: Datatype) -> Result<T, String> {

@@ -4,6 +4,7 @@ mod binary;
 mod data;
 mod datatype;
 mod matches;
+pub mod mlflow;
 pub mod onnx;
 mod parse;
 mod request;

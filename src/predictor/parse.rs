@@ -4,12 +4,15 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{Datatype, Elements, NamedTensor};
+use super::{BadRequest, Datatype, Elements, NamedTensor, Tensor};
 
 /// Room is made for at most so many elements before they are there: a shape is only a claim.
 const MOST_FORESEEN: usize = 1 << 16;
+/// As JSON.
+const LARGEST_PARAMETERS: usize = 64 << 10;
 
 /// A tensor as JSON says it; its elements may stand in binary after the JSON.
 pub struct Head {
@@ -52,9 +55,28 @@ pub fn output_names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<St
     Ok(outputs.unwrap_or_default().into_iter().map(|output| output.name).collect())
 }
 
-/// Parameters, which may be `null`.
+/// Parameters, which may be `null` and must be small: they become a tree of values.
 pub fn parameters<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
-    Option::<Map<String, Value>>::deserialize(deserializer).map(Option::unwrap_or_default)
+    let Some(raw) = Option::<Box<RawValue>>::deserialize(deserializer)? else { return Ok(Map::new()) };
+    if raw.get().len() > LARGEST_PARAMETERS {
+        return Err(D::Error::custom(format_args!("the parameters have more than {LARGEST_PARAMETERS} bytes")));
+    }
+    serde_json::from_str(raw.get()).map_err(D::Error::custom)
+}
+
+/// The elements for an input, flat or nested or a single one, and the shape in which they were found.
+pub fn elements(input: &Tensor, raw: &RawValue) -> Result<(Elements, Vec<usize>), BadRequest> {
+    let Tensor { name, datatype, .. } = input;
+    let unreadable = |error| BadRequest::new(format!("the request can't be read: {error}"));
+    let seed = DataSeed { name, datatype: *datatype, foreseen: 0 };
+    let Collected { elements, lengths } = match raw.get().starts_with('[') {
+        true => seed.deserialize(&mut serde_json::Deserializer::from_str(raw.get())).map_err(unreadable)?,
+        false => {
+            let list = format!("[{raw}]");
+            seed.deserialize(&mut serde_json::Deserializer::from_str(&list)).map_err(unreadable)?
+        }
+    };
+    Ok((elements, if raw.get().starts_with('[') { lengths } else { Vec::new() }))
 }
 
 /// How many elements a tensor of this shape has; `None` where that is more than can be counted.
@@ -98,7 +120,7 @@ impl<'de> Visitor<'de> for TensorVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Head, A::Error> {
         let (mut name, mut datatype, mut shape) = (None::<String>, None::<Datatype>, None::<Vec<usize>>);
-        let (mut data, mut early_data) = (None::<Collected>, None::<Value>);
+        let (mut data, mut early_data) = (None::<Collected>, None::<Box<RawValue>>);
         let mut parameters = None::<Option<Parameters>>;
         while let Some(field) = map.next_key()? {
             match field {
@@ -127,7 +149,9 @@ impl<'de> Visitor<'de> for TensorVisitor {
         let data = match (data, early_data, binary) {
             (None, None, Some(bytes)) => return Ok(Head { name, shape, datatype, data: Source::Binary(bytes) }),
             (Some(data), _, None) => data,
-            (None, Some(value), None) => seed.deserialize(value).map_err(A::Error::custom)?,
+            (None, Some(raw), None) => {
+                seed.deserialize(&mut serde_json::Deserializer::from_str(raw.get())).map_err(A::Error::custom)?
+            }
             (None, None, None) => return Err(missing("data")),
             (_, _, Some(_)) => {
                 return Err(A::Error::custom(format_args!("tensor `{name}` has data both in JSON and in binary")));

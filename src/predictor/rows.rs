@@ -27,7 +27,7 @@ pub fn from_csv(signature: &Signature, bytes: &[u8]) -> Result<InferRequest, Bad
         return Err(BadRequest::new("the first line of the CSV must name the columns, and has only numbers"));
     }
     let plan = Plan::by_names(signature, &header)?;
-    let mut builder = Builder::new(signature, &plan);
+    let mut builder = Builder::new(signature, plan);
     let mut record = csv::StringRecord::new();
     while reader.read_record(&mut record).map_err(unreadable)? {
         let line = record.position().map_or(0, csv::Position::line);
@@ -62,7 +62,7 @@ fn from_records(signature: &Signature, rows: &[Value]) -> Result<InferRequest, B
     let header: Vec<&str> =
         records.first().map(|record| record.keys().map(String::as_str).collect()).unwrap_or_default();
     let plan = Plan::by_names(signature, &header)?;
-    let mut builder = Builder::new(signature, &plan);
+    let mut builder = Builder::new(signature, plan);
     for (index, record) in records.iter().enumerate() {
         builder.row(|source, elements| {
             let name = header[source];
@@ -87,7 +87,7 @@ fn from_lists(signature: &Signature, rows: &[Value]) -> Result<InferRequest, Bad
         flat.push(cells.clone());
     }
     let plan = Plan::by_order(signature, width.unwrap_or(0), "value")?;
-    let mut builder = Builder::new(signature, &plan);
+    let mut builder = Builder::new(signature, plan);
     for (index, row) in flat.iter().enumerate() {
         builder.row(|source, elements| {
             push(elements, row[source]).map_err(|why| format!("row {index}, value {source} {why}"))
@@ -118,12 +118,12 @@ fn push(elements: &mut Elements, cell: &Value) -> Result<(), String> {
 }
 
 /// For each input, which columns of the source its elements come from.
-struct Plan {
+pub(super) struct Plan {
     sources: Vec<Vec<usize>>,
 }
 
 impl Plan {
-    fn by_names(signature: &Signature, header: &[&str]) -> Result<Self, BadRequest> {
+    pub fn by_names(signature: &Signature, header: &[&str]) -> Result<Self, BadRequest> {
         if let Some(twice) =
             header.iter().enumerate().find_map(|(index, name)| header[..index].contains(name).then_some(name))
         {
@@ -157,7 +157,7 @@ impl Plan {
         Ok(Self { sources: signature.inputs.iter().map(source).collect::<Result<_, _>>()? })
     }
 
-    fn by_order(signature: &Signature, found: usize, noun: &str) -> Result<Self, BadRequest> {
+    pub fn by_order(signature: &Signature, found: usize, noun: &str) -> Result<Self, BadRequest> {
         if let [input] = signature.inputs.as_slice() {
             return Ok(Self { sources: vec![in_order(input, found, noun)?] });
         }
@@ -192,20 +192,20 @@ fn width(input: &Tensor) -> Option<usize> {
 }
 
 /// Fills the inputs row by row.
-struct Builder<'a> {
+pub(super) struct Builder<'a> {
     signature: &'a Signature,
-    plan: &'a Plan,
+    plan: Plan,
     elements: Vec<Elements>,
     rows: usize,
 }
 
 impl<'a> Builder<'a> {
-    fn new(signature: &'a Signature, plan: &'a Plan) -> Self {
+    pub fn new(signature: &'a Signature, plan: Plan) -> Self {
         let elements = signature.inputs.iter().map(|input| Elements::with_capacity(input.datatype, 0)).collect();
         Self { signature, plan, elements, rows: 0 }
     }
 
-    fn row(&mut self, cell: impl Fn(usize, &mut Elements) -> Result<(), String>) -> Result<(), BadRequest> {
+    pub fn row(&mut self, cell: impl Fn(usize, &mut Elements) -> Result<(), String>) -> Result<(), BadRequest> {
         for (elements, sources) in self.elements.iter_mut().zip(&self.plan.sources) {
             sources.iter().try_for_each(|source| cell(*source, elements)).map_err(BadRequest::new)?;
         }
@@ -213,7 +213,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn finish(self) -> Result<InferRequest, BadRequest> {
+    pub fn finish(self) -> Result<InferRequest, BadRequest> {
         let Self { signature, plan, elements, rows } = self;
         if rows == 0 {
             return Err(BadRequest::new("there are no rows"));

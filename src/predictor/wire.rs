@@ -152,7 +152,9 @@ mod tests {
         assert!(
             problem(HEAD.as_bytes(), None).contains("tensor `a` is said to have 4 bytes in binary, and 0 are left")
         );
-        assert!(problem(&with_tail(b"\x01\0\xff\xff\x01\0\0\0\xfe\0\0\0\0\0"), Some(head)).contains("1 bytes are left"));
+        assert!(
+            problem(&with_tail(b"\x01\0\xff\xff\x01\0\0\0\xfe\0\0\0\0\0"), Some(head)).contains("1 bytes are left")
+        );
         assert!(problem(b"{}", Some(3)).contains("the JSON is said to have 3 bytes, and the whole request has 2"));
         let both = br#"{"inputs": [{"name": "a", "shape": [1], "datatype": "INT8", "data": [1], "parameters": {"binary_data_size": 1}}]}"#;
         assert!(problem(both, None).contains("tensor `a` has data both in JSON and in binary"));

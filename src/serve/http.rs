@@ -15,11 +15,10 @@ use serde::Serialize;
 
 use super::body::{Held, Room};
 use super::coding::Coding;
-use super::metrics;
 use super::model::{JSON_BYTES, Model, Question, Reply, Served};
 use super::protocol::{Answer, Body, ModelMetadata, ServerMetadata};
 use super::refusal::HttpError;
-use super::{Options, Release};
+use super::{Options, Release, metrics, mlflow};
 use crate::event::{Event, EventSink};
 use crate::predictor::{Form, InferRequest, InferResponse, Received};
 use crate::{Error, Result};
@@ -43,7 +42,7 @@ impl App {
         let key =
             |served: &Served| (served.model.origin.model_name.clone(), served.model.release.description.model.version);
         models.sort_by_key(key);
-        if let Some([twice, _]) = models.array_windows().find(|[a, b]| key(a) == key(b)) {
+        if let Some([twice, ..]) = models.windows(2).find(|pair| key(&pair[0]) == key(&pair[1])) {
             let (name, version) = key(twice);
             return Err(Error::usage(format!("version {version} of `{name}` is to be served twice")));
         }
@@ -86,7 +85,7 @@ impl App {
     }
 
     /// The names of the models, each once.
-    fn names(&self) -> Vec<&str> {
+    pub fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.models.iter().map(|served| served.model.origin.model_name.as_str()).collect();
         names.dedup();
         names
@@ -112,7 +111,11 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v2/", get(server_metadata))
         .route("/v2/health/live", get(live))
         .route("/v2/health/ready", get(ready))
-        .route("/metrics", get(metrics));
+        .route("/metrics", get(metrics))
+        .route("/invocations", post(mlflow::invocations))
+        .route("/ping", get(mlflow::ping))
+        .route("/health", get(mlflow::ping))
+        .route("/version", get(mlflow::version));
     for path in model("") {
         router = router.route(&path, get(model_metadata));
     }
@@ -180,7 +183,7 @@ async fn model_ready(State(app): Shared, path: InPath) -> Result<Response, HttpE
 
 /// A release is served only after it gave the answers that were expected; what can make it unready later is the end, and
 /// a predictor that lost its processes.
-fn is_ready<'a>(app: &App, mut models: impl Iterator<Item = &'a Served>) -> Result<Response, HttpError> {
+pub fn is_ready<'a>(app: &App, mut models: impl Iterator<Item = &'a Served>) -> Result<Response, HttpError> {
     if app.is_stopping.load(Ordering::Relaxed) {
         return Err(HttpError::unavailable("the server is stopping"));
     }

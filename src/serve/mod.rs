@@ -10,6 +10,7 @@ mod connections;
 mod early;
 mod http;
 mod metrics;
+mod mlflow;
 mod model;
 mod pool;
 mod protocol;

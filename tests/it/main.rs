@@ -35,6 +35,7 @@ mod remote;
 mod remotes;
 mod runs;
 mod serve;
+mod serve_mlflow;
 mod serve_protocol;
 mod server;
 mod services;
