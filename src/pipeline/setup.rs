@@ -33,13 +33,15 @@ pub struct Setup<'a> {
 impl<'a> Setup<'a> {
     /// Checks everything that can be checked; until that is done, nothing is written.
     pub fn new(project: &'a Project, options: &Options, watch: Watch<'_>) -> Result<Self> {
-        let setup = Self::unchecked(project, options, watch)?;
-        setup.graph.check_sources(project, &setup.lock, &setup.selected)?;
-        Ok(setup)
+        Self::of(project, options, true, watch)
     }
 
     /// As [`Setup::new`], for who only tells of the pipeline: a dependency that nobody makes may be missing.
     pub fn unchecked(project: &'a Project, options: &Options, watch: Watch<'_>) -> Result<Self> {
+        Self::of(project, options, false, watch)
+    }
+
+    fn of(project: &'a Project, options: &Options, needs_sources: bool, watch: Watch<'_>) -> Result<Self> {
         if project.manifest.steps.is_empty() {
             return Err(Error::usage(format!("there are no steps in {MANIFEST}"))
                 .with_hint("a step is a table like `[step.train]` with `cmd`, `deps` and `outs`"));
@@ -49,7 +51,11 @@ impl<'a> Setup<'a> {
         let params = Params::read(project, &options.settings)?;
         let selected = select(project, &graph, &lock, &params, options, watch)?;
         let step_params = graph.steps.iter().map(|step| params.of_step(step)).collect::<Result<_>>()?;
+        if needs_sources {
+            graph.check_sources(project, &lock, &selected)?;
+        }
         let environment = Declared::of(project, &options.cache, &options.interpreters)?;
+        // From here on there may be directories of ours.
         let workspace = Workspace::open(project)?;
         let parts = Parts::new(project, options.outside.clone(), &options.cache);
         Ok(Self { graph, selected, params, step_params, environment, lock, workspace, parts })
