@@ -35,6 +35,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Start a project')
             [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Version files and directories')
+            [CompletionResult]::new('untrack', 'untrack', [CompletionResultType]::ParameterValue, 'Stop versioning files and directories; they stay where they are')
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show how data and outputs differ from `mlx.lock`')
             [CompletionResult]::new('diff', 'diff', [CompletionResultType]::ParameterValue, 'Show which files differ between two versions of the data')
             [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List what is tracked, in any version')
@@ -43,7 +44,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('push', 'push', [CompletionResultType]::ParameterValue, 'Send data and outputs to a remote')
             [CompletionResult]::new('pull', 'pull', [CompletionResultType]::ParameterValue, 'Bring data and outputs from a remote into the working tree')
             [CompletionResult]::new('fetch', 'fetch', [CompletionResultType]::ParameterValue, 'Bring data and outputs from a remote into the store')
-            [CompletionResult]::new('remote', 'remote', [CompletionResultType]::ParameterValue, 'Name, list and test remotes')
+            [CompletionResult]::new('remote', 'remote', [CompletionResultType]::ParameterValue, 'Name, list, test and remove remotes')
             [CompletionResult]::new('import', 'import', [CompletionResultType]::ParameterValue, 'Bring data from another project, a Git repository or a URL, and track it with its origin')
             [CompletionResult]::new('update', 'update', [CompletionResultType]::ParameterValue, 'Bring what is newer at the sources of imported data')
             [CompletionResult]::new('get', 'get', [CompletionResultType]::ParameterValue, 'Copy data from another project, a Git repository or a URL, without tracking it')
@@ -90,6 +91,19 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             break
         }
         'mlx;add' {
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;untrack' {
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
@@ -256,6 +270,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Name a remote in mlx.toml')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the remotes')
+            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Take a remote out of mlx.toml')
             [CompletionResult]::new('test', 'test', [CompletionResultType]::ParameterValue, 'Try what a remote can do')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
@@ -286,6 +301,19 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'mlx;remote;remove' {
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'mlx;remote;test' {
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
@@ -302,6 +330,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
         'mlx;remote;help' {
             [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Name a remote in mlx.toml')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the remotes')
+            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Take a remote out of mlx.toml')
             [CompletionResult]::new('test', 'test', [CompletionResultType]::ParameterValue, 'Try what a remote can do')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
@@ -310,6 +339,9 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             break
         }
         'mlx;remote;help;list' {
+            break
+        }
+        'mlx;remote;help;remove' {
             break
         }
         'mlx;remote;help;test' {
@@ -402,6 +434,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Remove them')
             [CompletionResult]::new('--drop-history', '--drop-history', [CompletionResultType]::ParameterName, 'Keep of Git''s history only what branches and tags point at')
             [CompletionResult]::new('--forget-missing', '--forget-missing', [CompletionResultType]::ParameterName, 'Take no more notice of projects that used the store and are not there any more')
+            [CompletionResult]::new('--quarantine', '--quarantine', [CompletionResultType]::ParameterName, 'Remove damaged files that `mlx verify` and `mlx pull --repair` put aside, too')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
@@ -921,6 +954,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
         'mlx;help' {
             [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Start a project')
             [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Version files and directories')
+            [CompletionResult]::new('untrack', 'untrack', [CompletionResultType]::ParameterValue, 'Stop versioning files and directories; they stay where they are')
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show how data and outputs differ from `mlx.lock`')
             [CompletionResult]::new('diff', 'diff', [CompletionResultType]::ParameterValue, 'Show which files differ between two versions of the data')
             [CompletionResult]::new('ls', 'ls', [CompletionResultType]::ParameterValue, 'List what is tracked, in any version')
@@ -929,7 +963,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('push', 'push', [CompletionResultType]::ParameterValue, 'Send data and outputs to a remote')
             [CompletionResult]::new('pull', 'pull', [CompletionResultType]::ParameterValue, 'Bring data and outputs from a remote into the working tree')
             [CompletionResult]::new('fetch', 'fetch', [CompletionResultType]::ParameterValue, 'Bring data and outputs from a remote into the store')
-            [CompletionResult]::new('remote', 'remote', [CompletionResultType]::ParameterValue, 'Name, list and test remotes')
+            [CompletionResult]::new('remote', 'remote', [CompletionResultType]::ParameterValue, 'Name, list, test and remove remotes')
             [CompletionResult]::new('import', 'import', [CompletionResultType]::ParameterValue, 'Bring data from another project, a Git repository or a URL, and track it with its origin')
             [CompletionResult]::new('update', 'update', [CompletionResultType]::ParameterValue, 'Bring what is newer at the sources of imported data')
             [CompletionResult]::new('get', 'get', [CompletionResultType]::ParameterValue, 'Copy data from another project, a Git repository or a URL, without tracking it')
@@ -964,6 +998,9 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
         'mlx;help;add' {
             break
         }
+        'mlx;help;untrack' {
+            break
+        }
         'mlx;help;status' {
             break
         }
@@ -991,6 +1028,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
         'mlx;help;remote' {
             [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Name a remote in mlx.toml')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the remotes')
+            [CompletionResult]::new('remove', 'remove', [CompletionResultType]::ParameterValue, 'Take a remote out of mlx.toml')
             [CompletionResult]::new('test', 'test', [CompletionResultType]::ParameterValue, 'Try what a remote can do')
             break
         }
@@ -998,6 +1036,9 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             break
         }
         'mlx;help;remote;list' {
+            break
+        }
+        'mlx;help;remote;remove' {
             break
         }
         'mlx;help;remote;test' {

@@ -32,6 +32,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --version 'Print version'
             cand init 'Start a project'
             cand add 'Version files and directories'
+            cand untrack 'Stop versioning files and directories; they stay where they are'
             cand status 'Show how data and outputs differ from `mlx.lock`'
             cand diff 'Show which files differ between two versions of the data'
             cand ls 'List what is tracked, in any version'
@@ -40,7 +41,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand push 'Send data and outputs to a remote'
             cand pull 'Bring data and outputs from a remote into the working tree'
             cand fetch 'Bring data and outputs from a remote into the store'
-            cand remote 'Name, list and test remotes'
+            cand remote 'Name, list, test and remove remotes'
             cand import 'Bring data from another project, a Git repository or a URL, and track it with its origin'
             cand update 'Bring what is newer at the sources of imported data'
             cand get 'Copy data from another project, a Git repository or a URL, without tracking it'
@@ -85,6 +86,18 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'mlx;add'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;untrack'= {
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
             cand --events 'Write what happens on the way to this file, one JSON object a line'
@@ -242,6 +255,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --help 'Print help'
             cand add 'Name a remote in mlx.toml'
             cand list 'List the remotes'
+            cand remove 'Take a remote out of mlx.toml'
             cand test 'Try what a remote can do'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
@@ -269,6 +283,18 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'mlx;remote;remove'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'mlx;remote;test'= {
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
@@ -284,12 +310,15 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;remote;help'= {
             cand add 'Name a remote in mlx.toml'
             cand list 'List the remotes'
+            cand remove 'Take a remote out of mlx.toml'
             cand test 'Try what a remote can do'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'mlx;remote;help;add'= {
         }
         &'mlx;remote;help;list'= {
+        }
+        &'mlx;remote;help;remove'= {
         }
         &'mlx;remote;help;test'= {
         }
@@ -375,6 +404,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --yes 'Remove them'
             cand --drop-history 'Keep of Git''s history only what branches and tags point at'
             cand --forget-missing 'Take no more notice of projects that used the store and are not there any more'
+            cand --quarantine 'Remove damaged files that `mlx verify` and `mlx pull --repair` put aside, too'
             cand --json 'Print the result as one JSON document'
             cand -q 'Print the result and errors only'
             cand --quiet 'Print the result and errors only'
@@ -847,6 +877,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;help'= {
             cand init 'Start a project'
             cand add 'Version files and directories'
+            cand untrack 'Stop versioning files and directories; they stay where they are'
             cand status 'Show how data and outputs differ from `mlx.lock`'
             cand diff 'Show which files differ between two versions of the data'
             cand ls 'List what is tracked, in any version'
@@ -855,7 +886,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand push 'Send data and outputs to a remote'
             cand pull 'Bring data and outputs from a remote into the working tree'
             cand fetch 'Bring data and outputs from a remote into the store'
-            cand remote 'Name, list and test remotes'
+            cand remote 'Name, list, test and remove remotes'
             cand import 'Bring data from another project, a Git repository or a URL, and track it with its origin'
             cand update 'Bring what is newer at the sources of imported data'
             cand get 'Copy data from another project, a Git repository or a URL, without tracking it'
@@ -887,6 +918,8 @@ set edit:completion:arg-completer[mlx] = {|@words|
         }
         &'mlx;help;add'= {
         }
+        &'mlx;help;untrack'= {
+        }
         &'mlx;help;status'= {
         }
         &'mlx;help;diff'= {
@@ -906,11 +939,14 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;help;remote'= {
             cand add 'Name a remote in mlx.toml'
             cand list 'List the remotes'
+            cand remove 'Take a remote out of mlx.toml'
             cand test 'Try what a remote can do'
         }
         &'mlx;help;remote;add'= {
         }
         &'mlx;help;remote;list'= {
+        }
+        &'mlx;help;remote;remove'= {
         }
         &'mlx;help;remote;test'= {
         }

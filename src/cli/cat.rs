@@ -38,7 +38,7 @@ impl Cat {
         if cx.out.is_json() {
             return cx.out.show(&found);
         }
-        cx.out.stream(|out| data::write_file(&project, &workspace, &found, out))
+        cx.out.stream(|out| data::write_file(&project, &workspace, &found, self.rev.as_deref(), out))
     }
 }
 

@@ -21,9 +21,10 @@ const MOST_COLUMNS: usize = 10;
 /// Without a revision, `mlx.lock` is compared with the working tree; with one, that revision's lock; with two, the locks of
 /// both. A revision is whatever Git calls one: a commit, a branch, a tag, `HEAD~2`.
 ///
-/// Of changed CSV, JSON Lines and Parquet files it also says which rows and columns differ. The first row of a CSV file names
-/// its columns. A row counts as changed where the other version has one in its place: with the same `id` (or `key`, `path`,
-/// `name` and the like), else with the same number. Very many differing rows are counted by a sample.
+/// Of changed CSV, JSON Lines and Parquet files it also says how many rows differ, with the numbers of the first few, and which
+/// columns do; of Parquet, columns and the number of rows alone. The first row of a CSV file names its columns and is not
+/// counted. A row counts as changed where the other version has one in its place: with the same `id` (or `key`, `path`, `name`
+/// and the like), else with the same number. Very many differing rows are counted by a sample, and not numbered.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  mlx diff\n  mlx diff HEAD~1\n  mlx diff HEAD~1 data/images/cats\n  mlx diff --summary v1.0 main --json"
@@ -68,13 +69,20 @@ impl ShowDiff {
 
 impl Render for Diff {
     fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
-        for Change { kind, path, moved_from, before, after, table, note: why } in &self.changes {
+        for change in &self.changes {
+            let Change { kind, path, moved_from, before, after, table, note: why } = change;
             let bytes = |object: &Option<crate::digest::Object>| object.as_ref().map_or(0, |object| object.size);
             let (style, sign, note) = match kind {
                 ChangeKind::Added => (Style::Good, "added  ", size(bytes(after))),
                 ChangeKind::Removed => (Style::Bad, "removed", size(bytes(before))),
                 ChangeKind::Moved => {
                     (Style::Notice, "moved  ", format!("from {}", moved_from.as_deref().unwrap_or("?")))
+                }
+                ChangeKind::Changed if change.executable_bit() == Some(true) => {
+                    (Style::Notice, "changed", "executable now".into())
+                }
+                ChangeKind::Changed if change.executable_bit() == Some(false) => {
+                    (Style::Notice, "changed", "executable no more".into())
                 }
                 ChangeKind::Changed if bytes(before) == bytes(after) => (Style::Notice, "changed", size(bytes(after))),
                 ChangeKind::Changed => {
@@ -104,12 +112,19 @@ impl Render for Diff {
 
 fn render_table(out: &mut Text<'_>, table: &TableDiff) -> io::Result<()> {
     let about = if table.rows.is_some_and(|rows| rows.estimated) { "about " } else { "" };
-    let rows = table
-        .rows
-        .iter()
-        .flat_map(|rows| [("added", rows.added), ("removed", rows.removed), ("changed", rows.changed.unwrap_or(0))]);
-    let rows: Vec<_> =
-        rows.filter(|(_, rows)| *rows > 0).map(|(word, rows)| format!("{about}{} {word}", grouped(rows))).collect();
+    let first = &table.first_rows;
+    let rows = table.rows.iter().flat_map(|rows| {
+        let changed = rows.changed.unwrap_or(0);
+        [
+            ("added", rows.added, &first.added),
+            ("removed", rows.removed, &first.removed),
+            ("changed", changed, &first.changed),
+        ]
+    });
+    let rows: Vec<_> = rows
+        .filter(|(_, rows, _)| *rows > 0)
+        .map(|(word, rows, first)| format!("{about}{} {word}{}", grouped(rows), numbers(first, rows)))
+        .collect();
     let rows = match (&table.rows, rows.is_empty()) {
         (None, _) => String::new(),
         (Some(_), true) => ": the same".into(),
@@ -139,6 +154,14 @@ fn render_table(out: &mut Text<'_>, table: &TableDiff) -> io::Result<()> {
         writeln!(out, "{INDENT}{} more with another type or range", count(more as u64 + 1, "column"))?;
     }
     table.notes.iter().try_for_each(|note| writeln!(out, "{INDENT}{note}"))
+}
+
+/// The numbers of the first few of so many rows.
+fn numbers(first: &[u64], count: u64) -> String {
+    let names: Vec<String> = first.iter().map(|number| grouped(*number)).collect();
+    let noun = if count == 1 { "row" } else { "rows" };
+    let more = if (first.len() as u64) < count { ", …" } else { "" };
+    if names.is_empty() { String::new() } else { format!(" ({noun} {}{more})", names.join(", ")) }
 }
 
 fn before_after(before: u64, after: u64) -> String {

@@ -9,7 +9,7 @@ use clap::Args;
 use super::output::{count, size};
 use super::{Context, Render, Text};
 use crate::Result;
-use crate::data::{self, Selection, Versions};
+use crate::data::{self, Selection, Versions, some_names};
 use crate::project::Project;
 use crate::remote::{self, Fetched, Remote};
 
@@ -76,18 +76,24 @@ impl Fetch {
         cx.catch_signals()?;
         let workspace = data::Workspace::open(&project)?;
         let fetched = data::fetch(&project, &workspace, &*remote, &selection, cx.watch())?;
-        cx.out.show(&fetched)
+        cx.out.show(&fetched)?;
+        fetched.verdict()
     }
 }
 
 impl Render for Fetched {
     fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
-        let Self { url, objects, bytes, received_bytes, present, repaired, .. } = self;
+        let Self { url, objects, bytes, received_bytes, present, repaired, lacking, paths, .. } = self;
         if *repaired > 0 {
             writeln!(out, "Damaged here, and put aside: {}", count(*repaired, "object"))?;
         }
+        if !lacking.is_empty() {
+            let names = if paths.is_empty() { String::new() } else { format!(": {}", some_names(paths.iter())) };
+            writeln!(out, "Not whole on {url}: {}{names}", count(lacking.len() as u64, "object"))?;
+        }
         let objects_text = count(*objects, "object");
         match (*objects, self.dry_run) {
+            (0, _) if !lacking.is_empty() => Ok(()),
             (0, _) => writeln!(out, "Up to date: {} in the store", count(*present, "object")),
             (_, true) => writeln!(out, "Would fetch {objects_text} ({}) from {url}", size(*bytes)),
             (_, false) => writeln!(out, "Fetched {objects_text} ({}) from {url}", size(*received_bytes)),

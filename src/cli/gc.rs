@@ -31,6 +31,9 @@ pub struct Gc {
     /// Take no more notice of projects that used the store and are not there any more
     #[arg(long)]
     forget_missing: bool,
+    /// Remove damaged files that `mlx verify` and `mlx pull --repair` put aside, too
+    #[arg(long)]
+    quarantine: bool,
 }
 
 fn grace(text: &str) -> Result<Duration, String> {
@@ -46,14 +49,21 @@ impl Gc {
             grace: self.grace,
             history: if self.drop_history { History::Tips } else { History::Whole },
             forget_missing: self.forget_missing,
+            quarantine: self.quarantine,
             remove: self.yes,
         };
         let collected = data::collect_garbage(&project, &workspace, how, cx.watch())?;
         let is_plan = !collected.removed
-            && (collected.objects > 0 || !collected.folded.is_empty() || !collected.forgotten.is_empty());
+            && (collected.objects > 0
+                || !collected.folded.is_empty()
+                || !collected.forgotten.is_empty()
+                || (self.quarantine && collected.quarantined.count > 0));
         cx.out.show(&collected)?;
         if is_plan {
-            cx.out.hint("Nothing was changed; do it with `mlx gc --yes`");
+            let quarantine = if self.quarantine { " --quarantine" } else { "" };
+            cx.out.hint(format!("Nothing was changed; do it with `mlx gc --yes{quarantine}`"));
+        } else if collected.quarantined.count > 0 && !self.quarantine {
+            cx.out.hint("What was put aside goes with `mlx gc --yes --quarantine`");
         }
         Ok(())
     }
@@ -67,6 +77,13 @@ impl Render for Collected {
         }
         let (objects, bytes) = (count(self.objects, "object"), size(self.bytes));
         writeln!(out, "{} {objects} ({bytes}); {} in use", would("Removed", "remove"), count(self.kept, "object"))?;
+        if self.quarantined.count > 0 {
+            let (files, bytes) = (count(self.quarantined.count, "damaged file"), size(self.quarantined.bytes));
+            match self.clears_quarantine {
+                true => writeln!(out, "{} {files} that were put aside ({bytes})", would("Removed", "remove"))?,
+                false => writeln!(out, "Put aside: {files} ({bytes})")?,
+            }
+        }
         if self.young > 0 {
             writeln!(out, "Kept for the grace period, though nothing names them: {}", count(self.young, "object"))?;
         }

@@ -10,11 +10,13 @@ use super::{Context, Render, Table, Text};
 use crate::Result;
 use crate::data::{self, Listed, Listing, Presence, Workspace};
 use crate::digest::ObjectKind;
+use crate::remote;
 
 /// List what is tracked, in any version
 ///
 /// Without a path, lists what `mlx.lock` names; with one, what lies there, which may be inside a tracked directory. The
-/// working tree is not read: listings come from the store. Says of each whether its content is here, in part, or missing.
+/// working tree is not read: listings come from the store, and from the remote where they are not here, which brings no file.
+/// Says of each whether its content is here, in part, or missing.
 #[derive(Args)]
 #[command(after_help = "Examples:
   mlx ls
@@ -37,6 +39,11 @@ impl Ls {
         let path = self.path.as_deref().map(|path| project.relative(&cx.directory, path)).transpose()?;
         cx.catch_signals()?;
         let workspace = Workspace::open(&project)?;
+        if remote::default_name(&project).is_some() {
+            let open = || remote::of_project(&project, None, &cx.access()).map(|(_, remote)| remote);
+            let (path, rev) = (path.as_ref(), self.rev.as_deref());
+            data::bring_listings(&project, &workspace, path, rev, self.recursive, open, cx.watch())?;
+        }
         let listing = data::list(&project, &workspace, path.as_ref(), self.rev.as_deref(), self.recursive, cx.watch())?;
         cx.out.show(&listing)
     }

@@ -40,6 +40,7 @@ mod status;
 mod table;
 mod terminal;
 mod train;
+mod untrack;
 mod update;
 mod verify;
 
@@ -92,6 +93,7 @@ pub struct Global {
 enum Command {
     Init(init::Init),
     Add(add::Add),
+    Untrack(untrack::Untrack),
     Status(status::ShowStatus),
     Diff(diff::ShowDiff),
     Ls(ls::Ls),
@@ -133,6 +135,7 @@ impl Command {
         match self {
             Self::Init(command) => command.run(cx),
             Self::Add(command) => command.run(cx),
+            Self::Untrack(command) => command.run(cx),
             Self::Status(command) => command.run(cx),
             Self::Diff(command) => command.run(cx),
             Self::Ls(command) => command.run(cx),

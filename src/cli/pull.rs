@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::checkout::warn_of_left_overs;
 use super::fetch::Transferred;
 use super::{Context, Render, Text};
 use crate::Result;
@@ -41,7 +42,9 @@ impl Pull {
         cx.catch_signals()?;
         let workspace = data::Workspace::open(&project)?;
         let pulled = data::pull(&project, &workspace, &*remote, &selection, self.force, cx.watch())?;
-        cx.out.show(&pulled)
+        pulled.checked_out.iter().for_each(|done| warn_of_left_overs(cx, done));
+        cx.out.show(&pulled)?;
+        pulled.verdict()
     }
 }
 

@@ -9,7 +9,8 @@ use super::fetch::Transferred;
 use super::output::{count, size};
 use super::{Context, Render, Text};
 use crate::Result;
-use crate::data::{self, Selection};
+use crate::data::{self, Selection, some_names};
+use crate::event::Event;
 use crate::remote::Pushed;
 
 /// Send data and outputs to a remote
@@ -40,7 +41,25 @@ impl Push {
         cx.catch_signals()?;
         let workspace = data::Workspace::open(&project)?;
         let pushed = data::push(&project, &workspace, &*remote, &selection, cx.watch())?;
+        if let Some(message) = lost(&pushed) {
+            let hint = "send it again with `mlx push --all-revs` from a clone that has it";
+            cx.events.emit(Event::Warning { message, hint: Some(hint.into()) });
+        }
         cx.out.show(&pushed)
+    }
+}
+
+/// What was damaged on the remote, was taken away and can't be sent from here.
+fn lost(pushed: &Pushed) -> Option<String> {
+    let Pushed { url, lost, lost_unknown, lost_paths, .. } = pushed;
+    let names = if lost_paths.is_empty() { String::new() } else { format!(": {}", some_names(lost_paths.iter())) };
+    match (lost.len(), lost_unknown) {
+        (0, false) => None,
+        (0, true) => Some(format!("a damaged pack was taken away from {url}, and what was in it is not known here")),
+        (count_lost, _) => {
+            let objects = count(count_lost as u64, "object");
+            Some(format!("taken away from {url}, damaged, and not here to be sent again: {objects}{names}"))
+        }
     }
 }
 

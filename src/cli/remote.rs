@@ -14,7 +14,7 @@ use crate::remote::location::{Location, without_secrets};
 use crate::remote::probe::{Outcome, Probed, Tried, probe};
 use crate::remote::{self, default_name};
 
-/// Name, list and test remotes
+/// Name, list, test and remove remotes
 #[derive(Args)]
 pub struct Remote {
     #[command(subcommand)]
@@ -25,6 +25,7 @@ pub struct Remote {
 enum RemoteCommand {
     Add(Add),
     List(List),
+    Remove(Remove),
     Test(Test),
 }
 
@@ -33,6 +34,7 @@ impl Remote {
         match self.command {
             RemoteCommand::Add(command) => command.run(cx),
             RemoteCommand::List(command) => command.run(cx),
+            RemoteCommand::Remove(command) => command.run(cx),
             RemoteCommand::Test(command) => command.run(cx),
         }
     }
@@ -124,6 +126,35 @@ impl Render for Remotes {
             table.row([name.clone(), url.clone(), if *is_default { "default".into() } else { String::new() }]);
         }
         if self.remotes.is_empty() { writeln!(out, "No remotes") } else { table.render(out) }
+    }
+}
+
+/// Take a remote out of mlx.toml
+///
+/// What lies there stays, and so does what `.mlx/config.toml` says of it.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  mlx remote remove old")]
+pub struct Remove {
+    /// Name of the remote
+    name: String,
+}
+
+impl Remove {
+    fn run(self, cx: &mut Context) -> Result<()> {
+        let project = cx.project()?;
+        project.remove_remote(&self.name)?;
+        cx.out.show(&Removed { name: self.name })
+    }
+}
+
+#[derive(Serialize)]
+struct Removed {
+    name: String,
+}
+
+impl Render for Removed {
+    fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
+        writeln!(out, "Removed remote `{}` from {MANIFEST}; what lies there stays", self.name)
     }
 }
 

@@ -15,7 +15,8 @@ use crate::{Error, Result};
 /// Bring what is newer at the sources of imported data
 ///
 /// Asks every source that `mlx.toml` names, or those of the paths given, and brings what changed since it was imported into the
-/// store and the working tree. A source with a `rev` is newer once that branch or tag moved.
+/// store and the working tree. A source with a `rev` is newer once that branch or tag moved. What `mlx.lock` names and is not
+/// in the store, as in a fresh clone, is brought in the version that it was.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  mlx update --dry-run\n  mlx update data/prices.csv\n  mlx update --check || echo 'there is newer data'"
@@ -78,6 +79,8 @@ impl Render for Updated {
                 UpdateState::New => (Style::Notice, "new    "),
                 UpdateState::Unknown => (Style::Notice, "unknown"),
                 UpdateState::Updated => (Style::Good, "updated"),
+                UpdateState::Absent => (Style::Notice, "absent "),
+                UpdateState::Brought => (Style::Good, "brought"),
             };
             let short = |id: &String| id.chars().take(12).collect::<String>();
             let arrow = |before: Option<String>, after: Option<String>| match (before, after) {
@@ -103,7 +106,13 @@ impl Render for Updated {
             (_, true) => Ok(()),
             (_, false) => {
                 let (updated, current) = (count(of(UpdateState::Updated), "path"), of(UpdateState::Current));
-                writeln!(out, "Updated {updated}; {current} as before")
+                match of(UpdateState::Brought) {
+                    0 => writeln!(out, "Updated {updated}; {current} as before"),
+                    brought => {
+                        let brought = count(brought, "path");
+                        writeln!(out, "Brought {brought} as mlx.lock has them; updated {updated}; {current} as before")
+                    }
+                }
             }
         }
     }

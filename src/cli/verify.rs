@@ -4,11 +4,14 @@ use std::io::{self, Write};
 
 use clap::Args;
 
-use super::output::{Style, count, size};
+use super::output::{Style, count, grouped, size};
 use super::{Context, Render, Text};
 use crate::Result;
 use crate::data::{self, Problem, Verified, Versions, Workspace};
 use crate::remote::{self, DamagedPack, RemoteVerified};
+
+/// So many lines of one kind are shown.
+const MOST_LINES: usize = 20;
 
 /// Check every object that the project needs
 ///
@@ -47,7 +50,7 @@ impl Verify {
         let workspace = Workspace::open(&project)?;
         let verified = data::verify(&project, &workspace, cx.watch())?;
         cx.out.show(&verified)?;
-        verified.verdict()
+        verified.verdict(!project.manifest.remotes.is_empty())
     }
 }
 
@@ -79,16 +82,34 @@ impl Render for Verified {
     }
 }
 
+/// Says how many lines are not shown.
+fn and_more(out: &mut Text<'_>, lines: usize) -> io::Result<()> {
+    match lines.saturating_sub(MOST_LINES) {
+        0 => Ok(()),
+        more => writeln!(out, "and {} more; `--json` has all of them", grouped(more as u64)),
+    }
+}
+
 impl Render for RemoteVerified {
     fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
-        for DamagedPack { name, what } in &self.damaged {
+        for DamagedPack { name, what } in self.damaged.iter().take(MOST_LINES) {
             let line = out.styled(Style::Bad, format!("`{name}` is damaged: {what}"));
             writeln!(out, "{line}")?;
         }
-        for digest in &self.missing {
-            let line = out.styled(Style::Bad, format!("object {digest} is missing there, or not sound"));
+        and_more(out, self.damaged.len())?;
+        if let Some(trouble) = &self.trouble {
+            let line = out.styled(Style::Bad, format!("{}: {trouble}", self.url));
             writeln!(out, "{line}")?;
         }
+        let digests: Vec<String> = match self.paths.is_empty() {
+            true => self.missing.iter().map(|digest| format!("object {digest}")).collect(),
+            false => Vec::new(),
+        };
+        for name in self.paths.iter().chain(&digests).take(MOST_LINES) {
+            let line = out.styled(Style::Bad, format!("{name} is missing there, or not sound"));
+            writeln!(out, "{line}")?;
+        }
+        and_more(out, self.paths.len() + digests.len())?;
         let what = format!("{} ({}) read on {}", count(self.objects, "object"), size(self.bytes), self.url);
         let (style, verdict) = if self.is_sound() { (Style::Good, "Sound") } else { (Style::Bad, "Not sound") };
         let line = out.styled(style, format!("{verdict}: {what}"));

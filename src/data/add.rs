@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::checkout::inside;
 use super::graft::graft;
 use super::scan::Scan;
-use super::{Workspace, rules};
+use super::{Workspace, placed, rules};
 use crate::digest::Object;
 use crate::event::Watch;
 use crate::project::git::Git;
@@ -57,7 +57,7 @@ pub fn add(project: &Project, workspace: &Workspace, paths: &[ProjectPath], watc
     }
     batch.commit()?;
     gitignore::ignore(project, objects.keys())?;
-    let added = project.change_lock(|now| {
+    let added: Vec<Added> = project.change_lock(|now| {
         // A part was put into what the lock named a moment ago.
         if let Some(path) = objects.keys().find(|path| now.paths.get(*path) != lock.paths.get(*path)) {
             return Err(Error::failed(format!("another command gave `{path}` a new version meanwhile"))
@@ -70,6 +70,7 @@ pub fn add(project: &Project, workspace: &Workspace, paths: &[ProjectPath], watc
         };
         Ok(objects.into_iter().map(add).collect())
     })?;
+    placed::remember_whole(project, added.iter().map(|added| (&added.path, &added.object)));
     workspace.save();
     Ok(added)
 }
@@ -142,7 +143,7 @@ fn check_beside(
             true => Error::usage(format!("`{path}` is a part of `{other}`, which is tracked as a whole"))
                 .with_hint(format!("add the whole again: `mlx add {other}`")),
             false => Error::usage(format!("`{path}` contains `{other}`, which is tracked by itself"))
-                .with_hint(format!("take the block of `{other}` out of mlx.lock first, or add other paths only")),
+                .with_hint(format!("untrack that first with `mlx untrack {other}`, or add other paths only")),
         });
     }
     if git.is_some_and(|git| git.is_tracked(path)) {

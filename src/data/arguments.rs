@@ -27,6 +27,17 @@ pub fn revisions_and_paths(
         let is_path = path.as_ref().is_ok_and(|path| is_there(path) || is_known(path));
         let text = word.to_str();
         let is_revision = text.zip(git.as_ref()).is_some_and(|(text, git)| git.is_revision(text));
+        if let Some(text) = text.filter(|_| !is_path && !is_revision)
+            && let Some((from, to)) = text.split_once("..")
+        {
+            let (from, to) = (from.trim_end_matches('.'), to.trim_start_matches('.'));
+            let or_head = |text: &str| if text.is_empty() { "HEAD".to_owned() } else { text.to_owned() };
+            let (from, to) = (or_head(from), or_head(to));
+            if git.as_ref().is_some_and(|git| git.is_revision(&from) && git.is_revision(&to)) {
+                return Err(Error::usage(format!("`{text}` is a range of revisions, not one"))
+                    .with_hint(format!("name both of them: `{from} {to}`")));
+            }
+        }
         match text {
             _ if is_path && is_revision && paths.is_empty() => {
                 return Err(Error::usage(format!("`{}` is a revision and a path", quote(word))).with_hint(

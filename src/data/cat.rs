@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::Workspace;
 use super::checkout::{inside, lock_at};
+use super::remedy::name_remote;
 use crate::digest::{Object, ObjectKind};
 use crate::error::did_you_mean;
 use crate::fs::escape;
 use crate::project::{LOCK, Project, ProjectPath};
-use crate::store::StoreError;
 use crate::{Error, Result};
 
 /// Up to this size a file is checked as a whole before a byte of it is written.
@@ -49,7 +49,7 @@ pub fn find_file(
         Error::usage(format!("{version} does not name `{path}`")).with_hint(hint)
     })?;
     let (entry, object) = entry;
-    let object = inside(workspace, entry, object, path).map_err(|error| name_remote(project, error, path))?;
+    let object = inside(workspace, entry, object, path).map_err(|error| name_remote(project, error, path, revision))?;
     let object = object.ok_or_else(|| {
         Error::usage(format!("`{entry}` holds no `{path}` in this version"))
             .with_hint(format!("`mlx ls {entry}` lists what it holds"))
@@ -59,7 +59,8 @@ pub fn find_file(
             Err(Error::usage(format!("`{path}` is a directory")).with_hint(format!("`mlx ls {path}` lists it")))
         }
         ObjectKind::Link => {
-            let target = workspace.store().read(&object.digest).map_err(|error| name_remote(project, error, path))?;
+            let target =
+                workspace.store().read(&object.digest).map_err(|error| name_remote(project, error, path, revision))?;
             Err(Error::usage(format!("`{path}` is a symbolic link to `{}`", escape(&target)))
                 .with_hint("name what it leads to"))
         }
@@ -69,7 +70,13 @@ pub fn find_file(
 
 /// Writes the content to `out`, checked. A small file that is damaged writes nothing; of a large one, an error means that
 /// what was written must be thrown away.
-pub fn write_file(project: &Project, workspace: &Workspace, found: &Found, out: &mut dyn Write) -> Result<()> {
+pub fn write_file(
+    project: &Project,
+    workspace: &Workspace,
+    found: &Found,
+    revision: Option<&str>,
+    out: &mut dyn Write,
+) -> Result<()> {
     let Found { path, object, .. } = found;
     let store = workspace.store();
     let written = match object.size <= CHECKED_FIRST {
@@ -78,24 +85,10 @@ pub fn write_file(project: &Project, workspace: &Workspace, found: &Found, out: 
             .and_then(|content| Ok(out.write_all(&content).with_context(|| format!("cannot print `{path}`"))?)),
         false => store.copy_to(&object.digest, out).map(drop),
     };
-    written.map_err(|error| name_remote(project, error, path))
+    written.map_err(|error| name_remote(project, error, path, revision))
 }
 
 fn is_in_git(project: &Project, commit: &str, path: &ProjectPath) -> bool {
     let git = crate::project::git::Git::of(project).ok().flatten();
     git.is_some_and(|git| git.file_at(commit, path).is_some())
-}
-
-/// Where an object is missing, says which remote may have it.
-pub(super) fn name_remote(project: &Project, error: Error, path: &ProjectPath) -> Error {
-    if !matches!(error.downcast_ref(), Some(StoreError::Missing { .. })) {
-        return error;
-    }
-    let remotes: Vec<&str> = project.manifest.remotes.keys().map(String::as_str).collect();
-    let hint = match remotes.as_slice() {
-        [] => "no remote is named in mlx.toml that could have it; `mlx remote add` names one".to_owned(),
-        [remote] => format!("bring it from remote `{remote}`: `mlx fetch {path}`"),
-        remotes => format!("bring it with `mlx fetch {path}`; there are the remotes {}", remotes.join(", ")),
-    };
-    Error::new(error.kind(), anyhow::anyhow!("cannot read `{path}`: {error}")).with_hint(hint)
 }

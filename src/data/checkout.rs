@@ -1,15 +1,18 @@
 //! Checkout: the working tree becomes what a lock names.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::Serialize;
 
-use super::{Restored, Workspace};
+use super::placed::{self, LeftOver, Placed};
+use super::{Restored, Workspace, remedy};
 use crate::digest::Object;
 use crate::error::did_you_mean;
 use crate::event::Watch;
 use crate::fs::{FileLock, Holder};
 use crate::project::git::Git;
 use crate::project::{LOCK, Lock, Project, ProjectPath};
-use crate::{Error, Result};
+use crate::{Digest, Error, Result};
 
 /// What was put back.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -19,14 +22,47 @@ pub struct CheckedOut {
     pub paths: Vec<ProjectPath>,
     #[serde(flatten)]
     pub restored: Restored,
+    /// What could not be put back because the store does not have all of it; it is as it was.
+    pub lacking: Vec<Lacking>,
+    /// What another version of the lock had put there and this one does not name, where everything was put back.
+    pub left_over: Vec<LeftOver>,
+}
+
+/// A path of which something is missing from the store, or damaged there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lacking {
+    pub path: ProjectPath,
+    pub why: String,
+    /// How it can be had.
+    pub remedy: String,
+}
+
+impl CheckedOut {
+    /// Says no where something could not be put back.
+    pub fn verdict(&self) -> Result<()> {
+        let Some(Lacking { path, why, remedy }) = self.lacking.first() else { return Ok(()) };
+        let error = match self.lacking.as_slice() {
+            [_] => Error::failed(why),
+            lacking => {
+                let paths = remedy::some(lacking.iter().map(|lacking| &lacking.path));
+                Error::failed(format!("{} paths are not put back: {paths}; of `{path}`: {why}", lacking.len()))
+            }
+        };
+        let rest = match self.paths.is_empty() {
+            true => "",
+            false => "; everything else was put back",
+        };
+        Err(error.with_hint(format!("{remedy}{rest}")))
+    }
 }
 
 /// Puts these paths back, or all that the lock names where none is given. A path may lie inside a tracked directory, or be
 /// a directory that holds tracked paths.
 ///
 /// # Errors
-/// As [`Workspace::restore_all`], before anything is changed; a `Usage` error for a path that the lock does not name; a
-/// failure while `mlx train` is at work, since a step would take what is put there for its own output.
+/// As [`Workspace::restore_each`], before anything is changed; a `Usage` error for a path that the lock does not name; a
+/// failure while `mlx train` is at work, since a step would take what is put there for its own output. What the store does
+/// not have is none: [`CheckedOut::verdict`] tells of it.
 pub fn checkout(
     project: &Project,
     workspace: &Workspace,
@@ -47,9 +83,29 @@ pub fn checkout(
     for (path, _) in &wanted {
         project.resolve(path)?;
     }
-    let restored = workspace.restore_all(&wanted, force, watch)?;
+    let (mut restored, failed) = workspace.restore_each(&wanted, force, watch)?;
+    let names: HashSet<&ProjectPath> = failed.iter().map(|(path, _)| path).collect();
+    wanted.retain(|(path, _)| !names.contains(path));
+    let lacking = failed.iter().map(|(path, error)| {
+        let remedy = remedy::of(project, error, "pull", path, revision);
+        Lacking { path: path.clone(), why: error.to_string(), remedy }
+    });
+    let lacking = lacking.collect();
+    let named: HashMap<&ProjectPath, Digest> = lock.entries().map(|(path, object)| (path, object.digest)).collect();
+    let placed = wanted.iter().map(|(path, object)| {
+        let locked = placed::ancestors(path).find_map(|above| named.get(&above).copied());
+        (path.clone(), Placed { object: object.clone(), locked: locked.unwrap_or(object.digest) })
+    });
+    placed::remember(project, placed);
+    let mut left_over = Vec::new();
+    if paths.is_empty() {
+        let (cleared, removed) = placed::clear(project, workspace, &[&lock, &project.read_lock()?], watch)?;
+        restored += removed;
+        left_over = cleared;
+    }
     workspace.save();
-    Ok(CheckedOut { commit, paths: wanted.into_iter().map(|(path, _)| path).collect(), restored })
+    let paths = wanted.into_iter().map(|(path, _)| path).collect();
+    Ok(CheckedOut { commit, paths, restored, lacking, left_over })
 }
 
 /// The lock of the working tree, or of a Git revision, with its commit.

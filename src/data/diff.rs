@@ -8,9 +8,10 @@ use super::Workspace;
 use super::checkout::select;
 use super::index::Lent;
 use super::index::block::Block;
+use super::remedy::{is_missing, name_remote};
 use super::scan::{check_depth, join};
 use super::tabular::TableDiff;
-use crate::digest::Object;
+use crate::digest::{Object, ObjectKind};
 use crate::event::Watch;
 use crate::project::git::Git;
 use crate::project::{LOCK, Lock, Project, ProjectPath};
@@ -55,6 +56,11 @@ pub struct Change {
 }
 
 impl Change {
+    /// Whether the file became executable or ceased to be, where nothing but that changed.
+    pub fn executable_bit(&self) -> Option<bool> {
+        executable_bit(self.before.as_ref()?, self.after.as_ref()?)
+    }
+
     fn new(kind: ChangeKind, path: String, before: Option<Object>, after: Option<Object>) -> Self {
         Self { kind, path, moved_from: None, before, after, table: None, note: None }
     }
@@ -88,22 +94,50 @@ pub fn diff(
         Some(revision) => lock_at(project, revision)?,
         None => (LOCK.to_owned(), project.read_lock()?),
     };
+    let named = |error: Error| name_missing(project, workspace, revisions, error);
     let mut files = Files { workspace, before: BTreeMap::new(), after: BTreeMap::new() };
     let to = match revisions.get(1) {
         Some(revision) => {
             let (to, after) = lock_at(project, revision)?;
-            let [before, after] = narrow(workspace, [&before, &after], paths)?;
-            files.compare_locks(&before, &after)?;
+            let entries = narrow(workspace, [&before, &after], paths);
+            entries.and_then(|[before, after]| files.compare_locks(&before, &after)).map_err(named)?;
             to
         }
         None => {
-            let [before, now] = narrow(workspace, [&before, &project.read_lock()?], paths)?;
-            files.compare_working_tree(&before, &now, watch)?;
+            let entries = narrow(workspace, [&before, &project.read_lock()?], paths);
+            entries.and_then(|[before, now]| files.compare_working_tree(&before, &now, watch)).map_err(named)?;
             WORKING_TREE.to_owned()
         }
     };
     workspace.save();
     Ok(summary(from, to, files))
+}
+
+/// Where a listing is missing, says how it comes: of which revision, and of which path.
+fn name_missing(project: &Project, workspace: &Workspace, revisions: &[String], error: Error) -> Error {
+    if !is_missing(&error) {
+        return error;
+    }
+    let versions =
+        revisions.iter().map(|revision| (Some(revision.as_str()), lock_at(project, revision).map(|(_, l)| l)));
+    let now = (revisions.len() < 2).then(|| (None, project.read_lock()));
+    for (revision, lock) in versions.chain(now) {
+        let entries = lock.iter().flat_map(Lock::entries).map(|(path, object)| (path.clone(), object.clone()));
+        if let Some((path, _)) = entries.into_iter().find(|(_, object)| !has_listings(workspace, object)) {
+            return name_remote(project, error, &path, revision);
+        }
+    }
+    error
+}
+
+/// Whether the store has all listings of a directory.
+fn has_listings(workspace: &Workspace, object: &Object) -> bool {
+    let mut waiting = vec![object.clone()];
+    while let Some(object) = waiting.pop().filter(Object::is_directory) {
+        let Ok(tree) = workspace.store.tree(&object.digest) else { return false };
+        waiting.extend(tree.entries().iter().map(|entry| entry.object.clone()).filter(Object::is_directory));
+    }
+    true
 }
 
 fn lock_at(project: &Project, revision: &str) -> Result<(String, Lock)> {
@@ -136,6 +170,33 @@ fn narrow(workspace: &Workspace, locks: [&Lock; 2], paths: &[ProjectPath]) -> Re
         entries.iter_mut().zip(found).for_each(|(entries, found)| entries.extend(found));
     }
     Ok(entries)
+}
+
+/// Whether what lies in the working tree, as the scan just before remembers it, differs in executable bits alone.
+pub(super) fn only_executable_bits(workspace: &Workspace, path: &ProjectPath, before: &Object, after: &Object) -> bool {
+    if (before.size, before.files) != (after.size, after.files) {
+        return false;
+    }
+    let mut files = Files { workspace, before: BTreeMap::new(), after: BTreeMap::new() };
+    // Where a listing is missing nothing can be told.
+    files.compare_present(path.as_bytes(), Some(before), Some(after)).is_ok()
+        && !files.before.is_empty()
+        && files.before.keys().eq(files.after.keys())
+        && files
+            .before
+            .values()
+            .zip(files.after.values())
+            .all(|(before, after)| executable_bit(before, after).is_some())
+}
+
+/// Whether a file became executable, where nothing but that changed.
+fn executable_bit(before: &Object, after: &Object) -> Option<bool> {
+    match (before.kind, after.kind) {
+        _ if before.digest != after.digest => None,
+        (ObjectKind::File, ObjectKind::Executable) => Some(true),
+        (ObjectKind::Executable, ObjectKind::File) => Some(false),
+        _ => None,
+    }
 }
 
 /// The files in which the two sides differ, by the bytes of their paths.

@@ -1,16 +1,18 @@
 //! Garbage collection of a project's store: what nothing reaches, in this project and in those that share the store.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::Workspace;
+use super::cache::{Amount, files_below};
 use super::roots::{self, History, Neighbours};
 use crate::Result;
 use crate::event::Watch;
 use crate::fs::{FileLock, quote};
 use crate::project::Project;
-use crate::store::Fold;
+use crate::store::{Fold, Place};
 
 /// What a garbage collection removed, or would remove.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -23,6 +25,10 @@ pub struct Collected {
     pub kept: u64,
     /// Objects that nothing names, but that are younger than the grace period.
     pub young: u64,
+    /// Damaged files that were put aside.
+    pub quarantined: Amount,
+    /// Whether they go too.
+    pub clears_quarantine: bool,
     /// Step-cache records that went with their objects.
     pub step_records: u64,
     /// What lay alone and was put together.
@@ -41,6 +47,8 @@ pub struct Collection {
     pub history: History,
     /// Take no more notice of projects that used the store and are gone.
     pub forget_missing: bool,
+    /// Remove damaged files that were put aside, too.
+    pub quarantine: bool,
     /// Do it, instead of saying what would be done.
     pub remove: bool,
 }
@@ -72,6 +80,8 @@ pub fn collect_garbage(
         bytes: garbage.bytes,
         kept: garbage.kept,
         young: garbage.young,
+        quarantined: files_below(&store.place(Place::Quarantine)),
+        clears_quarantine: how.quarantine,
         step_records: 0,
         folded: garbage.fold,
         neighbours: neighbours.present.iter().map(|(project, _)| quote(project.root())).collect(),
@@ -81,8 +91,27 @@ pub fn collect_garbage(
         forgotten.iter().try_for_each(|root| store.forget(root))?;
         store.remove(&garbage, watch)?;
         collected.step_records = store.prune_step_records()?;
+        if how.quarantine {
+            // No listing among them is needed any more, or else what it names could not be told above.
+            clear(&store.place(Place::Quarantine))?;
+        }
         store.sweep_temporaries()?;
         workspace.sweep_temporaries()?;
     }
     Ok(collected)
+}
+
+/// Removes all files of a directory.
+fn clear(directory: &Path) -> Result<()> {
+    let files = walkdir::WalkDir::new(directory).into_iter().filter_map(std::result::Result::ok);
+    for entry in files.filter(|entry| entry.file_type().is_file()) {
+        match std::fs::remove_file(entry.path()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                let cannot = format!("cannot remove `{}`", quote(entry.path()));
+                return Err(anyhow::Error::new(error).context(cannot).into());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }

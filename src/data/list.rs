@@ -4,14 +4,13 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::Workspace;
-use super::cat::name_remote;
 use super::checkout::{lock_at, select};
+use super::remedy::{is_missing, name_remote};
 use super::scan::{check_depth, join};
 use crate::digest::{Object, ObjectKind};
 use crate::event::Watch;
 use crate::fs::escape;
 use crate::project::{Project, ProjectPath};
-use crate::store::StoreError;
 use crate::{Error, Result};
 
 /// What a version holds at a path.
@@ -58,7 +57,9 @@ pub fn list(
         None => lock.entries().map(|(path, object)| (path.clone(), object.clone())).collect(),
         Some(path) => {
             let mut found = Vec::new();
-            for (place, object) in select(workspace, &lock, path).map_err(|error| name_remote(project, error, path))? {
+            for (place, object) in
+                select(workspace, &lock, path).map_err(|error| name_remote(project, error, path, revision))?
+            {
                 let object = object.ok_or_else(|| Error::usage(format!("this version holds no `{path}`")))?;
                 found.push((place, object));
             }
@@ -73,11 +74,17 @@ pub fn list(
             true => lister.below(place.as_bytes(), &object, path.is_some()),
             false => lister.one(place.as_bytes(), object).map(|one| vec![one]),
         };
-        entries.extend(listed.map_err(|error| name_remote(project, error, &place))?);
+        entries.extend(listed.map_err(|error| name_remote(project, error, &place, revision))?);
     }
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     entries.dedup();
     Ok(Listing { commit, entries })
+}
+
+/// Whether the store has an object with all that it names.
+pub fn is_whole(workspace: &Workspace, path: &ProjectPath, object: &Object, watch: Watch<'_>) -> Result<bool> {
+    let lister = Lister { workspace, recursive: false, watch };
+    Ok(lister.presence(path.as_bytes(), object)? == Presence::Local)
 }
 
 struct Lister<'a> {
@@ -127,8 +134,4 @@ impl Lister<'_> {
         });
         lacking.map_or(Ok(Presence::Local), |presence| presence.map(|_| Presence::Partial))
     }
-}
-
-fn is_missing(error: &Error) -> bool {
-    matches!(error.downcast_ref(), Some(StoreError::Missing { .. }))
 }

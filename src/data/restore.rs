@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::index::block::{Block, Known};
 use super::index::{Kind, Lent, Stat};
+use super::remedy::is_absence;
 use super::scan::{Scan, check_depth, join};
 use super::{Workspace, read, twins};
 use crate::digest::{Object, ObjectKind};
@@ -88,22 +89,53 @@ impl Workspace {
 
     /// As [`Workspace::restore`] for several paths: all of them, or none where one would lose content.
     pub fn restore_all(&self, wanted: &[(ProjectPath, Object)], force: bool, watch: Watch<'_>) -> Result<Restored> {
-        let mut plans = Vec::new();
+        let (restored, failed) = self.restore_with(wanted, force, Err, watch)?;
+        debug_assert!(failed.is_empty(), "every failure ended the restore");
+        Ok(restored)
+    }
+
+    /// As [`Workspace::restore_all`], but a path of which the store does not have everything stays as it is, and the others
+    /// are put back. Returns those paths, each with why.
+    pub fn restore_each(
+        &self,
+        wanted: &[(ProjectPath, Object)],
+        force: bool,
+        watch: Watch<'_>,
+    ) -> Result<(Restored, Vec<(ProjectPath, Error)>)> {
+        let pass_over = |error: Error| if is_absence(&error) { Ok(error) } else { Err(error) };
+        self.restore_with(wanted, force, pass_over, watch)
+    }
+
+    /// Plans for all paths, then carries it out. `pass_over` says of an error whether the other paths go on.
+    fn restore_with(
+        &self,
+        wanted: &[(ProjectPath, Object)],
+        force: bool,
+        pass_over: impl Fn(Error) -> Result<Error>,
+        watch: Watch<'_>,
+    ) -> Result<(Restored, Vec<(ProjectPath, Error)>)> {
+        let (mut plans, mut failed) = (Vec::new(), Vec::new());
         for (path, object) in wanted {
             let present = self.present(force, path, watch)?;
             if present.as_ref() == Some(object) {
                 continue;
             }
             let mut plan = Plan { is_forced: force, ..Plan::default() };
-            Planner { workspace: self, plan: &mut plan, watch }.path(path, Some(object), present.as_ref())?;
-            self.check(path, &plan)?;
-            plans.push((path, plan));
+            let mut planner = Planner { workspace: self, plan: &mut plan, watch };
+            let planned = planner.path(path, Some(object), present.as_ref()).and_then(|()| self.check(path, &plan));
+            match planned {
+                Ok(()) => plans.push((path, plan)),
+                Err(error) => failed.push((path.clone(), pass_over(error)?)),
+            }
         }
         let mut restored = Restored::default();
         for (path, plan) in plans {
-            restored += self.carry_out(path, &plan, watch)?;
+            match self.carry_out(path, &plan, watch) {
+                Ok(done) => restored += done,
+                Err(error) => failed.push((path.clone(), pass_over(error)?)),
+            }
         }
-        Ok(restored)
+        Ok((restored, failed))
     }
 
     /// Removes what lies at `path`; nothing there is fine.

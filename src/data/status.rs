@@ -1,9 +1,12 @@
 //! Status: how the working tree differs from the lock, path by path.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
-use super::Workspace;
 use super::checkout::{inside, unnamed};
+use super::diff::only_executable_bits;
+use super::{Workspace, placed};
 use crate::digest::Object;
 use crate::event::Watch;
 use crate::project::{Project, ProjectPath};
@@ -27,6 +30,8 @@ pub struct PathStatus {
     pub present: Option<Object>,
     /// Whether the store has what the lock names.
     pub stored: bool,
+    /// Whether nothing but executable bits differs.
+    pub only_executable: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -40,6 +45,8 @@ pub enum PathState {
     NotAdded,
     /// The manifest names it as an output, and no step has made it yet.
     NotMade,
+    /// mlx put it there for another version of the lock, and this one does not name it.
+    LeftOver,
 }
 
 impl Status {
@@ -76,9 +83,13 @@ pub fn status(project: &Project, workspace: &Workspace, paths: &[ProjectPath], w
         known.extend(not_made.map(|path| (path.clone(), Some(step.name.clone()), None)));
     }
     // The manifest may name a step's output as data too.
-    let made: std::collections::BTreeSet<ProjectPath> =
+    let made: BTreeSet<ProjectPath> =
         known.iter().filter(|(_, step, _)| step.is_some()).map(|(path, ..)| path.clone()).collect();
     known.retain(|(path, step, locked)| step.is_some() || locked.is_some() || !made.contains(path));
+    let left_over: BTreeSet<ProjectPath> =
+        placed::left_over(project, &[&lock]).into_iter().map(|(path, _)| path).collect();
+    known.retain(|(path, _, locked)| locked.is_some() || !left_over.contains(path));
+    known.extend(left_over.iter().map(|path| (path.clone(), None, None)));
     if !paths.is_empty() {
         known = narrow(workspace, &known, paths)?;
     }
@@ -96,12 +107,19 @@ pub fn status(project: &Project, workspace: &Workspace, paths: &[ProjectPath], w
             (Some(_), Some(_)) => PathState::Modified,
             (Some(_), None) if is_odd => PathState::Modified,
             (Some(_), None) => PathState::Missing,
+            (None, Some(_)) if left_over.contains(&path) => PathState::LeftOver,
             (None, Some(_)) if paths.contains(&path) => PathState::NotAdded,
             (None, _) if step.is_some() => PathState::NotMade,
             (None, _) => PathState::NotAdded,
         };
         let stored = locked.as_ref().is_some_and(|object| workspace.store().contains(&object.digest));
-        Ok(PathStatus { path, state, step, locked, present, stored })
+        let only_executable = match (&locked, &present) {
+            (Some(locked), Some(present)) if state == PathState::Modified => {
+                only_executable_bits(workspace, &path, locked, present)
+            }
+            _ => false,
+        };
+        Ok(PathStatus { path, state, step, locked, present, stored, only_executable })
     };
     let paths = known.into_iter().map(status).collect::<Result<_>>()?;
     workspace.save();

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::naming::paths_of;
+use super::remedy::is_absence;
 use super::{CheckedOut, Workspace, checkout};
 use crate::digest::Object;
 use crate::error::did_you_mean;
@@ -11,7 +13,7 @@ use crate::event::Watch;
 use crate::project::git::Git;
 use crate::project::{LOCK, Lock, Project, ProjectPath};
 use crate::remote::{Catalog, Fetched, Pushed, Remote, RemoteVerified, Transfer};
-use crate::{Error, Result};
+use crate::{Digest, Error, Result};
 
 /// Which versions travel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +48,14 @@ pub struct Pulled {
     pub checked_out: Option<CheckedOut>,
 }
 
+impl Pulled {
+    /// Says no where something did not come, or could not be put back.
+    pub fn verdict(&self) -> Result<()> {
+        self.fetched.verdict()?;
+        self.checked_out.as_ref().map_or(Ok(()), CheckedOut::verdict)
+    }
+}
+
 /// Sends what the selection names.
 ///
 /// # Errors
@@ -64,13 +74,25 @@ pub fn push(
         // What a path inside a directory is may stand in a tree that only the remote has.
         false => roots(project, &transfer, &transfer.catalog()?, selection)?,
     };
-    transfer.push(&roots, selection.repair, selection.dry_run)
+    let mut pushed = transfer.push(&roots, selection.repair, selection.dry_run)?;
+    if !pushed.lost.is_empty() {
+        // The paths are for people; what any commit names is looked at, as far as it can be read.
+        let locks = locks(project, &Versions::All).or_else(|_| locks(project, &Versions::Lock))?;
+        pushed.lost_paths = name(&transfer, &locks, &pushed.lost)?;
+    }
+    Ok(pushed)
+}
+
+/// The paths of these objects in some locks.
+fn name(transfer: &Transfer<'_>, locks: &[Lock], digests: &[Digest]) -> Result<Vec<String>> {
+    let catalog = transfer.catalog()?;
+    paths_of(locks, &digests.iter().copied().collect(), |digests| transfer.trees(&catalog, digests))
 }
 
 /// Brings what the selection names into the store; the working tree stays as it is.
 ///
 /// # Errors
-/// A `Usage` error for a path that no lock names; else as [`Transfer::fetch`].
+/// A `Usage` error for a path that no lock names; else as [`Transfer::fetch`]. What the remote does not have is none.
 pub fn fetch(
     project: &Project,
     workspace: &Workspace,
@@ -82,13 +104,31 @@ pub fn fetch(
     let transfer = transfer(workspace, remote, &memory, selection, watch);
     let catalog = transfer.catalog()?;
     let roots = roots(project, &transfer, &catalog, selection)?;
-    transfer.fetch(&catalog, &roots, selection.repair, selection.dry_run)
+    let mut fetched = transfer.fetch(&catalog, &roots, selection.repair, selection.dry_run)?;
+    if !fetched.lacking.is_empty() {
+        let lacking = fetched.lacking.iter().map(|lack| lack.digest).collect();
+        let locks = locks(project, &selection.versions)?;
+        fetched.paths = paths_of(&locks, &lacking, |digests| transfer.trees(&catalog, digests))?;
+        let is_asked_for = |name: &String| {
+            let path = ProjectPath::from_text(name);
+            path.is_ok_and(|path| selection.paths.iter().any(|asked| path.is_within(asked) || asked.is_within(&path)))
+        };
+        if !selection.paths.is_empty() {
+            fetched.paths.retain(is_asked_for);
+        }
+        let mut paths = fetched.paths.iter().filter_map(|name| ProjectPath::from_text(name).ok());
+        let imported = paths.find_map(|path| {
+            project.manifest.data.values().find(|data| data.url.is_some() && path.is_within(&data.path))
+        });
+        fetched.imported = imported.map(|data| data.path.to_string());
+    }
+    Ok(fetched)
 }
 
-/// Fetches, then puts the paths into the working tree.
+/// Fetches, then puts the paths into the working tree: those of which everything is here by then.
 ///
 /// # Errors
-/// As [`fetch`] and [`checkout`].
+/// As [`fetch`] and [`checkout`]. What is not on the remote is none: [`Pulled::verdict`] tells of it.
 pub fn pull(
     project: &Project,
     workspace: &Workspace,
@@ -105,8 +145,12 @@ pub fn pull(
         Versions::Revision(revision) => Some(revision.as_str()),
         Versions::Lock | Versions::All => None,
     };
-    let checked_out = checkout(project, workspace, &selection.paths, revision, force, watch)?;
-    Ok(Pulled { fetched, checked_out: Some(checked_out) })
+    match checkout(project, workspace, &selection.paths, revision, force, watch) {
+        Ok(checked_out) => Ok(Pulled { fetched, checked_out: Some(checked_out) }),
+        // What stands on the way to a path did not come.
+        Err(error) if is_absence(&error) => Err(fetched.verdict().err().unwrap_or(error)),
+        Err(error) => Err(error),
+    }
 }
 
 /// Reads everything on the remote, and looks whether all that these versions name is there and sound.
@@ -118,9 +162,14 @@ pub fn verify_remote(
     watch: Watch<'_>,
 ) -> Result<RemoteVerified> {
     let memory = project.state("remotes");
-    let roots = whole(&locks(project, &versions)?);
+    let locks = locks(project, &versions)?;
     let selection = Selection { versions, paths: Vec::new(), jobs: 4, repair: false, dry_run: false };
-    transfer(workspace, remote, &memory, &selection, watch).verify(&roots)
+    let transfer = transfer(workspace, remote, &memory, &selection, watch);
+    let mut verified = transfer.verify(&whole(&locks))?;
+    if !verified.missing.is_empty() {
+        verified.paths = name(&transfer, &locks, &verified.missing)?;
+    }
+    Ok(verified)
 }
 
 fn transfer<'a>(

@@ -28,17 +28,18 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Says no when something is wrong.
-    pub fn verdict(&self) -> Result<()> {
+    /// Says no when something is wrong; `has_remote` says whether a remote is known that may have what is not.
+    pub fn verdict(&self, has_remote: bool) -> Result<()> {
         match self.problems.len() {
             0 => Ok(()),
             1 => Err(Error::check("an object or record is missing or damaged")),
             count => Err(Error::check(format!("{count} objects or records are missing or damaged"))),
         }
         .map_err(|error| {
-            error.with_hint(
-                "`mlx add` or `mlx train` stores again what the working tree still has; damaged files were put aside",
-            )
+            let remote = if has_remote { "fetch good copies with `mlx pull --repair`; " } else { "" };
+            error.with_hint(format!(
+                "{remote}`mlx add` or `mlx train` stores again what the working tree still has; damaged files were put aside"
+            ))
         })
     }
 }

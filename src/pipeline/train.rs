@@ -17,6 +17,7 @@ use super::schedule::{Ending, Schedule};
 use super::setup::Setup;
 use super::work::{Performed, Work};
 use super::{Options, unfinished};
+use crate::data;
 use crate::event::{Event, Watch};
 use crate::executor;
 use crate::fs::{FileLock, Holder, create_dir_all, quote};
@@ -69,6 +70,9 @@ pub fn train(project: &Project, options: &Options, watch: Watch<'_>) -> Result<T
     forget_gone_steps(project, declared, &setup.lock)?;
     setup.save();
     let failure = record::end(&mut run, &setup, results);
+    let is_there = |outcome| matches!(outcome, Outcome::UpToDate | Outcome::Restored | Outcome::Ran);
+    let outs = run.steps.iter().filter(|step| is_there(step.outcome)).flat_map(|step| &step.outs);
+    data::remember_whole(project, outs.map(|out| (&out.path, &out.object)));
     match (runs.finish(&run), &failure) {
         (Ok(()), _) => remove_logs(project, &run),
         (Err(error), None) => return Err(error),

@@ -7,7 +7,8 @@ use super::{Glob, Project, ProjectPath};
 use crate::Result;
 use crate::fs::{self, FileLock};
 
-const FILE: &str = ".gitignore";
+/// The file that keeps what is tracked out of Git.
+pub(super) const FILE: &str = ".gitignore";
 
 /// Makes Git ignore these paths, unless a line does so already. Returns whether the file changed.
 pub fn ignore<'a>(project: &Project, paths: impl IntoIterator<Item = &'a ProjectPath>) -> Result<bool> {

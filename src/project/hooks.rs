@@ -18,6 +18,9 @@ const HEAD: &str = "#!/bin/sh
 pushed=$(cat)
 ";
 
+/// What the script says where nobody could look; the shell's `echo` takes what follows, too.
+const UNKNOWN: &str = "echo >&2 mlx did not look whether data of these commits is on a remote";
+
 /// What becomes of a push whose data is on no remote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -46,7 +49,15 @@ pub fn install(project: &Project, program: &str, missing: Missing) -> Result<Hoo
     let block = if missing == Missing::Block { " --block" } else { "" };
     let below = if git.prefix.as_os_str().is_empty() { Path::new(".") } else { &git.prefix };
     let place = format!("-C {} hook pre-push", shell_word(below)?);
-    let line = format!("printf '%s\\n' \"$pushed\" | {program} {place}{block} \"$@\" || exit $?\n");
+    let ask = format!("printf '%s\\n' \"$pushed\" | {program} {place}{block} \"$@\"");
+    let line = match missing {
+        Missing::Block => format!("{ask} || exit $?\n"),
+        // A warning that can't be given is no reason to stop a push.
+        Missing::Warn => format!(
+            "if command -v {program} >/dev/null 2>&1; then {ask} || {UNKNOWN}; else {UNKNOWN}, for there is no mlx on \
+             the PATH; fi\n"
+        ),
+    };
     let before = match fs::read_optional(&path)? {
         None => HEAD.to_owned(),
         Some(bytes) => String::from_utf8(bytes).ok().filter(|text| text.starts_with(HEAD)).ok_or_else(|| {

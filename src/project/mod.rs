@@ -16,6 +16,7 @@ mod outgoing;
 pub mod params;
 mod path;
 mod reader;
+mod removals;
 pub mod settings;
 pub mod setup;
 pub mod template;

@@ -77,7 +77,27 @@ impl Settings {
         // One file for all projects: a place relative to each of them would be another store in each.
         let place = Place { root: None, ..place };
         let user = file.map_or(Ok(Layer::default()), |file| Layer::read(&file, &quote(&file), &place))?;
-        Ok(Self { here, user })
+        let settings = Self { here, user };
+        settings.check_store(root)?;
+        Ok(settings)
+    }
+
+    /// Refuses a store among the files of the project, where Git would take it for some of them.
+    fn check_store(&self, root: &Path) -> Result<()> {
+        let Some(path) = self.store_path() else { return Ok(()) };
+        let real = real(path);
+        if !real.starts_with(root) || real.starts_with(root.join(STATE)) {
+            return Ok(());
+        }
+        let said = match (&self.here.store_path, &self.user.store_path) {
+            (Some(_), _) => format!("{STORE_PATH} or `path` in [store] of {STATE}/{FILE}"),
+            _ => "`path` in [store] of the user's settings".into(),
+        };
+        Err(Error::usage(format!("the store `{}` would lie among the files of the project ({said})", quote(path)))
+            .with_hint(format!(
+                "name a place outside of the project, such as `../store`, or leave it out: then it is `{STATE}/store`; a \
+                 store that is there already can be moved"
+            )))
     }
 
     /// The directory of the store, where it is not the project's own.
@@ -165,6 +185,15 @@ impl Place<'_> {
         // Without `..` and links where it exists, so that all who use it know it by one name.
         Ok(absolute.canonicalize().unwrap_or(absolute))
     }
+}
+
+/// The path without links and `..`, as far as it exists.
+fn real(path: &Path) -> PathBuf {
+    let found = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    found.map_or_else(
+        || path.to_path_buf(),
+        |(above, real)| path.strip_prefix(above).map_or_else(|_| path.to_path_buf(), |rest| real.join(rest)),
+    )
 }
 
 fn store_path(item: Item<'_>, place: &Place<'_>) -> Result<PathBuf> {

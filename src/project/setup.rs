@@ -26,7 +26,8 @@ impl MergeDriver {
     }
 }
 
-/// Makes Git merge `mlx.lock` block by block, with `program`: a command of the shell.
+/// Makes Git merge `mlx.lock` block by block, with `program`: a command of the shell. The lines of `.gitignore` that come
+/// with the blocks are taken from both sides, unless somebody said how that file is merged.
 ///
 /// # Errors
 /// A `Usage` error where the project lies in no Git repository.
@@ -39,8 +40,16 @@ pub fn merge_driver(project: &Project, program: &str) -> Result<MergeDriver> {
     };
     let line = format!("/{LOCK} merge={DRIVER}");
     let file = project.root().join(".gitattributes");
-    let attributes_changed =
-        !is_given() && gitignore::append_lines(&file, &project.scratch(), [line.clone().into_bytes()])?;
+    let mut lines = Vec::new();
+    if !is_given() {
+        lines.push(line.clone().into_bytes());
+    }
+    let ignored = git.prefix.join(gitignore::FILE);
+    let attribute = git.repository.get_attr(&ignored, "merge", AttrCheckFlags::FILE_THEN_INDEX);
+    if attribute.is_ok_and(|value| value.is_none()) {
+        lines.push(format!("/{} merge=union", gitignore::FILE).into_bytes());
+    }
+    let attributes_changed = gitignore::append_lines(&file, &project.scratch(), lines)?;
     if !is_given() {
         return Err(Error::failed(format!("another line of Git's attributes takes `{line}` away"))
             .with_hint(format!("`git check-attr -a {LOCK}` says which attributes it has; change that line")));

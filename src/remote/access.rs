@@ -83,6 +83,16 @@ impl Access {
         self.variable(&self.variable_name(key)).or_else(value)
     }
 
+    /// Where [`Access::setting`] has a value from, for people.
+    pub fn source_of(&self, key: &str) -> Option<String> {
+        let variable = self.variable_name(key);
+        match (self.setting(key), self.variable(&variable), &self.name) {
+            (Some(_), Some(_), _) => Some(variable),
+            (Some(_), None, Some(name)) => Some(format!("`{key}` in [remote.{name}] of the settings")),
+            _ => None,
+        }
+    }
+
     /// The variable that sets a key for this remote, for hints: `MLX_REMOTE_ORIGIN_PASSWORD`.
     pub fn variable_name(&self, key: &str) -> String {
         let shout = |text: &str| {

@@ -10,7 +10,7 @@ use super::chunks::Recipe;
 use super::closure::Closure;
 use super::layout::pack_name;
 use super::workers::share;
-use super::{Body, Content, Transfer, parts};
+use super::{Body, Content, RemoteError, Transfer, parts};
 use crate::digest::Object;
 use crate::event::{Event, Unit};
 use crate::fs;
@@ -28,6 +28,10 @@ pub struct RemoteVerified {
     pub damaged: Vec<DamagedPack>,
     /// Objects that the roots reach and that are not there, or not sound.
     pub missing: Vec<Digest>,
+    /// What is wrong with the remote as a whole, where something is missing.
+    pub trouble: Option<String>,
+    /// The paths of what is missing, as far as somebody knows them.
+    pub paths: Vec<String>,
 }
 
 impl RemoteVerified {
@@ -82,6 +86,30 @@ impl Damage {
     }
 }
 
+/// What was found damaged on a remote and taken away.
+#[derive(Debug, Default)]
+pub(super) struct Mended {
+    /// How many objects were damaged, or packs that lost none.
+    pub objects: u64,
+    /// What the remote does not have any more.
+    pub lost: Vec<Digest>,
+    /// Large objects that are there, but for a part of them.
+    pub cut: Vec<Digest>,
+    /// Whether a pack went of which nobody knows all that was in it.
+    pub is_unknown: bool,
+}
+
+impl Mended {
+    /// What is there again, or was there twice, is not lost.
+    pub fn forget_what_is_there(&mut self, catalog: &Catalog) {
+        self.lost.sort_unstable();
+        self.lost.dedup();
+        let places = catalog.locate(&self.lost);
+        let mut places = places.iter();
+        self.lost.retain(|_| places.next().is_none_or(Option::is_none));
+    }
+}
+
 impl Transfer<'_> {
     /// Reads everything on the remote, and looks whether all that the roots reach is there and sound.
     pub fn verify(&self, roots: &[Object]) -> Result<RemoteVerified> {
@@ -123,7 +151,9 @@ impl Transfer<'_> {
             }
         }
         damaged.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(RemoteVerified { url: self.remote.url().to_owned(), objects, bytes, damaged, missing })
+        let trouble = if missing.is_empty() { None } else { catalog.trouble(self.remote)? };
+        let url = self.remote.url().to_owned();
+        Ok(RemoteVerified { url, objects, bytes, damaged, missing, trouble, paths: Vec::new() })
     }
 
     /// Whether every chunk of an object is there and none is among the lost.
@@ -137,42 +167,63 @@ impl Transfer<'_> {
     }
 
     /// Before a push: looks into the packs that are not what they were, or with `all` into every one, and takes damaged ones
-    /// away. What is sound in them is sent again here; what was damaged is missing from then on, so that the push sends it
-    /// if it has it. Returns how many objects were damaged.
-    pub(super) fn mend(&self, catalog: &mut Catalog, all: bool) -> Result<u64> {
+    /// away. What is sound in them is sent again here; what was damaged is missing from then on.
+    pub(super) fn mend(&self, catalog: &mut Catalog, all: bool) -> Result<Mended> {
         let found = self.look_into(catalog, |pack| all || pack.is_changed)?;
-        let mut lost = 0;
-        let mut mended: Vec<Digest> = Vec::new();
+        let mut mended = Mended::default();
+        let mut replaced: Vec<Digest> = Vec::new();
         for (number, damage) in &found {
             let pack = &catalog.packs[*number];
+            let lost = damage.objects(pack);
             // A pack of which only the frame is damaged loses nothing, and is mended too.
-            lost += damage.objects(pack).len().max(1) as u64;
+            mended.objects += lost.len().max(1) as u64;
+            mended.lost.extend(lost);
             self.mend_pack(&pack.digest)?;
-            mended.push(pack.digest);
+            replaced.push(pack.digest);
         }
         for (digest, _) in &catalog.damaged {
-            self.mend_pack(digest)?;
-            lost += 1;
+            // What was in it is known where this machine has read its index before.
+            let index = catalog.memory.seen(digest).and_then(|seen| catalog.memory.index(digest, seen.size));
+            let held: Vec<Digest> = index.iter().flat_map(|index| index.entries()).map(|entry| entry.digest).collect();
+            let unsound = self.mend_pack(digest)?;
+            mended.objects += held.len().max(unsound.len()).max(1) as u64;
+            mended.is_unknown |= index.is_none();
+            mended.lost.extend(held.into_iter().chain(unsound));
         }
-        for pack in catalog.packs.iter().filter(|pack| pack.is_changed && !mended.contains(&pack.digest)) {
+        for pack in catalog.packs.iter().filter(|pack| pack.is_changed && !replaced.contains(&pack.digest)) {
             catalog.memory.see(pack.digest, pack.seen.clone());
         }
         catalog.memory.save();
-        if lost > 0 {
+        if mended.objects > 0 {
             *catalog = Catalog::read(self.remote, self.memory, self.jobs, self.watch)?;
+            // A large object whose chunk is gone is of no use to anybody.
+            let recipes = catalog.packs.iter().flat_map(|pack| pack.index.entries());
+            let recipes: Vec<Digest> =
+                recipes.filter(|entry| entry.kind == Kind::Recipe).map(|entry| entry.digest).collect();
+            for digest in recipes {
+                if !self.has_chunks(catalog, &digest, &[])? {
+                    mended.cut.push(digest);
+                }
+            }
+            mended.forget_what_is_there(catalog);
         }
-        Ok(lost)
+        Ok(mended)
     }
 
-    /// Replaces a damaged pack by one with what is sound in it.
-    fn mend_pack(&self, digest: &Digest) -> Result<()> {
+    /// Replaces a damaged pack by one with what is sound in it; returns what was found in it and is not.
+    fn mend_pack(&self, digest: &Digest) -> Result<Vec<Digest>> {
         let name = pack_name(digest);
         let mut file = fs::temporary_file(&self.store.receiving())?;
-        self.remote.read(&name, None, file.as_file_mut())?;
+        match self.remote.read(&name, None, file.as_file_mut()) {
+            Err(error) if matches!(error.downcast_ref(), Some(RemoteError::Missing { .. })) => return Ok(Vec::new()),
+            read => read?,
+        };
         let mut writer = Writer::create(&self.store.receiving())?;
-        let mut kept = HashSet::new();
+        let (mut kept, mut unsound) = (HashSet::new(), Vec::new());
         for item in Pack::salvage(file.path())? {
-            if is_sound(&item) && kept.insert(item.digest) {
+            if !is_sound(&item) {
+                unsound.push(item.digest);
+            } else if kept.insert(item.digest) {
                 writer.append(&item)?;
             }
         }
@@ -182,10 +233,10 @@ impl Transfer<'_> {
             let new = pack_name(&written.digest());
             self.remote.write(&new, &Body { content: Content::File(written.path()), sent: &|_| Ok(()) })?;
             if new == name {
-                return Ok(());
+                return Ok(unsound);
             }
         }
-        self.remote.delete(&name)
+        self.remote.delete(&name).map(|()| unsound)
     }
 
     /// Reads these packs; returns the numbers of those that are damaged, and how.

@@ -8,10 +8,10 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use super::layout::{self, PACKS, pack_digest, pack_name};
+use super::layout::{self, MARK, PACKS, pack_digest, pack_name};
 use super::memory::{Memory, Seen};
 use super::workers::share;
-use super::{Remote, RemoteError};
+use super::{Remote, RemoteError, is_of_one_file};
 use crate::event::Watch;
 use crate::store::pack::{self, Footer, Index, Unreadable};
 use crate::{Digest, Error, Result};
@@ -67,7 +67,11 @@ impl Catalog {
             let known = if is_changed { None } else { memory.index(&digest, seen.size) };
             let index = match known {
                 Some(index) => Ok(index),
-                None => fetch_index(remote, &digest, &seen, &memory)?,
+                None => match fetch_index(remote, &digest, &seen, &memory) {
+                    // One file that is gone or cut off takes nothing from the others.
+                    Err(error) if is_of_one_file(&error) => Err(Unreadable::Damaged(error.to_string())),
+                    read => read?,
+                },
             };
             match index {
                 Ok(index) => {
@@ -98,6 +102,25 @@ impl Catalog {
         }
         memory.save();
         Ok(Self { packs, damaged, is_begun, memory })
+    }
+
+    /// What is wrong with the remote itself, where objects are missing from it; `None` where it is whole as far as it goes.
+    pub fn trouble(&self, remote: &dyn Remote) -> Result<Option<String>> {
+        if !self.is_begun {
+            return Ok(Some(match remote.is_there()? {
+                false => "there is no such directory".into(),
+                true if !listed(remote)?.is_empty() => {
+                    format!("it has packs and no `{MARK}`, the file that says that they are of mlx")
+                }
+                true => format!("it has no `{MARK}`: nothing was ever pushed there"),
+            }));
+        }
+        let Some((digest, why)) = self.damaged.first() else { return Ok(None) };
+        let more = match self.damaged.len() {
+            1 => String::new(),
+            count => format!(" (nor can {} others)", count - 1),
+        };
+        Ok(Some(format!("`{}` there can't be read{more}: {why}", pack_name(digest))))
     }
 
     /// Where an object lies: the position of its pack, and its entry there.

@@ -40,6 +40,51 @@ pub struct Fetched {
     pub present: u64,
     /// Objects that were damaged here, and were put aside.
     pub repaired: u64,
+    /// What is wanted and did not come, after everything else did.
+    pub lacking: Vec<Lack>,
+    /// What is wrong with the remote as a whole, where something is lacking.
+    pub trouble: Option<String>,
+    /// Whether it has packs that can't be read.
+    #[serde(skip)]
+    needs_repair: bool,
+    /// The paths of what is lacking, as far as somebody knows them.
+    pub paths: Vec<String>,
+    /// The first of them that was imported, so that it can be had from its source.
+    pub imported: Option<String>,
+}
+
+/// An object that did not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Lack {
+    pub digest: Digest,
+    /// Whether the remote has it, but damaged.
+    pub is_damaged: bool,
+}
+
+impl Fetched {
+    /// Says no where something did not come.
+    pub fn verdict(&self) -> Result<()> {
+        let Some(first) = self.lacking.iter().find(|lack| lack.is_damaged).or(self.lacking.first()) else {
+            return Ok(());
+        };
+        let (url, count) = (&self.url, self.lacking.len());
+        let what = match self.paths.as_slice() {
+            [] => format!("object {}{}", first.digest, more(count)),
+            [path] => format!("`{path}`"),
+            [path, others @ ..] => format!("`{path}`{}", more(others.len() + 1)),
+        };
+        let is = if self.paths.len().max(1) > 1 || (self.paths.is_empty() && count > 1) { "are" } else { "is" };
+        let how = if first.is_damaged { "damaged" } else { "not" };
+        let trouble = self.trouble.as_ref().map_or(String::new(), |trouble| format!(": {trouble}"));
+        let push = if first.is_damaged || self.needs_repair { "mlx push --repair" } else { "mlx push" };
+        let rest = if self.present + self.objects > 0 { "everything else is here; " } else { "" };
+        let imported = self
+            .imported
+            .as_ref()
+            .map_or(String::new(), |path| format!("; `mlx update {path}` brings it from where it was imported"));
+        Err(Error::failed(format!("{what} {is} {how} on the remote `{url}`{trouble}"))
+            .with_hint(format!("{rest}`{push}` from a clone that has it sends it again{imported}")))
+    }
 }
 
 /// What is to be received.
@@ -54,10 +99,10 @@ pub struct Plan {
 
 impl Transfer<'_> {
     /// Brings everything here that the roots reach. With `repair`, objects that are here are read, and damaged ones are put
-    /// aside and fetched again.
+    /// aside and fetched again. What the remote does not have, or has damaged, is no error: [`Fetched::verdict`] tells of it.
     ///
     /// # Errors
-    /// What the remote does not have, or has damaged, after everything else was fetched.
+    /// Failures of the network or of this store; what came before stays.
     pub fn fetch(&self, catalog: &Catalog, roots: &[Object], repair: bool, dry_run: bool) -> Result<Fetched> {
         let closure = Closure::walk(roots, |digests| self.trees(catalog, digests))?;
         let (missing, present, repaired) = self.missing(&closure, repair, dry_run)?;
@@ -70,22 +115,28 @@ impl Transfer<'_> {
             received_bytes: 0,
             present,
             repaired,
+            lacking: Vec::new(),
+            trouble: None,
+            needs_repair: !catalog.damaged.is_empty(),
+            paths: Vec::new(),
+            imported: None,
         };
         if !dry_run {
-            let received = receive::carry_out(self, catalog, plan)?;
+            let mut received = receive::carry_out(self, catalog, plan)?;
+            // Of a pack that came as a whole, nobody may need what is damaged in it.
+            received.damaged.retain(|digest| missing.binary_search(digest).is_ok());
+            received.damaged.sort_unstable();
+            received.damaged.dedup();
             fetched.received_bytes = received.bytes;
+            fetched.objects -= received.damaged.len() as u64;
             damaged.extend(received.damaged);
         }
-        let url = self.remote.url();
-        if let Some(first) = damaged.first() {
-            let more = more(damaged.len());
-            return Err(Error::failed(format!("object {first}{more} is damaged on the remote `{url}`"))
-                .with_hint("everything else is here; `mlx push --repair` from a clone that has it sends it again"));
-        }
-        if let Some(first) = absent.first().or(closure.unread.first()) {
-            let more = more(absent.len().max(1));
-            return Err(Error::failed(format!("object {first}{more} is not on the remote `{url}`"))
-                .with_hint("everything else is here; `mlx push` from a clone that has it brings it there"));
+        let mut lacking: BTreeMap<Digest, bool> = closure.unread.iter().map(|digest| (*digest, false)).collect();
+        lacking.extend(absent.into_iter().map(|digest| (digest, false)));
+        lacking.extend(damaged.into_iter().map(|digest| (digest, true)));
+        fetched.lacking = lacking.into_iter().map(|(digest, is_damaged)| Lack { digest, is_damaged }).collect();
+        if !fetched.lacking.is_empty() {
+            fetched.trouble = catalog.trouble(self.remote)?;
         }
         Ok(fetched)
     }
@@ -108,14 +159,14 @@ impl Transfer<'_> {
             if !object.is_directory() {
                 return Ok(None);
             }
-            let tree = self.trees(catalog, &[object.digest])?.pop().flatten().ok_or_else(|| {
-                let url = self.remote.url();
-                Error::failed(format!(
-                    "object {} is neither in the local store nor on the remote `{url}`",
-                    object.digest
+            let Some(tree) = self.trees(catalog, &[object.digest])?.pop().flatten() else {
+                let (digest, url) = (object.digest, self.remote.url());
+                let trouble = catalog.trouble(self.remote)?.map_or(String::new(), |trouble| format!(": {trouble}"));
+                return Err(Error::failed(format!(
+                    "object {digest} is neither in the local store nor on the remote `{url}`{trouble}"
                 ))
-                .with_hint("`mlx push` from a clone that has it brings it there")
-            })?;
+                .with_hint("`mlx push` from a clone that has it brings it there"));
+            };
             way.push(Object { kind: ObjectKind::File, digest: object.digest, size: u64::MAX, files: 0 });
             match tree.get(name) {
                 Some(below) => object = below.clone(),

@@ -120,7 +120,9 @@ impl Memory {
 
     /// Takes a pack for changed from now on, until somebody has looked into it and found it sound.
     pub fn doubt(&mut self, pack: Digest) {
-        self.see(pack, Seen { size: 0, version: "damaged".into() });
+        // The size is that of the pack as it was, by which its index is still read.
+        let size = self.seen(&pack).map_or(0, |seen| seen.size);
+        self.see(pack, Seen { size, version: "damaged".into() });
     }
 
     /// Forgets the packs that are no longer there.

@@ -32,7 +32,7 @@ pub use self::access::Access;
 pub use self::audit::{DamagedPack, RemoteVerified};
 pub use self::catalog::Catalog;
 pub use self::chunks::{NotARecipe, Recipe};
-pub use self::fetch::Fetched;
+pub use self::fetch::{Fetched, Lack};
 pub use self::memory::Remembered;
 pub use self::open::{default_name, of_project, open, open_with, url_of};
 pub use self::push::Pushed;
@@ -59,6 +59,11 @@ pub struct Transfer<'a> {
 pub trait Remote: std::fmt::Debug + Send + Sync {
     /// Where it is, for people: without credentials.
     fn url(&self) -> &str;
+
+    /// Whether the place itself is there; `true` where that can't be told from one in which nothing lies yet.
+    fn is_there(&self) -> Result<bool> {
+        Ok(true)
+    }
 
     /// The files directly in a directory, in any order; none where there is no such directory. Files that are still being
     /// written are not among them.
@@ -147,6 +152,13 @@ pub enum RemoteError {
     Busy { message: String, after: Duration },
     #[error("this remote can't {0}")]
     Unsupported(&'static str),
+}
+
+/// Whether an error is about one file, so that others may be read all the same: not about a network, permissions or a wish
+/// to stop.
+fn is_of_one_file(error: &Error) -> bool {
+    let place = |error: &RemoteError| !matches!(error, RemoteError::Missing { .. });
+    error.kind() == Kind::Failed && !error.downcast_ref().is_some_and(place) && !retry::is_transient(error)
 }
 
 impl From<RemoteError> for Error {

@@ -47,8 +47,12 @@ pub fn url_of(project: &Project, name: &str, access: &Access) -> Option<String> 
 pub fn of_project(project: &Project, name: Option<&str>, access: &Access) -> Result<(String, Arc<dyn Remote>)> {
     let names = || project.manifest.remotes.keys().map(String::as_str);
     let name = name.or_else(|| default_name(project)).ok_or_else(|| match names().next() {
-        None => Error::usage(format!("there is no remote in {MANIFEST}"))
-            .with_hint("name one: `mlx remote add origin s3://bucket/prefix`"),
+        None => {
+            let is_imported = project.manifest.data.values().any(|data| data.url.is_some());
+            let imported = if is_imported { "; `mlx update` brings what was imported" } else { "" };
+            Error::usage(format!("there is no remote in {MANIFEST}"))
+                .with_hint(format!("name one: `mlx remote add origin s3://bucket/prefix`{imported}"))
+        }
         Some(_) => Error::usage("there are several remotes, and none is called `origin`")
             .with_hint(format!("say which: {}", names().collect::<Vec<_>>().join(", "))),
     })?;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::ops::Range;
 
 use super::catalog::{Catalog, KnownPack};
-use super::{Remote, Transfer};
+use super::{Remote, Transfer, is_of_one_file};
 use crate::store::pack::{Entry, Item};
 use crate::store::tree::Tree;
 use crate::{Digest, Error, Result};
@@ -90,7 +90,12 @@ impl Transfer<'_> {
         for (pack, entries) in by_pack {
             for segment in segments(entries) {
                 self.watch.interrupt.check()?;
-                for item in read(self.remote, &catalog.packs[pack], &segment)? {
+                let items = match read(self.remote, &catalog.packs[pack], &segment) {
+                    // What can't be read is not there; other packs are.
+                    Err(error) if is_of_one_file(&error) => continue,
+                    items => items?,
+                };
+                for item in items {
                     let digest = item.digest;
                     let tree = checked(item).and_then(|content| Tree::decode(&content).ok());
                     trees.extend(tree.map(|tree| (digest, tree)));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::audit::Mended;
 use super::catalog::{Catalog, Place, locate};
 use super::chunks::LARGEST_WHOLE;
 use super::closure::{Closure, Wanted};
@@ -17,6 +18,7 @@ use crate::store::StoreError;
 use crate::store::pack::{Index, Kind, Pack};
 use crate::store::transfer::LARGEST_PACKED;
 use crate::store::tree::Tree;
+use crate::store::verify::State;
 use crate::{Digest, Error, Result};
 
 /// A smaller pack is not worth a file of its own on a remote, if there are several.
@@ -36,8 +38,15 @@ pub struct Pushed {
     pub packs: u64,
     /// Objects that were there already.
     pub present: u64,
-    /// Objects on the remote that were found damaged and were sent again.
+    /// Objects on the remote that were found damaged and taken away. What of them is here was sent again, whether it was
+    /// asked for or not.
     pub repaired: u64,
+    /// Objects that were taken away and are not here, so that they are gone from the remote.
+    pub lost: Vec<Digest>,
+    /// Whether a pack was taken away of which this machine does not know all that was in it.
+    pub lost_unknown: bool,
+    /// The paths of what is lost, as far as somebody knows them.
+    pub lost_paths: Vec<String>,
 }
 
 /// Objects to be sent, by how they are sent.
@@ -65,27 +74,58 @@ impl Transfer<'_> {
     /// Objects that are neither here nor there; a damaged object of this store is never sent.
     pub fn push(&self, roots: &[Object], repair: bool, dry_run: bool) -> Result<Pushed> {
         let mut catalog = Catalog::read(self.remote, self.memory, self.jobs, self.watch)?;
-        let mended = if dry_run { 0 } else { self.mend(&mut catalog, repair)? };
+        let mut pushed = Pushed {
+            url: self.remote.url().to_owned(),
+            dry_run,
+            objects: 0,
+            bytes: 0,
+            sent_bytes: 0,
+            packs: 0,
+            present: 0,
+            repaired: 0,
+            lost: Vec::new(),
+            lost_unknown: false,
+            lost_paths: Vec::new(),
+        };
+        if !dry_run {
+            let mended = self.mend(&mut catalog, repair)?;
+            pushed.repaired = mended.objects;
+            self.send_again(&mut catalog, mended, &mut pushed)?;
+        }
         let closure = Closure::walk(roots, |digests| self.trees(&catalog, digests))?;
         if let Some(digest) = closure.unread.first() {
             return Err(nowhere(digest, closure.unread.len(), self.remote.url()));
         }
-        let plan = self.plan(&catalog, &closure, repair || mended > 0)?;
-        let mut pushed = Pushed {
-            url: self.remote.url().to_owned(),
-            dry_run,
-            objects: plan.objects,
-            bytes: plan.bytes,
-            sent_bytes: 0,
-            packs: 0,
-            present: plan.present,
-            repaired: mended,
-        };
-        if !dry_run && (plan.objects > 0 || mended > 0 || !catalog.is_begun) {
+        let plan = self.plan(&catalog, &closure, repair || pushed.repaired > 0)?;
+        pushed.objects += plan.objects;
+        pushed.bytes += plan.bytes;
+        pushed.present = plan.present;
+        if !dry_run && (plan.objects > 0 || pushed.repaired > 0 || !catalog.is_begun) {
             let sent = send::carry_out(self, &mut catalog, plan)?;
-            (pushed.sent_bytes, pushed.packs) = (sent.bytes, sent.packs);
+            pushed.sent_bytes += sent.bytes;
+            pushed.packs += sent.packs;
         }
         Ok(pushed)
+    }
+
+    /// Sends what was taken away and is here, before anything else: others may need it, whatever is being pushed.
+    fn send_again(&self, catalog: &mut Catalog, mut mended: Mended, pushed: &mut Pushed) -> Result<()> {
+        let is_here = |digest: &&Digest| matches!(self.store.check(digest), Ok(State::Sound));
+        let here: Vec<Digest> = mended.lost.iter().chain(&mended.cut).filter(is_here).copied().collect();
+        if !here.is_empty() {
+            let objects = here.iter().map(|digest| Wanted { digest: *digest, size: u64::MAX }).collect();
+            let plan = self.plan(catalog, &Closure { objects, unread: Vec::new() }, true)?;
+            (pushed.objects, pushed.bytes) = (plan.objects, plan.bytes);
+            let sent = send::carry_out(self, catalog, plan)?;
+            (pushed.sent_bytes, pushed.packs) = (sent.bytes, sent.packs);
+            *catalog = Catalog::read(self.remote, self.memory, self.jobs, self.watch)?;
+        }
+        // Parts of large objects came with those.
+        mended.forget_what_is_there(catalog);
+        mended.cut.retain(|digest| !here.contains(digest));
+        pushed.lost = mended.lost.into_iter().chain(mended.cut).collect();
+        pushed.lost_unknown = mended.is_unknown;
+        Ok(())
     }
 
     /// Sorts what is not on the remote by how it is sent. With `chunks`, objects that are there as recipes are looked at:
@@ -138,7 +178,7 @@ impl Transfer<'_> {
     }
 
     /// The trees of these digests: of this store, or of the remote where they are not here or damaged.
-    pub(super) fn trees(&self, catalog: &Catalog, digests: &[Digest]) -> Result<Vec<Option<Tree>>> {
+    pub fn trees(&self, catalog: &Catalog, digests: &[Digest]) -> Result<Vec<Option<Tree>>> {
         self.watch.interrupt.check()?;
         let read = |digest: &Digest| match self.store.tree(digest) {
             Ok(tree) => Ok(Some(tree)),

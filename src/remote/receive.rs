@@ -13,9 +13,10 @@ use super::catalog::Catalog;
 use super::chunks::{Chunk, Recipe};
 use super::fetch::Plan;
 use super::workers::share;
-use super::{Transfer, parts};
+use super::{Transfer, is_of_one_file, parts};
 use crate::event::{Event, Unit};
 use crate::fs;
+use crate::store::Batch;
 use crate::store::pack::{Entry, Item, Kind, Pack, Written};
 use crate::{Digest, Result};
 
@@ -77,53 +78,87 @@ impl Receiving<'_> {
         self.transfer.watch.interrupt.check()?;
         let batch = self.transfer.store.batch()?;
         match task {
-            Task::Whole(number) => {
-                let known = &self.catalog.packs[number];
-                let file = fs::temporary_file(&self.transfer.store.receiving())?;
-                let mut sink = Counted { receiving: self, file: file.as_file(), left: known.seen.size };
-                self.transfer.remote.read(&known.name(), None, &mut sink)?;
-                let pack = match Pack::open(file.path())? {
-                    Ok(pack) if pack.index().digest() == known.digest => Arc::new(pack),
-                    _ => {
-                        self.damaged(known.digest);
-                        return Ok(());
-                    }
-                };
-                let damage = pack.damage(|_| false);
-                if damage.is_none() {
-                    batch.put_pack(Written::received(file, known.digest)?);
-                    return batch.commit();
-                }
-                if let Some(what) = damage.frame {
-                    let (name, url) = (known.name(), self.transfer.remote.url());
-                    self.transfer.watch.events.emit(Event::Warning {
-                        message: format!("`{name}` on the remote `{url}` is damaged: {what}"),
-                        hint: Some("what is sound in it was taken; `mlx push --repair` mends it".into()),
-                    });
-                }
-                // What is sound in it is good all the same.
-                for entry in pack.index().entries() {
-                    match pack.item(&entry) {
-                        Ok(item) => self.put(&batch, item)?,
-                        Err(_) => self.damaged(entry.digest),
-                    }
-                }
-            }
-            Task::Part(number, entries) => {
-                let known = &self.catalog.packs[number];
-                for segment in parts::segments(entries) {
-                    self.transfer.watch.interrupt.check()?;
-                    let items = parts::read(self.transfer.remote, known, &segment)?;
-                    self.count(segment.range.end - segment.range.start);
-                    items.into_par_iter().try_for_each(|item| self.put(&batch, item))?;
-                }
-            }
+            Task::Whole(number) => self.whole(number, &batch)?,
+            Task::Part(number, entries) => self.part(number, entries, &batch)?,
         }
         batch.commit()
     }
 
+    /// Receives a pack as it is; of one that is not what it was, what is sound in it.
+    fn whole(&self, number: usize, batch: &Batch) -> Result<()> {
+        let known = &self.catalog.packs[number];
+        let file = fs::temporary_file(&self.transfer.store.receiving())?;
+        let mut sink = Counted { receiving: self, file: file.as_file(), left: known.seen.size, has_failed: false };
+        let read = self.transfer.remote.read(&known.name(), None, &mut sink);
+        let pack = match read {
+            Err(error) if sink.has_failed || !is_of_one_file(&error) => return Err(error),
+            Err(_) => None,
+            Ok(_) => match Pack::open(file.path())? {
+                Ok(pack) if pack.index().digest() == known.digest => Some(Arc::new(pack)),
+                _ => None,
+            },
+        };
+        // Its end is not what was written, or it is cut off.
+        let Some(pack) = pack else { return self.part(number, known.index.entries().collect(), batch) };
+        let damage = pack.damage(|_| false);
+        if damage.is_none() {
+            batch.put_pack(Written::received(file, known.digest)?);
+            return Ok(());
+        }
+        if let Some(what) = damage.frame {
+            let (name, url) = (known.name(), self.transfer.remote.url());
+            self.transfer.watch.events.emit(Event::Warning {
+                message: format!("`{name}` on the remote `{url}` is damaged: {what}"),
+                hint: Some("what is sound in it was taken; `mlx push --repair` mends it".into()),
+            });
+        }
+        // What is sound in it is good all the same.
+        for entry in pack.index().entries() {
+            match pack.item(&entry) {
+                Ok(item) => self.put(batch, item)?,
+                Err(_) => self.damaged(entry.digest),
+            }
+        }
+        Ok(())
+    }
+
+    /// Receives these objects of a pack; what can't be read is damaged.
+    fn part(&self, number: usize, entries: Vec<Entry>, batch: &Batch) -> Result<()> {
+        let known = &self.catalog.packs[number];
+        for segment in parts::segments(entries) {
+            self.transfer.watch.interrupt.check()?;
+            match parts::read(self.transfer.remote, known, &segment) {
+                Ok(items) => {
+                    self.count(segment.range.end - segment.range.start);
+                    items.into_par_iter().try_for_each(|item| self.put(batch, item))?;
+                }
+                // One object that lies behind the end must not take those before it along.
+                Err(error) if is_of_one_file(&error) && segment.entries.len() > 1 => {
+                    segment.entries.into_iter().try_for_each(|entry| self.part_alone(number, entry, batch))?;
+                }
+                Err(error) if is_of_one_file(&error) => {
+                    segment.entries.iter().for_each(|entry| self.damaged(entry.digest))
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn part_alone(&self, number: usize, entry: Entry, batch: &Batch) -> Result<()> {
+        let segment = parts::Segment { range: entry.range(), entries: vec![entry] };
+        match parts::read(self.transfer.remote, &self.catalog.packs[number], &segment) {
+            Ok(items) => items.into_iter().try_for_each(|item| self.put(batch, item)),
+            Err(error) if is_of_one_file(&error) => {
+                self.damaged(entry.digest);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Puts an item into the batch if it is what its name says.
-    fn put(&self, batch: &crate::store::Batch, item: Item) -> Result<()> {
+    fn put(&self, batch: &Batch, item: Item) -> Result<()> {
         match parts::checked(item.clone()) {
             Some(_) => batch.put_item(item),
             None => {
@@ -137,7 +172,10 @@ impl Receiving<'_> {
     fn large(&self, number: usize, entry: Entry) -> Result<()> {
         let (digest, known) = (entry.digest, &self.catalog.packs[number]);
         let segment = parts::Segment { range: entry.range(), entries: vec![entry] };
-        let items = parts::read(self.transfer.remote, known, &segment)?;
+        let items = match parts::read(self.transfer.remote, known, &segment) {
+            Err(error) if is_of_one_file(&error) => Vec::new(),
+            items => items?,
+        };
         let recipe = items.first().and_then(|item| Recipe::decode(&item.stored).ok());
         let Some(recipe) = recipe.filter(|recipe| recipe.size() == entry.size) else {
             self.damaged(digest);
@@ -190,7 +228,10 @@ impl Receiving<'_> {
                 break;
             }
             let segment = parts::Segment { range: entry.range(), entries: vec![entry] };
-            let items = parts::read(self.transfer.remote, pack, &segment)?;
+            let items = match parts::read(self.transfer.remote, pack, &segment) {
+                Err(error) if is_of_one_file(&error) => continue,
+                items => items?,
+            };
             let Some(other) = items.first().and_then(|item| Recipe::decode(&item.stored).ok()) else { continue };
             let mut offset = 0;
             for chunk in other.chunks {
@@ -226,7 +267,10 @@ impl Receiving<'_> {
         }
         for (pack, entries) in by_pack {
             for segment in parts::segments(entries) {
-                let items = parts::read(self.transfer.remote, &self.catalog.packs[pack], &segment)?;
+                let items = match parts::read(self.transfer.remote, &self.catalog.packs[pack], &segment) {
+                    Err(error) if is_of_one_file(&error) => return Ok(None),
+                    items => items?,
+                };
                 self.count(segment.range.end - segment.range.start);
                 for item in items {
                     let digest = item.digest;
@@ -257,18 +301,21 @@ struct Counted<'a> {
     receiving: &'a Receiving<'a>,
     file: &'a std::fs::File,
     left: u64,
+    /// Whether an error is of this side.
+    has_failed: bool,
 }
 
 impl Write for Counted<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.receiving.transfer.watch.interrupt.is_requested() {
+            self.has_failed = true;
             return Err(io::Error::other("interrupted"));
         }
         self.left = self
             .left
             .checked_sub(bytes.len() as u64)
             .ok_or_else(|| io::Error::other("the remote sends more than its listing says"))?;
-        (&mut &*self.file).write_all(bytes)?;
+        (&mut &*self.file).write_all(bytes).inspect_err(|_| self.has_failed = true)?;
         self.receiving.count(bytes.len() as u64);
         Ok(bytes.len())
     }

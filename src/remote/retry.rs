@@ -149,7 +149,7 @@ fn wait(pause: Duration, interrupt: &Interrupt) -> Result<()> {
 }
 
 /// Whether the same may succeed a little later.
-fn is_transient(error: &Error) -> bool {
+pub(super) fn is_transient(error: &Error) -> bool {
     use io::ErrorKind as E;
     match error.downcast_ref() {
         Some(RemoteError::Transient(_) | RemoteError::Busy { .. }) => return true,
@@ -179,6 +179,10 @@ fn is_transient(error: &Error) -> bool {
 impl Remote for Retry {
     fn url(&self) -> &str {
         self.inner.url()
+    }
+
+    fn is_there(&self) -> Result<bool> {
+        self.again(|| self.doing("look at", ""), |_| self.inner.is_there())
     }
 
     fn list(&self, directory: &str) -> Result<Vec<Entry>> {

@@ -1,5 +1,6 @@
 //! `mlx doctor`: what it finds, and when it says that something is missing.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -110,6 +111,33 @@ fn a_bucket_is_asked_at_the_endpoint_of_the_user() {
     let outcome = project.outcome(&mut command);
 
     outcome.exits_with(4).prints("s3://bucket/x: access denied: 403 Forbidden").prints("AWS_PROFILE");
+}
+
+#[test]
+fn refused_credentials_are_named_by_where_they_came_from() {
+    let bucket = Project::with_manifest("remote.a.url = 's3://bucket/x'");
+    let web = Project::with_manifest(&format!("remote.a.url = 'http://{}/x'", server(401)));
+    let ask = |project: &Project, variables: &[(&str, &str)]| {
+        let outcome = project.outcome(project.command(&["pull"]).envs(variables.iter().copied())).exits_with(1);
+        assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
+        outcome
+    };
+
+    let endpoint = format!("http://{}", server(403));
+    let keys = [("AWS_ACCESS_KEY_ID", "me"), ("AWS_SECRET_ACCESS_KEY", "hunter2"), ("AWS_ENDPOINT_URL", &*endpoint)];
+    ask(&bucket, &keys).says("credentials were sent, from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+    fs::create_dir(bucket.home().join(".aws")).unwrap();
+    let profile = "[work]\naws_access_key_id = me\naws_secret_access_key = hunter2\n";
+    fs::write(bucket.home().join(".aws/credentials"), profile).unwrap();
+    ask(&bucket, &[("AWS_ENDPOINT_URL", &endpoint), ("MLX_REMOTE_A_PROFILE", "work")])
+        .says("from profile `work`, which MLX_REMOTE_A_PROFILE names");
+    ask(&web, &[("MLX_REMOTE_A_USER", "me"), ("MLX_REMOTE_A_PASSWORD", "hunter2")])
+        .says("credentials were sent, from MLX_REMOTE_A_PASSWORD");
+    fs::write(web.home().join(".netrc"), "machine 127.0.0.1 login me password hunter2\n").unwrap();
+    ask(&web, &[]).says("credentials were sent, from ~/.netrc");
+    fs::remove_file(web.home().join(".netrc")).unwrap();
+    let outcome = ask(&web, &[]);
+    assert!(!outcome.stderr.contains("were sent"), "{}", outcome.stderr);
 }
 
 #[test]

@@ -106,3 +106,18 @@ fn setting_up_again_changes_what_was_asked_for_and_nothing_else() {
     assert!(hook.contains("echo mine") && hook.contains("-C 'sub' hook pre-push \"$@\""), "{hook}");
     assert!(hook.contains("-C '.' hook pre-push --block \"$@\"") && hook.matches("-C '.'").count() == 1, "{hook}");
 }
+
+#[test]
+fn a_warning_that_can_not_be_given_stops_no_push() {
+    let project = project("--git-hooks");
+    let hook = project.path(".git/hooks/pre-push");
+    let script = fs::read_to_string(&hook).unwrap();
+    fs::write(&hook, script.replace(env!("CARGO_BIN_EXE_mlx"), "/nowhere/mlx")).unwrap();
+
+    push(&project).success().says("mlx did not look whether data of these commits is on a remote");
+
+    fs::write(&hook, script).unwrap();
+    project.set("mlx.toml", "broken");
+    project.git(&["commit", "--quiet", "--all", "--message", "broken"]);
+    push(&project).success().says("mlx did not look whether");
+}

@@ -299,3 +299,66 @@ fn a_pointer_of_git_lfs_is_not_taken_for_data() {
 
     mlx(&Project::with_manifest(""), &["import", &at(&source, "big.bin")]).exits_with(1).says("a pointer of Git LFS");
 }
+
+#[test]
+fn a_clone_without_a_remote_gets_imported_data_as_it_was() {
+    let (source, project) = (source(), Project::with_manifest(""));
+    mlx(&project, &["import", &on_server(&source, "labels.csv")]).success();
+    mlx(&project, &["import", &at(&source, "code/lib"), "-o", "lib"]).success();
+    project.commit("imported");
+    let clone = Project::empty();
+    fs::remove_dir(clone.root()).unwrap();
+    project.git(&["clone", "--quiet", ".", &clone.root().to_string_lossy()]);
+    change(&source, "dog");
+
+    clone.mlx(&["status"]).success().says("`mlx update`");
+    clone.mlx(&["pull"]).exits_with(2).says("`mlx update` brings what was imported");
+    mlx(&clone, &["update", "--dry-run"]).success().prints("absent   labels.csv").prints("absent   lib");
+    mlx(&clone, &["update"]).success().prints("Brought 2 paths as mlx.lock has them");
+
+    assert_eq!(clone.read("labels.csv"), "id,label\n1,cat\n");
+    assert_eq!(clone.read("lib/help.txt"), "help");
+    assert_eq!(clone.git(&["status", "--porcelain"]).stdout, "");
+    mlx(&clone, &["update"]).success().prints("updated  labels.csv");
+    assert_eq!(clone.read("labels.csv"), "id,label\n1,dog\n");
+}
+
+#[test]
+fn imported_data_that_nobody_pushed_is_had_from_its_source() {
+    let (source, project) = (source(), Project::empty());
+    let shared = project.home().join("shared");
+    project.set("mlx.toml", format!("[remote.origin]\nurl = '{}'\n", shared.display()));
+    project.set("own", "own");
+    project.mlx(&["add", "own"]).success();
+    project.mlx(&["push"]).success();
+    mlx(&project, &["import", &on_server(&source, "labels.csv")]).success();
+    project.commit("imported");
+    let clone = Project::empty();
+    fs::remove_dir(clone.root()).unwrap();
+    project.git(&["clone", "--quiet", ".", &clone.root().to_string_lossy()]);
+
+    clone.mlx(&["pull"]).exits_with(1).says("`labels.csv` is not on the remote").says("`mlx update labels.csv`");
+    assert!(clone.exists("own"));
+    mlx(&clone, &["update"]).success();
+    clone.mlx(&["status"]).success().prints("Everything is as mlx.lock says");
+}
+
+#[test]
+fn a_tracked_directory_is_not_replaced_by_a_file_unasked() {
+    let (source, project) = (source(), Project::with_manifest("").write("pictures/a", "a"));
+    project.mlx(&["add", "pictures"]).success();
+    let before = (project.read("mlx.lock"), project.read("mlx.toml"));
+
+    mlx(&project, &["import", &at(&source, "labels.csv"), "-o", "pictures/"])
+        .exits_with(2)
+        .says("is tracked as a whole");
+    mlx(&project, &["import", &at(&source, "labels.csv"), "-o", "pictures"])
+        .exits_with(2)
+        .says("is a tracked directory");
+
+    assert_eq!((project.read("mlx.lock"), project.read("mlx.toml")), before);
+    assert_eq!(project.read("pictures/a"), "a");
+    fs::create_dir(project.path("plain")).unwrap();
+    mlx(&project, &["import", &at(&source, "labels.csv"), "-o", "plain/"]).success();
+    assert!(project.exists("plain/labels.csv"));
+}

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
 mod architecture;
+mod branches;
 mod bundles;
 mod cat;
 mod clients;
@@ -27,6 +28,7 @@ mod links;
 mod manifest;
 mod merging;
 mod models;
+mod partial;
 mod parts;
 mod patterns;
 mod proxy;

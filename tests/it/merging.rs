@@ -73,7 +73,7 @@ fn setting_up_again_changes_nothing() {
 
     project.mlx(&["init", "--git-merge-driver"]).success().prints("already; nothing changed");
 
-    assert_eq!(project.read(".gitattributes"), "/mlx.lock merge=mlx-lock\n");
+    assert_eq!(project.read(".gitattributes"), "/mlx.lock merge=mlx-lock\n/.gitignore merge=union\n");
     assert_eq!(project.read(".git/config"), config);
     project.set(".gitattributes", "/mlx.lock merge=mlx-lock\nmlx.* merge=ours\n");
     project.mlx(&["init", "--git-merge-driver"]).exits_with(1).says("takes `/mlx.lock merge=mlx-lock` away");
@@ -93,4 +93,20 @@ fn a_side_that_cannot_be_read_conflicts_as_a_whole() {
     project.mlx(&["merge-lock", "base", "ours", "theirs", "sub/mlx.lock"]).exits_with(1).says("`sub/mlx.lock`");
 
     assert_eq!(project.read("ours"), "<<<<<<< ours\nversion = 1\n=======\nversion = 99\n>>>>>>> theirs\n");
+}
+
+#[test]
+fn lines_of_gitignore_that_both_branches_added_do_not_conflict() {
+    let project = project();
+    assert!(project.read(".gitattributes").contains("/.gitignore merge=union\n"));
+    project.git(&["checkout", "--quiet", "-b", "side"]);
+    add(&project, "a.txt", "side");
+    project.git(&["checkout", "--quiet", "main"]);
+    add(&project, "b.txt", "main");
+
+    project.git(&["merge", "--quiet", "--no-edit", "side"]);
+
+    project.mlx(&["checkout"]).success();
+    assert_eq!((project.read("a.txt"), project.read("b.txt")), ("side".into(), "main".into()));
+    assert_eq!(project.git(&["status", "--porcelain"]).stdout, "");
 }

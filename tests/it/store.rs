@@ -523,3 +523,17 @@ fn a_collection_waits_for_who_writes_and_not_for_who_reads() {
     assert!(line.contains("waiting for"), "{line}");
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn a_store_among_the_files_of_the_project_is_refused() {
+    let project = Project::with_manifest("").write("a", "a");
+
+    for place in ["rel", "./data/../rel/store"] {
+        let refused = project.outcome(project.command(&["add", "a"]).env("MLX_STORE_PATH", place)).exits_with(2);
+        refused.says("would lie among the files of the project").says("such as `../store`");
+    }
+    assert!(!project.exists("rel"));
+    for place in ["../store", ".mlx/other"] {
+        project.outcome(project.command(&["add", "a"]).env("MLX_STORE_PATH", place)).success();
+    }
+}

@@ -24,10 +24,10 @@ fn changed_tables_show_their_rows_and_columns() {
     changed  data/not.csv  (4 B -> 2 B)
              not compared as a table (after): it is no text in UTF-8
     changed  data/notes.jsonl  (9 B -> 18 B)
-             rows 1 -> 2: 1 added
+             rows 1 -> 2: 1 added (row 2)
              `id` 1..1 -> 1..2
     changed  data/prices.csv  (44 B -> 68 B)
-             rows 3 -> 4: 1 added, 1 changed
+             rows 3 -> 4: 1 added (row 4), 1 changed (row 2)
              columns 3 -> 4: added `age` (integer)
              `id` 1..3 -> 1..4
              `price` integer -> float, 10..30 -> 10..40
@@ -47,6 +47,7 @@ fn the_summary_is_part_of_the_document() {
     let table = &diff["changes"][2]["table"];
     assert_eq!(table["format"], "csv");
     assert_eq!(table["rows"], serde_json::json!({ "added": 1, "removed": 0, "changed": 1, "estimated": false }));
+    assert_eq!(table["first_rows"], serde_json::json!({ "added": [4], "removed": [], "changed": [2] }));
     assert_eq!(table["columns_added"][0]["type"], "integer");
     assert!(diff["changes"][0]["note"].as_str().unwrap().contains("it is no text in UTF-8"));
 }

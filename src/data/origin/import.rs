@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{Reach, Source, place};
-use crate::data::{Workspace, add};
+use crate::data::{Workspace, add, placed};
 use crate::digest::Object;
 use crate::fs::{FileLock, Holder};
 use crate::project::edit::{DataEntry, set_data};
@@ -64,6 +64,14 @@ pub fn import(project: &Project, workspace: &Workspace, wanted: &Wanted<'_>, rea
     let _alone = alone(project, "mlx import")?;
     let sight = source.look(wanted.rev, workspace.store(), reach)?;
     let object = sight.bring(workspace.store(), reach)?;
+    let is_directory = lock.paths.get(&path).is_some_and(Object::is_directory);
+    if is_directory && !object.is_directory() && !wanted.force {
+        return Err(Error::usage(format!("`{path}` is a tracked directory, and what is at the source is a file"))
+            .with_hint(format!(
+                "name another place with `-o`; to put it in there, track what the directory holds by parts: \
+                 `mlx untrack {path}`"
+            )));
+    }
     let origin = Origin {
         url: recorded(wanted.source, &source, reach.base, project.root())?,
         rev: wanted.rev.map(str::to_owned),
@@ -79,6 +87,7 @@ pub fn import(project: &Project, workspace: &Workspace, wanted: &Wanted<'_>, rea
         lock.origins.insert(path.clone(), origin.clone());
         Ok(lock.paths.insert(path.clone(), object.clone()))
     })?;
+    placed::remember_whole(project, [(&path, &object)]);
     workspace.save();
     Ok(Imported { path, object, origin, previous: previous.map(|object| object.digest), manifest_changed })
 }
@@ -102,10 +111,11 @@ fn target(
     let inside = |directory: &Path| directory.join(std::ffi::OsStr::from_bytes(&name));
     let Some(output) = wanted.output else { return project.relative(directory, &inside(Path::new(""))) };
     let full = directory.join(output);
-    let is_open = output.as_os_str().as_bytes().ends_with(b"/") || full.is_dir();
+    let is_inside = output.as_os_str().as_bytes().ends_with(b"/");
+    let is_open = is_inside || full.is_dir();
     match project.relative(directory, output) {
         // A directory that is tracked is replaced as a whole.
-        Ok(path) if !is_open || lock.paths.contains_key(&path) => Ok(path),
+        Ok(path) if !is_open || (!is_inside && lock.paths.contains_key(&path)) => Ok(path),
         Err(error) if !is_open => Err(error),
         _ => project.relative(directory, &inside(output)),
     }

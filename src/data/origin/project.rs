@@ -132,7 +132,7 @@ impl Tracked {
         let fetched = transfer
             .catalog()
             .and_then(|catalog| transfer.fetch(&catalog, std::slice::from_ref(&self.object), false, false));
-        fetched.with_context(cannot)?;
+        fetched.and_then(|fetched| fetched.verdict()).with_context(cannot)?;
         Ok(self.object.clone())
     }
 }

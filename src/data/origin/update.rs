@@ -4,13 +4,13 @@ use serde::Serialize;
 
 use super::import::alone;
 use super::{Compared, Reach, Sight, Source};
-use crate::data::{Workspace, add};
+use crate::data::{Workspace, add, list, placed};
 use crate::digest::Object;
 use crate::error::{ErrorContext, did_you_mean};
 use crate::project::lock::Origin;
 use crate::project::manifest::DataSource;
-use crate::project::{Lock, MANIFEST, Project, ProjectPath, gitignore};
-use crate::{Digest, Error, Result};
+use crate::project::{LOCK, Lock, MANIFEST, Project, ProjectPath, gitignore};
+use crate::{Digest, Error, Kind, Result};
 
 /// What became, or would become, of imported paths.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -48,12 +48,17 @@ pub enum UpdateState {
     Unknown,
     /// What the source has now was brought.
     Updated,
+    /// What the lock names is not in the store, and can be brought from the source.
+    Absent,
+    /// What the lock names was brought, in the version that it was; the lock stays as it is.
+    Brought,
 }
 
 impl Updated {
     /// Whether a source has what is not here.
     pub fn has_news(&self) -> bool {
-        self.paths.iter().any(|path| matches!(path.state, UpdateState::Newer | UpdateState::New))
+        use UpdateState::{Absent, New, Newer};
+        self.paths.iter().any(|path| matches!(path.state, Newer | New | Absent))
     }
 }
 
@@ -63,6 +68,8 @@ struct Task<'a> {
     url: &'a str,
     sight: Sight,
     compared: Option<Compared>,
+    /// What the lock names, where it is not in the store and the source has it: at this version.
+    absent: Option<(Object, Sight)>,
     update: Update,
 }
 
@@ -119,7 +126,14 @@ fn look<'a>(
     // What came from another source tells nothing of this one.
     let origin = lock.origins.get(&data.path).filter(|origin| locked.is_some() && origin.url == *url);
     let compared = origin.map(|origin| sight.compare(origin, reach)).transpose()?;
+    let absent = match (locked, origin) {
+        (Some(object), Some(origin)) if origin.digest == object.digest => {
+            absent(&source, object, origin, compared, workspace, &data.path, reach)?
+        }
+        _ => None,
+    };
     let state = match compared {
+        _ if absent.is_some() => UpdateState::Absent,
         _ if locked.is_none() => UpdateState::New,
         Some(Compared::Same | Compared::SameContent) => UpdateState::Current,
         Some(Compared::Unknown) => UpdateState::Unknown,
@@ -140,7 +154,35 @@ fn look<'a>(
         commit_before: origin.and_then(|origin| origin.commit.clone()),
         commit_after: sight.commit.clone(),
     };
-    Ok(Task { data, url, sight, compared, update })
+    Ok(Task { data, url, sight, compared, absent, update })
+}
+
+/// What the lock names, as the source still has it, where the store does not have all of it: as in a clone whose project has
+/// no remote. Of a repository that is the commit that it was; of a server, the same version.
+fn absent(
+    source: &Source,
+    object: &Object,
+    origin: &Origin,
+    compared: Option<Compared>,
+    workspace: &Workspace,
+    path: &ProjectPath,
+    reach: &Reach<'_>,
+) -> Result<Option<(Object, Sight)>> {
+    if list::is_whole(workspace, path, object, reach.watch)? {
+        return Ok(None);
+    }
+    let is_same = matches!(compared, Some(Compared::Same | Compared::SameContent));
+    let commit = origin.commit.as_deref().filter(|_| matches!(source, Source::Repository { .. }));
+    if commit.is_none() && !is_same {
+        // Only what is there now can be had.
+        return Ok(None);
+    }
+    // A commit that is gone from its repository is no reason not to bring what is there now.
+    match source.look(commit, workspace.store(), reach) {
+        Ok(sight) => Ok(Some((object.clone(), sight))),
+        Err(error) if error.kind() == Kind::Interrupted || is_same => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
 fn carry_out(
@@ -151,7 +193,7 @@ fn carry_out(
     force: bool,
     reach: &Reach<'_>,
 ) -> Result<()> {
-    let is_wanted = |task: &Task<'_>| task.update.state != UpdateState::Current;
+    let is_wanted = |task: &Task<'_>| !matches!(task.update.state, UpdateState::Current | UpdateState::Absent);
     for task in tasks.iter().filter(|task| is_wanted(task)) {
         add::check_place(project, lock, &task.data.path)?;
         if task.update.changed_here && !force {
@@ -161,9 +203,24 @@ fn carry_out(
         }
     }
     let mut brought: Vec<(ProjectPath, Object, Origin)> = Vec::new();
+    let mut put_back: Vec<(ProjectPath, Object)> = Vec::new();
     for task in tasks.iter_mut() {
         let path = &task.data.path;
         let mut object = lock.paths.get(path).cloned();
+        if let Some((locked, sight)) = task.absent.take() {
+            let cannot = || format!("cannot bring `{path}`");
+            let came = sight.bring(workspace.store(), reach).with_context(cannot)?;
+            if came.digest != locked.digest {
+                return Err(Error::failed(format!(
+                    "{} does not have any more what {LOCK} names as `{path}`",
+                    task.url
+                ))
+                .with_hint(format!("take what it has now with `mlx import {} -o {path}`", task.url)));
+            }
+            task.update.state = UpdateState::Brought;
+            put_back.push((path.clone(), locked));
+            continue;
+        }
         if is_wanted(task) {
             let cannot = || format!("cannot update `{path}`");
             let new = task.sight.bring(workspace.store(), reach).with_context(cannot)?;
@@ -191,7 +248,9 @@ fn carry_out(
         .filter(|(path, ..)| is_new(path))
         .map(|(path, object, _)| (path.clone(), object.clone()))
         .collect();
-    workspace.restore_all(&restored, force, reach.watch)?;
+    put_back.extend(restored.iter().cloned());
+    workspace.restore_all(&put_back, force, reach.watch)?;
+    placed::remember_whole(project, put_back.iter().map(|(path, object)| (path, object)));
     gitignore::ignore(project, restored.iter().map(|(path, _)| path))?;
     project.change_lock(|lock| {
         for (path, object, origin) in brought {

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 pub use self::column::Column;
 pub use self::digest::column_digests;
-pub use self::rows::RowChanges;
+pub use self::rows::{FirstRows, RowChanges};
 
 use self::delimited::Delimited;
 use self::json_lines::JsonLines;
@@ -59,8 +59,10 @@ pub struct TableDiff {
     pub columns_removed: Vec<Column>,
     /// Columns whose type or range is another.
     pub columns_changed: Vec<ColumnChange>,
-    /// Which rows differ; `None` where that can't be told.
+    /// How many rows differ; `None` where that can't be told.
     pub rows: Option<RowChanges>,
+    /// Which ones, of the first few.
+    pub first_rows: FirstRows,
     /// What is odd about the file.
     pub notes: Vec<String>,
 }
@@ -189,14 +191,13 @@ fn compare(
     Ok(difference(format, before, after, rows))
 }
 
-fn compare_rows(
-    before: impl Rows,
-    after: impl Rows,
-    go_on: &dyn Fn() -> Result<()>,
-) -> Result<(Table, Table, Option<RowChanges>)> {
-    let (before, after, changes) = rows::compare(before, after, go_on)?;
+/// Both versions, and which rows they do not share, where that can be told.
+type Compared = (Table, Table, Option<(RowChanges, FirstRows)>);
+
+fn compare_rows(before: impl Rows, after: impl Rows, go_on: &dyn Fn() -> Result<()>) -> Result<Compared> {
+    let (before, after, changes, first) = rows::compare(before, after, go_on)?;
     let before = in_version("before", before)?;
-    Ok((before, in_version("after", after)?, Some(changes)))
+    Ok((before, in_version("after", after)?, Some((changes, first))))
 }
 
 /// Says in an error which version is meant.
@@ -207,7 +208,8 @@ fn in_version<T>(version: &str, result: Result<T>) -> Result<T> {
     })
 }
 
-fn difference(format: Format, before: Table, after: Table, rows: Option<RowChanges>) -> TableDiff {
+fn difference(format: Format, before: Table, after: Table, rows: Option<(RowChanges, FirstRows)>) -> TableDiff {
+    let (rows, first_rows) = rows.map_or((None, FirstRows::default()), |(rows, first)| (Some(rows), first));
     let by_name = |table: &Table| -> BTreeMap<String, Column> {
         table.columns.iter().map(|column| (column.name.clone(), column.clone())).collect()
     };
@@ -230,6 +232,7 @@ fn difference(format: Format, before: Table, after: Table, rows: Option<RowChang
         columns_removed: only(&before.columns, &new),
         columns_changed,
         rows,
+        first_rows,
         notes: after.notes,
     }
 }

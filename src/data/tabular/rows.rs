@@ -17,6 +17,9 @@ const GROUP: usize = 4096;
 /// So many rows may wait for their like, some 70 MB.
 const MOST_WAITING: usize = 1 << 20;
 
+/// So many rows are named.
+const MOST_SHOWN: usize = 5;
+
 /// How many rows differ.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct RowChanges {
@@ -27,6 +30,15 @@ pub struct RowChanges {
     pub changed: Option<u64>,
     /// Whether the counts are estimates, because too many rows differ to keep all in memory.
     pub estimated: bool,
+}
+
+/// The numbers of the first few rows that differ, from 1: of added and changed ones in the version after, of removed ones in
+/// the version before. None where the counts are estimated.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct FirstRows {
+    pub added: Vec<u64>,
+    pub removed: Vec<u64>,
+    pub changed: Vec<u64>,
 }
 
 /// A row as it is compared.
@@ -50,7 +62,7 @@ pub fn compare(
     before: impl Rows,
     after: impl Rows,
     go_on: &dyn Fn() -> Result<()>,
-) -> Result<(Result<Table>, Result<Table>, RowChanges)> {
+) -> Result<(Result<Table>, Result<Table>, RowChanges, FirstRows)> {
     std::thread::scope(|scope| {
         let (before_sender, before_groups) = sync_channel(2);
         let (after_sender, after_groups) = sync_channel(2);
@@ -67,7 +79,8 @@ pub fn compare(
         let join = |thread: std::thread::ScopedJoinHandle<'_, Result<Table>>| {
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
-        Ok((join(before), join(after), waiting.changes()))
+        let (changes, first) = waiting.changes();
+        Ok((join(before), join(after), changes, first))
     })
 }
 
@@ -138,21 +151,24 @@ impl Waiting {
         }
     }
 
-    fn changes(&self) -> RowChanges {
+    fn changes(&self) -> (RowChanges, FirstRows) {
         let sum = |sign: i64| {
             let counts = self.rows.values().map(|surplus| surplus.count * sign).filter(|count| *count > 0);
             counts.sum::<i64>().unsigned_abs() << self.zero_bits
         };
         let (added, removed) = (sum(1), sum(-1));
         if self.zero_bits > 0 {
-            return RowChanges { added, removed, changed: None, estimated: true };
+            return (RowChanges { added, removed, changed: None, estimated: true }, FirstRows::default());
         }
-        let changed = self.pairs();
-        RowChanges { added: added - changed, removed: removed - changed, changed: Some(changed), estimated: false }
+        let Pairs { changed: pairs, added: alone, removed: gone } = self.pairs();
+        let changed = pairs.len() as u64;
+        let changes =
+            RowChanges { added: added - changed, removed: removed - changed, changed: Some(changed), estimated: false };
+        (changes, FirstRows { added: first(alone), removed: first(gone), changed: first(pairs) })
     }
 
-    /// How many removed rows have an added row in their place.
-    fn pairs(&self) -> u64 {
+    /// Which removed rows have an added row in their place.
+    fn pairs(&self) -> Pairs {
         // Where a name occurs more than once, it names no row.
         let mut keys: HashMap<u64, [i64; 2]> = HashMap::new();
         for surplus in self.rows.values() {
@@ -162,12 +178,32 @@ impl Waiting {
         }
         keys.retain(|_, counts| *counts == [1, 1]);
         let is_paired = |surplus: &&Surplus| surplus.key.is_some_and(|key| keys.contains_key(&key));
+        let by_key = self.rows.values().filter(|surplus| is_paired(surplus) && surplus.count > 0);
+        let mut changed: Vec<u64> = by_key.map(|surplus| surplus.number).collect();
         let (added, removed): (Vec<&Surplus>, Vec<&Surplus>) =
             self.rows.values().filter(|surplus| !is_paired(surplus)).partition(|surplus| surplus.count > 0);
-        let numbers: HashSet<u64> = removed.iter().map(|surplus| surplus.number).collect();
-        let by_number = added.iter().filter(|surplus| numbers.contains(&surplus.number)).count();
-        (keys.len() + by_number) as u64
+        let numbers = |rows: &[&Surplus]| rows.iter().map(|surplus| surplus.number).collect::<HashSet<u64>>();
+        let (new, old) = (numbers(&added), numbers(&removed));
+        changed.extend(added.iter().map(|surplus| surplus.number).filter(|number| old.contains(number)));
+        Pairs {
+            changed,
+            added: new.difference(&old).copied().collect(),
+            removed: old.difference(&new).copied().collect(),
+        }
     }
+}
+
+/// Numbers of rows, in any order.
+struct Pairs {
+    changed: Vec<u64>,
+    added: Vec<u64>,
+    removed: Vec<u64>,
+}
+
+fn first(mut numbers: Vec<u64>) -> Vec<u64> {
+    numbers.sort_unstable();
+    numbers.truncate(MOST_SHOWN);
+    numbers
 }
 
 #[cfg(test)]
@@ -189,7 +225,7 @@ mod tests {
             let part = |rows: &[Row]| rows.iter().skip(group * 3).take(3).copied().collect::<Vec<_>>();
             waiting.take(&part(&before), &part(&after));
         }
-        waiting.changes()
+        waiting.changes().0
     }
 
     fn exact(added: u64, removed: u64, changed: u64) -> RowChanges {

@@ -11,13 +11,14 @@ use url::{Host, Url};
 use super::aws::Profile;
 use super::cloud::{Cloud, misconfigured};
 use super::connector::Connector;
+use crate::fs::escape;
 use crate::remote::Access;
 use crate::remote::location::{Bucket, Provider, without_secrets};
 use crate::{Error, Result};
 
 /// Opens a bucket; nothing is sent yet.
 pub fn open(bucket: Bucket, access: &Access) -> Result<Cloud> {
-    let (store, endpoint) = match bucket.provider {
+    let (store, endpoint, source) = match bucket.provider {
         Provider::Aws => aws(&bucket, access)?,
         Provider::Google => google(&bucket, access)?,
         Provider::Azure => azure(&bucket, access)?,
@@ -44,10 +45,16 @@ pub fn open(bucket: Bucket, access: &Access) -> Result<Cloud> {
         (None, None) => String::new(),
     };
     let shown = format!("{scheme}://{name}{slash}{prefix}{place}");
-    Ok(Cloud::new(store, prefix, shown, remedy, access))
+    Ok(Cloud::new(store, prefix, shown, (source, remedy), access))
 }
 
-type Opened = (Arc<dyn ObjectStore>, Option<String>);
+/// The first of these variables that is set, for who wants to know where credentials came from.
+fn first(names: &[&str], access: &Access) -> Option<String> {
+    names.iter().find(|name| access.variable(name).is_some()).map(|name| (*name).to_owned())
+}
+
+/// The store, the endpoint where one is named, and where the credentials came from.
+type Opened = (Arc<dyn ObjectStore>, Option<String>, Option<String>);
 
 /// Retrying stands above all back-ends.
 fn no_retry() -> RetryConfig {
@@ -73,6 +80,14 @@ fn aws(bucket: &Bucket, access: &Access) -> Result<Opened> {
     let profile = match own {
         None if has_keys => Profile::default(),
         own => Profile::read(own.or_else(|| access.variable("AWS_PROFILE")), access)?,
+    };
+    let source = match (&profile.keys, own, access.variable("AWS_PROFILE")) {
+        (Some(_), own, named) => {
+            let by = access.source_of("profile").or_else(|| named.map(|_| "AWS_PROFILE".to_owned()));
+            let by = by.map_or(String::new(), |by| format!(", which {by} names"));
+            Some(format!("profile `{}`{by}", escape(own.or(named).unwrap_or("default").as_bytes())))
+        }
+        (None, ..) => has_keys.then(|| "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".into()),
     };
     if let Some((id, secret)) = &profile.keys {
         builder = builder.with_access_key_id(id).with_secret_access_key(secret);
@@ -101,7 +116,7 @@ fn aws(bucket: &Bucket, access: &Access) -> Result<Opened> {
         .with_http_connector(Connector { silence: access.patience.silence })
         .build()
         .map_err(|error| misconfigured(&error))?;
-    Ok((Arc::new(store), endpoint))
+    Ok((Arc::new(store), endpoint, source))
 }
 
 fn google(bucket: &Bucket, access: &Access) -> Result<Opened> {
@@ -124,7 +139,13 @@ fn google(bucket: &Bucket, access: &Access) -> Result<Opened> {
         .with_http_connector(Connector { silence: access.patience.silence })
         .build()
         .map_err(|error| misconfigured(&error))?;
-    Ok((Arc::new(store), endpoint))
+    let names = [
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "GOOGLE_SERVICE_ACCOUNT",
+        "GOOGLE_SERVICE_ACCOUNT_PATH",
+        "GOOGLE_SERVICE_ACCOUNT_KEY",
+    ];
+    Ok((Arc::new(store), endpoint, first(&names, access)))
 }
 
 fn azure(bucket: &Bucket, access: &Access) -> Result<Opened> {
@@ -148,7 +169,14 @@ fn azure(bucket: &Bucket, access: &Access) -> Result<Opened> {
         .with_http_connector(Connector { silence: access.patience.silence })
         .build()
         .map_err(|error| misconfigured(&error))?;
-    Ok((Arc::new(store), endpoint))
+    let names = [
+        "AZURE_STORAGE_ACCOUNT_KEY",
+        "AZURE_STORAGE_ACCESS_KEY",
+        "AZURE_STORAGE_SAS_TOKEN",
+        "AZURE_STORAGE_SAS_KEY",
+        "AZURE_CLIENT_SECRET",
+    ];
+    Ok((Arc::new(store), endpoint, first(&names, access)))
 }
 
 /// Whether an endpoint is spoken to without encryption: on this machine, or because the user says so.

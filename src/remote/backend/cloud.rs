@@ -15,7 +15,7 @@ use object_store::{
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::network::{innermost, stopped, wait, within};
+use super::network::{innermost, refused, stopped, wait, within};
 use crate::event::Interrupt;
 use crate::fs::escape;
 use crate::remote::{Access, Body, Content, Entry, Remote, RemoteError};
@@ -33,6 +33,8 @@ pub struct Cloud {
     store: Arc<dyn ObjectStore>,
     prefix: String,
     shown: String,
+    /// Where the credentials came from, as far as that is known.
+    source: Option<String>,
     /// What to do when access is denied.
     remedy: String,
     parts: Arc<Semaphore>,
@@ -41,9 +43,15 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    pub fn new(store: Arc<dyn ObjectStore>, prefix: String, shown: String, remedy: String, access: &Access) -> Self {
+    pub fn new(
+        store: Arc<dyn ObjectStore>,
+        prefix: String,
+        shown: String,
+        (source, remedy): (Option<String>, String),
+        access: &Access,
+    ) -> Self {
         let (interrupt, silence) = (access.interrupt.clone(), access.patience.silence);
-        Self { store, prefix, shown, remedy, parts: Arc::new(Semaphore::new(PARTS)), interrupt, silence }
+        Self { store, prefix, shown, source, remedy, parts: Arc::new(Semaphore::new(PARTS)), interrupt, silence }
     }
 
     fn key(&self, name: &str) -> Result<Key> {
@@ -67,7 +75,7 @@ impl Cloud {
     }
 
     fn failed(&self, error: object_store::Error, name: &str) -> Error {
-        failed(error, name, &self.remedy)
+        failed(error, name, self.source.as_deref(), &self.remedy)
     }
 
     /// Sends the content in one piece.
@@ -239,7 +247,7 @@ impl Remote for Cloud {
 }
 
 /// What went wrong, as callers choose by it; in few words, and without what might be a secret.
-pub fn failed(error: object_store::Error, name: &str, remedy: &str) -> Error {
+pub fn failed(error: object_store::Error, name: &str, source: Option<&str>, remedy: &str) -> Error {
     use object_store::Error as E;
     if let Some(told) = told(&error) {
         let error = Error::from(told.clone());
@@ -258,7 +266,7 @@ pub fn failed(error: object_store::Error, name: &str, remedy: &str) -> Error {
         return Error::from(RemoteError::Denied(said)).with_hint("the credentials have expired: log in again");
     }
     match (status(&full), &error) {
-        (Some(401 | 403), _) => Error::from(RemoteError::Denied(said)).with_hint(remedy),
+        (Some(401 | 403), _) => refused(said, source, remedy),
         (Some(404), _) => RemoteError::Missing { name: name.to_owned() }.into(),
         (Some(300..=399), _) => Error::failed("the bucket is in another region, or behind another address")
             .with_hint("name the region: `AWS_REGION`, or `region` in this machine's settings"),

@@ -48,6 +48,10 @@ impl Remote for Directory {
         &self.shown
     }
 
+    fn is_there(&self) -> Result<bool> {
+        Ok(self.root.is_dir())
+    }
+
     fn list(&self, directory: &str) -> Result<Vec<Entry>> {
         let path = if directory.is_empty() { self.root.clone() } else { self.path(directory) };
         let cannot = || format!("cannot list `{}`", quote(&path));

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use url::{Host, Url};
 
 use super::netrc;
-use super::network::{busy, client, innermost, is_passing, named, within};
+use super::network::{busy, client, innermost, is_passing, named, refused, within};
 use crate::event::Interrupt;
 use crate::fs::escape;
 use crate::remote::location::without_secrets;
@@ -31,6 +31,8 @@ pub struct Http {
     query: Option<String>,
     pub shown: String,
     credentials: Credentials,
+    /// Where the credentials came from.
+    source: Option<String>,
     remedy: String,
     client: reqwest::Client,
     pub silence: Duration,
@@ -64,6 +66,7 @@ impl Http {
         let _ = base.set_username("");
         let user = access.setting("user").map(str::to_owned).or(user);
         let host = base.host_str().unwrap_or_default();
+        let source = access.source_of("token").or_else(|| access.source_of("password"));
         let credentials = match (access.setting("token"), access.setting("password"), user) {
             (Some(token), _, _) => Credentials::Token(token.to_owned()),
             (None, Some(password), Some(user)) => Credentials::Password(user, password.to_owned()),
@@ -76,6 +79,9 @@ impl Http {
                 None => Credentials::None,
             },
         };
+        let of_netrc =
+            || access.variable("NETRC").map_or_else(|| "~/.netrc".into(), |_| "the file that NETRC names".into());
+        let source = source.or_else(|| (!matches!(credentials, Credentials::None)).then(of_netrc));
         let is_here = match base.host() {
             Some(Host::Domain(name)) => name == "localhost",
             Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -93,7 +99,7 @@ impl Http {
         );
         let shown = escape(base.as_str().trim_end_matches('/').as_bytes());
         let (silence, interrupt) = (access.patience.silence, access.interrupt.clone());
-        Ok(Self { base, query, shown, credentials, remedy, client: client()?, silence, interrupt })
+        Ok(Self { base, query, shown, credentials, source, remedy, client: client()?, silence, interrupt })
     }
 
     /// The address of a file, each part of its name encoded.
@@ -261,8 +267,12 @@ impl Http {
             _ if is_passing(status) => busy(status, answer.headers()).into(),
             StatusCode::NOT_FOUND | StatusCode::GONE => RemoteError::Missing { name: name.to_owned() }.into(),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                Error::from(RemoteError::Denied(format!("the server answers {}", named(status))))
-                    .with_hint(&*self.remedy)
+                let said = format!("the server answers {}", named(status));
+                refused(
+                    said,
+                    self.source.as_deref().filter(|_| status != StatusCode::PROXY_AUTHENTICATION_REQUIRED),
+                    &self.remedy,
+                )
             }
             _ if status.is_redirection() => {
                 let place = answer.headers().get(LOCATION).and_then(|place| place.to_str().ok());

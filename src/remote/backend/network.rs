@@ -52,6 +52,17 @@ pub async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result
     Ok(tokio::time::timeout(limit, work).await.map_err(silent)?)
 }
 
+/// The error for an answer that lets nobody in: with where the credentials came from that were sent, never what they are.
+pub fn refused(said: String, source: Option<&str>, remedy: &str) -> Error {
+    match source {
+        None => Error::from(RemoteError::Denied(said)).with_hint(remedy),
+        Some(source) => Error::from(RemoteError::Denied(format!(
+            "{said}; credentials were sent, from {source}: they are wrong, or do not allow this"
+        )))
+        .with_hint(format!("see what {source} says; to use others, {remedy}")),
+    }
+}
+
 /// The one client of the process, which follows no redirects: where to go with credentials is decided by who has them.
 pub fn client() -> Result<reqwest::Client> {
     static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
