@@ -121,6 +121,9 @@ _mlx() {
             mlx,train)
                 cmd="mlx__subcmd__train"
                 ;;
+            mlx,untrack)
+                cmd="mlx__subcmd__untrack"
+                ;;
             mlx,update)
                 cmd="mlx__subcmd__update"
                 ;;
@@ -256,6 +259,9 @@ _mlx() {
             mlx__subcmd__help,train)
                 cmd="mlx__subcmd__help__subcmd__train"
                 ;;
+            mlx__subcmd__help,untrack)
+                cmd="mlx__subcmd__help__subcmd__untrack"
+                ;;
             mlx__subcmd__help,update)
                 cmd="mlx__subcmd__help__subcmd__update"
                 ;;
@@ -291,6 +297,9 @@ _mlx() {
                 ;;
             mlx__subcmd__help__subcmd__remote,list)
                 cmd="mlx__subcmd__help__subcmd__remote__subcmd__list"
+                ;;
+            mlx__subcmd__help__subcmd__remote,remove)
+                cmd="mlx__subcmd__help__subcmd__remote__subcmd__remove"
                 ;;
             mlx__subcmd__help__subcmd__remote,test)
                 cmd="mlx__subcmd__help__subcmd__remote__subcmd__test"
@@ -349,6 +358,9 @@ _mlx() {
             mlx__subcmd__remote,list)
                 cmd="mlx__subcmd__remote__subcmd__list"
                 ;;
+            mlx__subcmd__remote,remove)
+                cmd="mlx__subcmd__remote__subcmd__remove"
+                ;;
             mlx__subcmd__remote,test)
                 cmd="mlx__subcmd__remote__subcmd__test"
                 ;;
@@ -360,6 +372,9 @@ _mlx() {
                 ;;
             mlx__subcmd__remote__subcmd__help,list)
                 cmd="mlx__subcmd__remote__subcmd__help__subcmd__list"
+                ;;
+            mlx__subcmd__remote__subcmd__help,remove)
+                cmd="mlx__subcmd__remote__subcmd__help__subcmd__remove"
                 ;;
             mlx__subcmd__remote__subcmd__help,test)
                 cmd="mlx__subcmd__remote__subcmd__help__subcmd__test"
@@ -383,7 +398,7 @@ _mlx() {
 
     case "${cmd}" in
         mlx)
-            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
+            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -959,7 +974,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__gc)
-            opts="-y -C -q -v -h --yes --drop-history --grace --forget-missing --directory --json --quiet --verbose --events --help"
+            opts="-y -C -q -v -h --yes --drop-history --grace --forget-missing --quarantine --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1035,7 +1050,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help)
-            opts="init add status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
+            opts="init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1567,7 +1582,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help__subcmd__remote)
-            opts="add list test"
+            opts="add list remove test"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1595,6 +1610,20 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help__subcmd__remote__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__remote__subcmd__remove)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1693,6 +1722,20 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help__subcmd__train)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__untrack)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2441,7 +2484,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__remote)
-            opts="-C -q -v -h --directory --json --quiet --verbose --events --help add list test help"
+            opts="-C -q -v -h --directory --json --quiet --verbose --events --help add list remove test help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2493,7 +2536,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__remote__subcmd__help)
-            opts="add list test help"
+            opts="add list remove test help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2548,6 +2591,20 @@ _mlx() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mlx__subcmd__remote__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mlx__subcmd__remote__subcmd__help__subcmd__test)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -2563,6 +2620,32 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__remote__subcmd__list)
+            opts="-C -q -v -h --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__remote__subcmd__remove)
             opts="-C -q -v -h --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2857,6 +2940,32 @@ _mlx() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__untrack)
+            opts="-C -q -v -h --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --directory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

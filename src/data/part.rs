@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::digest::Hasher;
 use crate::fs::quote;
 use crate::project::ProjectPath;
+use crate::project::document::{canonical, parse_file, value_at};
 use crate::project::manifest::LineRange;
-use crate::project::params::{canonical, parse_file, value_at};
 use crate::{Digest, Error, Result};
 
 /// A larger file is no file of settings.

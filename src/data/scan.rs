@@ -88,8 +88,14 @@ impl<'a> Scan<'a> {
 
     pub fn object(&mut self, path: &ProjectPath) -> Result<Option<Object>> {
         let full = path.below(&self.workspace.root);
-        self.check_link(path, &full)?;
-        let status = match rustix::fs::stat(&full) {
+        let status = match rustix::fs::lstat(&full) {
+            Ok(status) if FileType::from_raw_mode(status.st_mode) == FileType::Symlink => {
+                self.check_link(path, &full)?;
+                rustix::fs::stat(&full)
+            }
+            status => status,
+        };
+        let status = match status {
             Ok(status) => status,
             Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => {
                 self.index().forget(path.as_bytes());
@@ -117,11 +123,8 @@ impl<'a> Scan<'a> {
         Ok(object)
     }
 
-    /// Refuses a path that is itself a link out of the project.
+    /// Refuses a link that leads out of the project.
     fn check_link(&self, path: &ProjectPath, full: &Path) -> Result<()> {
-        if !full.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) {
-            return Ok(());
-        }
         match full.canonicalize() {
             Ok(real) if !real.starts_with(&self.workspace.root) => Err(Error::usage(format!(
                 "`{path}` is a symbolic link that leads out of the project, to `{}`",

@@ -8,9 +8,9 @@ use serde_json::Value;
 use crate::Digest;
 use crate::digest::ObjectKind;
 use crate::project::ProjectPath;
+use crate::project::document::canonical;
 use crate::project::lock::{LockedPart, LockedPath};
 use crate::project::manifest::Step;
-use crate::project::params::canonical;
 
 /// The version of what goes into a key; another one makes every step new.
 const VERSION: u64 = 1;

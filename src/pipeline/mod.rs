@@ -73,6 +73,7 @@ pub struct Options {
     /// The directory that the user's projects share.
     pub cache: PathBuf,
     pub interpreters: Interpreters,
+    /// What steps may depend on outside of the project.
     pub outside: Outside,
 }
 

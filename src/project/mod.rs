@@ -3,6 +3,7 @@
 mod additions;
 mod changes;
 pub mod condition;
+pub mod document;
 pub mod edit;
 pub mod git;
 pub mod gitignore;

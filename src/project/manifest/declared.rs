@@ -31,6 +31,8 @@ pub struct DeclaredStep {
     always: bool,
     frozen: bool,
     place: String,
+    /// Whether parameters have a say in which steps there are and what they say.
+    needs_params: bool,
 }
 
 impl DeclaredStep {
@@ -65,7 +67,7 @@ impl DeclaredStep {
         }
         let fan = Fan::take(&mut table)?;
         table.finish()?;
-        let declared = Self {
+        let mut declared = Self {
             name,
             fan,
             description,
@@ -81,9 +83,13 @@ impl DeclaredStep {
             always,
             frozen,
             place,
+            needs_params: false,
         };
-        // What is wrong whatever the parameters are is said whoever reads the manifest.
-        declared.paths().try_for_each(|text| text.check_place(&declared.name))?;
+        declared.needs_params = declared.has_templates();
+        if declared.needs_params {
+            // It may be long until they are filled; what is wrong in any case is said whoever reads the manifest.
+            declared.paths().try_for_each(|text| text.check_place(&declared.name))?;
+        }
         Ok(declared)
     }
 
@@ -93,8 +99,11 @@ impl DeclaredStep {
         self.dir.iter().chain(deps).chain(outputs)
     }
 
-    /// Whether parameters have a say in which steps there are and what they say.
     pub(super) fn needs_params(&self) -> bool {
+        self.needs_params
+    }
+
+    fn has_templates(&self) -> bool {
         let variables = self.variables.iter().map(|(_, text)| text);
         let deps = self.deps.iter().flat_map(DeclaredDependency::texts);
         let mut texts = self.paths().chain(deps).chain(&self.description).chain(&self.params).chain(variables);
