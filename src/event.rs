@@ -1,5 +1,6 @@
 //! What goes on while the domain works, told to whoever shows or records it; and the wish to stop.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -7,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use anyhow::Context;
 use rustix::event::EventfdFlags;
 use serde::Serialize;
+use serde_json::Value;
 
 /// Something that happens on the way to a result.
 ///
@@ -27,6 +29,20 @@ pub enum Event {
     StepOutput { step: String, line: String },
     /// A step is over.
     StepFinished { step: String, outcome: String, seconds: f64 },
+    /// A trial of a sweep began with these parameters.
+    TrialStarted { sweep: String, trial: u64, params: BTreeMap<String, Value> },
+    /// A trial is over; the best so far is told with it.
+    TrialFinished {
+        sweep: String,
+        trial: u64,
+        outcome: String,
+        metric: Option<String>,
+        value: Option<f64>,
+        best_trial: Option<u64>,
+        best_value: Option<f64>,
+        seconds: f64,
+        error: Option<String>,
+    },
     /// Something the user should know that is no error.
     Warning { message: String, hint: Option<String> },
     /// A line about what is being done.
@@ -45,6 +61,7 @@ pub enum Unit {
     Objects,
     Packs,
     Packages,
+    Trials,
 }
 
 /// Takes events; called from many threads.

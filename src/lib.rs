@@ -17,6 +17,7 @@ pub mod env;
 pub mod executor;
 pub mod pipeline;
 pub mod run;
+pub mod sweep;
 
 pub mod data;
 pub mod remote;

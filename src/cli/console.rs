@@ -11,6 +11,7 @@ use anyhow::Context;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::{Style, duration, paint, wants_color};
+use super::sweep::trial;
 use crate::Result;
 use crate::event::{Event, EventSink, Unit};
 
@@ -132,6 +133,7 @@ fn describe(work: &Work, done: u64) -> String {
         Unit::Objects => super::output::count(number, "object"),
         Unit::Packages => super::output::count(number, "package"),
         Unit::Packs => super::output::count(number, "pack"),
+        Unit::Trials => super::output::count(number, "trial"),
     };
     let of = work.total.map_or(String::new(), |total| format!(" of {}", amount(total)));
     let seconds = work.started.elapsed().as_secs_f64();
@@ -193,6 +195,16 @@ impl EventSink for Console {
                 ));
             }
             Event::StepFinished { .. } => {}
+            Event::TrialStarted { .. } => {}
+            Event::TrialFinished { ref sweep, .. } => {
+                if let Some(work) = state.work.get_mut(&format!("sweep {sweep}")) {
+                    work.what = trial::so_far(&event);
+                    work.bar.iter().for_each(|bar| bar.set_message(work.what.clone()));
+                }
+                if let Some(line) = trial::line(&event, self.is_terminal) {
+                    self.line(&line);
+                }
+            }
             Event::Warning { message, hint } => {
                 self.line(&format!("{} {message}", self.label(Style::Notice, "warning:")));
                 hint.iter().for_each(|hint| self.line(&format!("{} {hint}", self.label(Style::Notice, "hint:"))));

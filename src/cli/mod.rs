@@ -37,6 +37,7 @@ mod runs;
 mod serve;
 mod show_run;
 mod status;
+mod sweep;
 mod table;
 mod terminal;
 mod train;
@@ -110,6 +111,7 @@ enum Command {
     Gc(gc::Gc),
     Cache(cache::ShowCache),
     Train(train::Train),
+    Sweep(sweep::Sweep),
     Dag(dag::ShowDag),
     Explain(explain::Explain),
     Runs(runs::Runs),
@@ -152,6 +154,7 @@ impl Command {
             Self::Gc(command) => command.run(cx),
             Self::Cache(command) => command.run(cx),
             Self::Train(command) => command.run(cx),
+            Self::Sweep(command) => command.run(cx),
             Self::Dag(command) => command.run(cx),
             Self::Explain(command) => command.run(cx),
             Self::Runs(command) => command.run(cx),

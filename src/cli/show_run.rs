@@ -96,6 +96,7 @@ impl Shown {
             Some(patch) => format!(", with uncommitted changes ({})", patch.short()),
             None => String::new(),
         };
+        facts.extend(run.sweep.as_ref().map(|trial| ("sweep", format!("{}, trial {}", trial.sweep, trial.number))));
         facts.push(match &run.commit {
             Some(commit) => {
                 ("commit", format!("{}{patch}", escape(commit.chars().take(12).collect::<String>().as_bytes())))

@@ -98,6 +98,7 @@ pub(super) fn options_to_ask(
         cache: cx.cache_directory_for(project),
         interpreters: cx.interpreters(),
         outside: cx.outside(),
+        trial: None,
     }
 }
 
@@ -127,7 +128,6 @@ impl Train {
     }
 
     fn options(self, cx: &Context, project: &Project) -> Result<Options> {
-        let processors = || std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
         Ok(Options {
             force: self.force,
             jobs: self.jobs.unwrap_or_else(processors),
@@ -136,6 +136,11 @@ impl Train {
             ..options_to_ask(cx, project, self.steps, self.scope.into(), self.settings)
         })
     }
+}
+
+/// The processors of the machine.
+pub(super) fn processors() -> u64 {
+    std::thread::available_parallelism().map_or(1, |count| count.get() as u64)
 }
 
 /// What to do after a good run.

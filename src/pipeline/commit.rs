@@ -10,6 +10,7 @@ use std::sync::mpsc::Receiver;
 use super::cached::CachedStep;
 use super::unfinished;
 use crate::Result;
+use crate::fs::FileLock;
 use crate::project::lock::LockedStep;
 use crate::project::{Lock, Project};
 use crate::store::{Batch, Store};
@@ -28,6 +29,8 @@ pub struct Made {
     pub batch: Batch,
     /// What its key stands for from now on; `None` where nothing was run.
     pub cached: Option<CachedStep>,
+    /// Keeps other trials from making the same meanwhile.
+    pub turn: Option<FileLock>,
 }
 
 /// Commits all that comes until the last sender is gone. After an error nothing more is committed.
@@ -42,10 +45,12 @@ pub fn commit_all(project: &Project, store: &Store, commits: &Receiver<Commit>) 
 fn commit(project: &Project, store: &Store, group: Vec<Commit>) -> Result<()> {
     let batch = store.batch()?;
     let mut records = Vec::new();
+    let mut turns = Vec::new();
     let mut locked = Vec::with_capacity(group.len());
     let mut names = Vec::with_capacity(group.len());
     for Commit { step, locked: entry, made } in group {
-        if let Some(Made { batch: its, cached }) = made {
+        if let Some(Made { batch: its, cached, turn }) = made {
+            turns.extend(turn);
             batch.absorb(its);
             records.extend(cached.map(|cached| cached.to_record()).transpose()?);
         }
@@ -58,6 +63,7 @@ fn commit(project: &Project, store: &Store, group: Vec<Commit>) -> Result<()> {
         Ok(())
     })?;
     store.put_records(&records)?;
+    drop(turns);
     names.iter().try_for_each(|step| unfinished::unmark(project, step))
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use anyhow::Context;
@@ -108,6 +108,39 @@ impl Measured {
     }
 }
 
+/// Reads what is appended to such a file while its step runs.
+#[derive(Debug, Default)]
+pub struct Lines {
+    /// Everything before was read.
+    offset: u64,
+}
+
+impl Lines {
+    /// The metrics in the lines that came to their end since the last call, with the step that they name. Lines that are no
+    /// metrics are passed over: they are told about when the step has ended.
+    pub fn read(&mut self, path: &Path) -> Result<Vec<MetricPoint>> {
+        let cannot = || format!("cannot read `{}`", quote(path));
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error).with_context(cannot).map_err(Into::into),
+        };
+        let mut text = Vec::new();
+        // Shorter than what was read: another attempt began a new file.
+        if file.metadata().with_context(cannot)?.len() < self.offset {
+            self.offset = 0;
+        }
+        file.seek(SeekFrom::Start(self.offset)).and_then(|_| file.read_to_end(&mut text)).with_context(cannot)?;
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        self.offset += whole as u64;
+        let point = |line: &[u8]| {
+            let Line { name, value, step } = serde_json::from_slice(line.trim_ascii()).ok()?;
+            Some(MetricPoint { metric: name, step: step?, value: value.filter(|value| value.is_finite())? })
+        };
+        Ok(text[..whole].split(|byte| *byte == b'\n').filter_map(point).collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,5 +181,23 @@ mod tests {
         let error = measured("{\"name\":\"loss\",\"value\":1}\nloss=1\n").unwrap_err();
 
         assert!(error.to_string().contains("(line 2: `loss=1`)"), "{error}");
+    }
+
+    #[test]
+    fn lines_are_read_once_and_only_when_they_are_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("metrics");
+        let mut lines = Lines::default();
+        let steps = |lines: &mut Lines| lines.read(&path).unwrap().iter().map(|point| point.step).collect::<Vec<_>>();
+        assert_eq!(steps(&mut lines), [0; 0]);
+
+        std::fs::write(&path, "{\"name\":\"a\",\"value\":1,\"step\":1}\nno\n{\"name\":\"a\",\"value\":2,").unwrap();
+        assert_eq!(steps(&mut lines), [1]);
+        let rest =
+            std::fs::read_to_string(&path).unwrap() + "\"step\":2}\n{\"name\":\"a\",\"value\":null,\"step\":3}\n";
+        std::fs::write(&path, rest).unwrap();
+        assert_eq!(steps(&mut lines), [2]);
+        std::fs::write(&path, "{\"name\":\"a\",\"value\":1,\"step\":7}\n").unwrap();
+        assert_eq!(steps(&mut lines), [7]);
     }
 }

@@ -25,6 +25,7 @@ mod select;
 mod setup;
 mod since;
 mod train;
+mod trial;
 mod unfinished;
 mod work;
 
@@ -34,10 +35,13 @@ pub use dag::{Dag, DagStep, State, dag, mermaid, svg};
 pub use explain::{
     Change, Explanation, LastRun, Made, Needed, Output, Part, PartKind, Presence as OutputPresence, explain,
 };
+pub use metrics::Lines;
 pub use outside::Outside;
 pub use plan::{Action, Plan, PlannedStep};
+pub use record::Code;
 pub use select::Scope;
 pub use train::{Trained, train};
+pub use trial::{Materials, TrialRun, materials, metrics_files};
 pub use unfinished::RUN_VARIABLE;
 
 use crate::Result;
@@ -75,6 +79,8 @@ pub struct Options {
     pub interpreters: Interpreters,
     /// What steps may depend on outside of the project.
     pub outside: Outside,
+    /// Where the run is a trial of a sweep.
+    pub trial: Option<TrialRun>,
 }
 
 /// The names of the steps that the options ask for, in order. Changes nothing.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::Options;
 use super::setup::Setup;
@@ -12,19 +13,39 @@ use crate::error::ErrorContext;
 use crate::project::Project;
 use crate::project::git::Git;
 use crate::run::{Outcome, Run, RunId, Runs, Status};
-use crate::{Error, Kind, Result};
+use crate::store::Store;
+use crate::{Digest, Error, Kind, Result};
 
 /// The version of the record's format that this program writes.
 const VERSION: u64 = crate::run::VERSION;
 
+/// The code of a run, as Git knows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Code {
+    pub commit: Option<String>,
+    /// Uncommitted changes; an object of the store.
+    pub patch: Option<Digest>,
+}
+
+impl Code {
+    /// The code as it is now. The patch of uncommitted changes becomes an object of the store.
+    pub fn of(project: &Project, store: &Store) -> Result<Self> {
+        let Some(git) = Git::of(project)? else { return Ok(Self::default()) };
+        let patch = git.patch().context("cannot record the uncommitted changes")?;
+        let patch = Some(patch).filter(|patch| !patch.is_empty());
+        Ok(Self { commit: git.head(), patch: patch.map(|patch| store.put_bytes(&patch)).transpose()? })
+    }
+}
+
 /// The run as it begins. The patch of uncommitted changes becomes an object of the store.
 pub fn begin(project: &Project, options: &Options, setup: &Setup<'_>) -> Result<Run> {
-    let git = Git::of(project)?;
-    let patch = git.as_ref().map(Git::patch).transpose().context("cannot record the uncommitted changes")?;
-    let patch = patch.filter(|patch| !patch.is_empty());
+    let Code { commit, patch } = match &options.trial {
+        Some(trial) => trial.code.clone(),
+        None => Code::of(project, setup.workspace.store())?,
+    };
     Ok(Run {
         version: VERSION,
-        id: RunId::random()?,
+        id: options.trial.as_ref().map_or_else(RunId::random, |trial| Ok(trial.run.clone()))?,
         status: Status::Running,
         started: Timestamp::now(),
         finished: None,
@@ -33,9 +54,10 @@ pub fn begin(project: &Project, options: &Options, setup: &Setup<'_>) -> Result<
         user: options.user.clone(),
         host: Runs::host(),
         mlx: env!("CARGO_PKG_VERSION").into(),
-        commit: git.as_ref().and_then(Git::head),
-        patch: patch.map(|patch| setup.workspace.store().put_bytes(&patch)).transpose()?,
+        commit,
+        patch,
         environment: setup.environment.record(),
+        sweep: options.trial.as_ref().map(|trial| trial.trial.clone()),
         params: setup.params.0.clone(),
         metrics: BTreeMap::new(),
         history: Vec::new(),

@@ -1,7 +1,7 @@
 //! One `mlx train`: judge, run what must run, commit as it comes, record all of it.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, mpsc};
 use std::thread;
 
@@ -186,6 +186,11 @@ struct Execution<'a> {
     watch: Watch<'a>,
 }
 
+/// Where the files of running steps lie: parameters and metric lines.
+pub(super) fn step_files(project: &Project) -> PathBuf {
+    project.scratch().join("train")
+}
+
 /// Does what is open, and commits it on the way.
 fn execute(
     execution: &Execution<'_>,
@@ -194,7 +199,7 @@ fn execute(
     open: &[usize],
 ) -> Result<Results> {
     let &Execution { project, options, setup, judge, unfinished, watch } = execution;
-    let files = fresh_directory(&project.scratch().join("train"))?;
+    let files = fresh_directory(&step_files(project))?;
     let (sender, receiver) = mpsc::channel();
     let schedule = Schedule { graph: &setup.graph, steps: open, jobs: options.jobs, keep_going: options.keep_going };
     let (environment, commit) = thread::scope(|scope| {
@@ -210,6 +215,7 @@ fn execute(
             run: &run.id,
             unfinished,
             force: options.force,
+            trial: options.trial.as_ref(),
             files: &files,
             commits: sender,
             watch,
@@ -255,7 +261,7 @@ fn ending(performed: &Performed, watch: Watch<'_>) -> Ending {
 }
 
 /// An empty directory; what a killed run left in it goes.
-fn fresh_directory(path: &Path) -> Result<std::path::PathBuf> {
+fn fresh_directory(path: &Path) -> Result<PathBuf> {
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(error).with_context(|| format!("cannot empty `{}`", quote(path))).map_err(Into::into);

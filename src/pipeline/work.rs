@@ -20,13 +20,13 @@ use super::metrics::Measured;
 use super::plan::matched;
 use super::products;
 use super::results::other_kind;
-use super::{params, unfinished};
+use super::{TrialRun, params, unfinished};
 use crate::data::Workspace;
 use crate::env::{Declared, Prepared};
 use crate::error::ErrorContext;
 use crate::event::{Event, Watch};
 use crate::executor::{self, Job};
-use crate::fs::quote;
+use crate::fs::{FileLock, quote};
 use crate::project::lock::{JsonText, LockedPath, LockedStep};
 use crate::project::manifest::{Part, Step};
 use crate::project::{Project, ProjectPath};
@@ -48,6 +48,8 @@ pub struct Work<'a> {
     pub unfinished: &'a HashSet<String>,
     /// Outputs that were changed by hand may be replaced.
     pub force: bool,
+    /// Where the run is a trial of a sweep.
+    pub trial: Option<&'a TrialRun>,
     /// Where the files of running steps lie: parameters and metric lines.
     pub files: &'a Path,
     pub commits: Sender<Commit>,
@@ -134,7 +136,8 @@ impl Work<'_> {
         self.watch.interrupt.check()?;
         let step = &self.graph.steps[index];
         let inputs = self.inputs(index)?;
-        let Verdict { key, inputs, decision, mut reason } = self.judge.judge(index, step, inputs, self.watch)?;
+        let (verdict, turn) = self.judge(index, step, inputs)?;
+        let Verdict { key, inputs, decision, mut reason } = verdict;
         performed.step.key = Some(key);
         performed.take_inputs(inputs.clone());
         let locked = |performed: &Performed| LockedStep {
@@ -176,16 +179,29 @@ impl Work<'_> {
                 let known = Known { outs, unstored, cached: None };
                 performed.take_known(Outcome::UpToDate, known, self.project, step, self.watch);
                 let locked = locked(performed);
-                let made = Some(Made { batch, cached: None });
+                let made = Some(Made { batch, cached: None, turn: None });
                 return self.commit(Commit { step: step.name.clone(), locked, made });
             }
             Decision::Run => {}
         }
         performed.step.reason = reason;
-        let made = self.run_program(index, performed)?;
+        let made = Made { turn, ..self.run_program(index, performed)? };
         performed.step.outcome = Outcome::Ran;
         let locked = locked(performed);
         self.commit(Commit { step: step.name.clone(), locked, made: Some(made) })
+    }
+
+    /// Judges the step. One that must run is this trial's alone until it is committed: who waited for another trial judges
+    /// what that one made.
+    fn judge(&self, index: usize, step: &Step, inputs: Inputs) -> Result<(Verdict, Option<FileLock>)> {
+        let verdict = self.judge.judge(index, step, inputs, self.watch)?;
+        let Some(trial) = self.trial.filter(|_| !step.always && matches!(verdict.decision, Decision::Run)) else {
+            return Ok((verdict, None));
+        };
+        match trial.take_turn(&verdict.key, self.watch)? {
+            (turn, false) => Ok((verdict, Some(turn))),
+            (turn, true) => Ok((self.judge.judge(index, step, verdict.inputs, self.watch)?, Some(turn))),
+        }
     }
 
     fn commit(&self, commit: Commit) -> Result<()> {
@@ -287,7 +303,7 @@ impl Work<'_> {
             metrics: performed.step.metrics.clone(),
             history: performed.history.clone(),
         });
-        Ok(Made { batch, cached })
+        Ok(Made { batch, cached, turn: None })
     }
 
     /// The environment, made by whoever needs it first; the others wait.

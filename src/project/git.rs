@@ -115,6 +115,19 @@ impl Git {
         Ok(patch)
     }
 
+    /// The files of the project that Git keeps; those of submodules are not among them.
+    pub fn files(&self) -> Result<Vec<ProjectPath>> {
+        use std::os::unix::ffi::OsStrExt;
+        let index = self.repository.index().context("cannot read the index of the Git repository")?;
+        let mut prefix = self.prefix.as_os_str().as_bytes().to_vec();
+        if !prefix.is_empty() {
+            prefix.push(b'/');
+        }
+        let of_project =
+            index.iter().filter_map(|entry| entry.path.strip_prefix(prefix.as_slice()).map(<[u8]>::to_vec));
+        Ok(of_project.filter_map(|path| ProjectPath::new(path).ok()).collect())
+    }
+
     /// Whether Git itself keeps this path or something below it.
     pub fn is_tracked(&self, path: &ProjectPath) -> bool {
         use std::os::unix::ffi::OsStrExt;

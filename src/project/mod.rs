@@ -1,6 +1,7 @@
 //! A project: the directory with `mlx.toml`, what the user wrote in it, and where mlx keeps its own files.
 
 mod additions;
+pub mod assign;
 mod changes;
 pub mod condition;
 pub mod document;
@@ -20,6 +21,7 @@ mod reader;
 mod removals;
 pub mod settings;
 pub mod setup;
+pub mod space;
 pub mod template;
 pub mod value;
 
@@ -51,6 +53,8 @@ pub const STATE: &str = ".mlx";
 #[derive(Debug, Clone)]
 pub struct Project {
     root: PathBuf,
+    /// Where its store, its records and its runs lie, when that is another project's: this is a working copy of it.
+    home: Option<PathBuf>,
     pub manifest: Manifest,
     pub settings: Settings,
 }
@@ -81,7 +85,7 @@ impl Project {
         let root = root.canonicalize().with_context(|| format!("cannot enter `{}`", quote(root)))?;
         let manifest = Manifest::read(&root.join(MANIFEST))?;
         let settings = Settings::read(&root, variables)?;
-        let mut project = Self { root, manifest, settings };
+        let mut project = Self { root, home: None, manifest, settings };
         if project.manifest.needs_params() && !project.manifest.params.files.is_empty() {
             let params = Params::read(&project, &[])?;
             project.manifest.expand(&params)?;
@@ -101,7 +105,25 @@ impl Project {
 
     /// A project of which only the lock, the records and the Git history matter: another user of the same store.
     pub fn neighbour(root: &Path) -> Self {
-        Self { root: root.to_path_buf(), manifest: Manifest::default(), settings: Settings::default() }
+        let (manifest, settings) = Default::default();
+        Self { root: root.to_path_buf(), home: None, manifest, settings }
+    }
+
+    /// A working copy of this project at `root`, which is absolute: with files, a lock and an index of its own, but the
+    /// store, the records and the runs of this one.
+    pub fn working_copy(&self, root: &Path, manifest: Manifest) -> Self {
+        let home = Some(self.home().to_path_buf());
+        Self { root: root.to_path_buf(), home, manifest, settings: self.settings.clone() }
+    }
+
+    /// The project whose store, records and runs these are: this one, or the one that it is a working copy of.
+    pub fn home(&self) -> &Path {
+        self.home.as_deref().unwrap_or(&self.root)
+    }
+
+    /// A place below the `.mlx` of [`Project::home`].
+    pub fn home_state(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.home().join(STATE).join(name)
     }
 
     /// The absolute path of the project's directory, without symbolic links.

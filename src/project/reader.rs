@@ -89,12 +89,12 @@ impl<'t> Item<'t> {
         self.value.get_ref().is_str()
     }
 
-    pub fn is_table(&self) -> bool {
-        self.value.get_ref().is_table()
-    }
-
     pub fn is_array(&self) -> bool {
         self.value.get_ref().is_array()
+    }
+
+    pub fn is_table(&self) -> bool {
+        self.value.get_ref().is_table()
     }
 
     pub fn string(self) -> Result<String> {

@@ -52,9 +52,9 @@ enum Trouble {
 impl Index {
     /// Opens the database, or makes it from the records.
     pub fn open(project: &Project, store: &Store, events: &dyn EventSink) -> Result<Self> {
-        let path = project.state("runs.db");
+        let path = project.home_state("runs.db");
         create_dir_all(path.parent().unwrap_or(project.root()))?;
-        let lock = project.state("locks/runs-db");
+        let lock = project.home_state("locks/runs-db");
         let connection = match connect(&path) {
             Ok(connection) => connection,
             Err(Trouble::Other(error)) => return Err(error),

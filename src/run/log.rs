@@ -15,7 +15,7 @@ use crate::{Digest, Result};
 
 /// Where the log of a step grows while it runs.
 pub fn log_path(project: &Project, run: &RunId, step: &str) -> PathBuf {
-    path_below(project.root(), run, step)
+    path_below(project.home(), run, step)
 }
 
 fn path_below(root: &Path, run: &RunId, step: &str) -> PathBuf {

@@ -22,7 +22,7 @@ use anyhow::Context;
 
 pub use compare::{Changed, Comparison, FileChange, MetricDelta, StepChange, compare};
 pub use log::{Log, LogSource, log_path};
-pub use record::{Host, MetricPoint, Outcome, Run, RunId, RunStep, Status};
+pub use record::{Host, MetricPoint, Outcome, Run, RunId, RunStep, Status, Trial};
 pub use summary::{Filter, Summary};
 
 use crate::event::EventSink;
@@ -51,7 +51,7 @@ impl Runs {
     /// The runs of this project. A damaged index is set aside and made again, and `events` hears of it.
     pub fn open(project: &Project, store: &Store, events: &dyn EventSink) -> Result<Self> {
         let index = Index::open(project, store, events)?;
-        Ok(Self { root: project.root().to_path_buf(), store: store.clone(), index, alive: Mutex::default() })
+        Ok(Self { root: project.home().to_path_buf(), store: store.clone(), index, alive: Mutex::default() })
     }
 
     /// Notes that this run goes on, until [`Runs::finish`] or the end of the process.

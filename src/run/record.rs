@@ -84,6 +84,9 @@ pub struct Run {
     /// Uncommitted changes as a patch that `git apply` takes; an object of the store. `None` where there were none.
     pub patch: Option<Digest>,
     pub environment: Environment,
+    /// The trial of a sweep that this was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<Trial>,
     /// Every parameter by its dotted name, such as `train.trees`.
     pub params: BTreeMap<String, Value>,
     /// The last value of each metric.
@@ -104,6 +107,14 @@ impl Run {
     pub fn step(&self, name: &str) -> Option<&RunStep> {
         self.steps.iter().find(|step| step.name == name)
     }
+}
+
+/// Which trial of which sweep a run was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trial {
+    pub sweep: String,
+    /// Counted from 0.
+    pub number: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

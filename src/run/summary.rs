@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Outcome, Run, RunId, Status};
+use super::{Outcome, Run, RunId, Status, Trial};
 
 /// A run without its steps' details.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,8 @@ pub struct Summary {
     /// Steps that failed or did not run because of that.
     pub failed: u64,
     pub error: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<Trial>,
     pub params: BTreeMap<String, Value>,
     pub metrics: BTreeMap<String, f64>,
 }
@@ -44,6 +46,7 @@ impl Summary {
             cached: count(&[Outcome::UpToDate, Outcome::Restored]),
             failed: count(&[Outcome::Failed, Outcome::Skipped]),
             error: run.error.clone(),
+            sweep: run.sweep.clone(),
             params: run.params.clone(),
             metrics: run.metrics.clone(),
         }

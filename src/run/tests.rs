@@ -51,6 +51,7 @@ fn run(id: &str, second: i64) -> Run {
         mlx: "0.1.0".into(),
         commit: None,
         patch: None,
+        sweep: None,
         environment: Environment { digest: None, python: None, python_version: None, packages: None },
         params: [("train.trees".to_owned(), serde_json::json!(100))].into(),
         metrics: [("auc".to_owned(), 0.1 + 0.2)].into(),

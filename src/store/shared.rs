@@ -29,7 +29,7 @@ impl Store {
     /// # Errors
     /// Where the settings name another store while the project's own still holds objects.
     pub fn of(project: &Project) -> Result<Self> {
-        let own = project.state(OWN);
+        let own = project.home_state(OWN);
         let mut store = Self::open(&own)?;
         store.link = project.settings.store_link();
         let Some(path) = project.settings.store_path().filter(|path| **path != *own) else { return Ok(store) };
@@ -49,7 +49,7 @@ impl Store {
 
     /// The store that the settings of a project name, and the project's own, which holds objects from before.
     pub fn of_both(project: &Project) -> Result<(Self, Self)> {
-        let own = Self::open(&project.state(OWN))?;
+        let own = Self::open(&project.home_state(OWN))?;
         let mut store = own.clone();
         store.link = project.settings.store_link();
         if let Some(path) = project.settings.store_path() {
@@ -61,7 +61,7 @@ impl Store {
     fn move_to(&mut self, root: &Path, project: &Project) {
         self.root = root.to_path_buf();
         self.packs = Arc::new(Packs::new(root.join("packs")));
-        self.member = Some(project.root().into());
+        self.member = Some(project.home().into());
     }
 
     /// Whether objects lie here, not only records.

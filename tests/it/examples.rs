@@ -232,3 +232,32 @@ fn digits_are_one_directory_of_pictures_and_a_network_that_reads_them() {
     assert_eq!(digest_in(&run, "data/digits"), digest_in(&first, "data/digits"));
     project.mlx(&["verify"]).success();
 }
+
+#[test]
+fn sweep_finds_better_parameters_and_writes_them_down() {
+    let project = example("sweep");
+    let by_hand = train(&project, &[]);
+    project.commit("by hand");
+    let sweep = |arguments: &[&str]| project.mlx(&[&["sweep", "--json"], arguments].concat()).success().json();
+    let value = |results: &Value| {
+        let best = usize::try_from(results["best"].as_u64().unwrap()).unwrap();
+        results["trials"][best]["value"].as_f64().unwrap()
+    };
+
+    let grid = sweep(&["size"]);
+    assert_eq!(grid["trials"].as_array().unwrap().len(), 8);
+    assert!(value(&grid) > by_hand["metrics"]["accuracy"].as_f64().unwrap());
+    let loss = by_hand["metrics"]["loss"].as_f64().unwrap();
+    let tuned = sweep(&["tuned", "--trials", "4"]);
+    assert!(value(&tuned) < loss, "{tuned}");
+    let early = sweep(&["early", "--trials", "6"]);
+    let stopped = early["trials"].as_array().unwrap().iter().filter(|trial| trial["state"] == "stopped").count();
+    assert!((1..6).contains(&stopped), "{early}");
+    assert_eq!(project.git(&["status", "--porcelain"]).stdout, "", "sweeps leave nothing for Git");
+
+    project.mlx(&["sweep", "apply", "tuned"]).success();
+    let applied = train(&project, &[]);
+    assert_eq!(outcomes(&applied), [("split", "up_to_date"), ("train", "restored")]);
+    assert_eq!(applied["metrics"]["loss"].as_f64().unwrap(), value(&tuned));
+    project.mlx(&["verify"]).success();
+}

@@ -43,6 +43,7 @@ mod server;
 mod services;
 mod steps;
 mod store;
+mod sweeps;
 mod tables;
 mod trace;
 mod train;

@@ -79,6 +79,7 @@ fn train(project: &Project, id: &str, model: &str, metrics: &[(&str, f64)]) {
         mlx: "0.1.0".into(),
         commit: Some("c0ffee".repeat(7)[..40].to_owned()),
         patch: None,
+        sweep: None,
         environment: Environment {
             digest: None,
             python: Some("/usr/bin/python3".into()),

@@ -72,6 +72,7 @@ impl Place {
             mlx: "0.1.0".into(),
             commit: Some("0123456789abcdef0123456789abcdef01234567".into()),
             patch: None,
+            sweep: None,
             environment: Environment {
                 digest: Some(Digest::of("env")),
                 python: Some("/usr/bin/python3".into()),

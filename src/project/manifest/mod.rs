@@ -8,6 +8,7 @@ mod output;
 mod part;
 mod resources;
 mod step;
+mod sweep;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use output::OutputPattern;
 pub use part::{LineRange, Part};
 pub use resources::Resources;
 pub use step::Step;
+pub use sweep::{Goal, Strategy, Sweep};
 pub use target::{Health, Target};
 
 use super::params;
@@ -46,6 +48,7 @@ pub struct Manifest {
     pub declared: Vec<DeclaredStep>,
     /// The steps that the tables make, in that order; their names are unique.
     pub steps: Vec<Step>,
+    pub sweeps: BTreeMap<String, Sweep>,
     pub models: BTreeMap<String, Model>,
     pub remotes: BTreeMap<String, Remote>,
     pub targets: BTreeMap<String, Target>,
@@ -128,6 +131,10 @@ impl Manifest {
         }
         for (key, item) in named(&mut root, "step", "[step]")? {
             manifest.declared.push(DeclaredStep::of(key, item)?);
+        }
+        for (key, item) in named(&mut root, "sweep", "[sweep]")? {
+            let sweep = Sweep::of(item.table(format!("sweep `{key}`"))?)?;
+            manifest.sweeps.insert(key, sweep);
         }
         for (key, item) in named(&mut root, "model", "[model]")? {
             let model = Model::of(item.table(format!("model `{key}`"))?)?;

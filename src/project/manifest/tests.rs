@@ -73,6 +73,7 @@ fn the_schema_and_the_page_name_the_keys_that_the_reader_knows() {
             "/properties/step/additionalProperties/properties/resources",
             "step.a = { cmd = 'x', resources = { zzzz = 1 } }",
         ),
+        ("/properties/sweep/additionalProperties", "sweep.a = { zzzz = 1 }"),
         ("/properties/model/additionalProperties", "model.a = { path = 'x', zzzz = 1 }"),
         (
             "/properties/model/additionalProperties/properties/serve",
