@@ -1,12 +1,13 @@
 //! Looking into what a remote has: every object of a pack is read and checked, and what can be mended is.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
 use super::catalog::{Catalog, KnownPack};
-use super::chunks::Recipe;
+use super::chunks::{LARGEST_WHOLE, Recipe};
 use super::closure::Closure;
 use super::layout::pack_name;
 use super::workers::share;
@@ -14,7 +15,8 @@ use super::{Body, Content, RemoteError, Transfer, parts};
 use crate::digest::Object;
 use crate::event::{Event, Unit};
 use crate::fs;
-use crate::store::pack::{self, Item, Kind, Pack, Writer};
+use crate::store::pack::{self, Compression, Item, Kind, Pack, Writer};
+use crate::store::verify::State;
 use crate::{Digest, Error, Result};
 
 /// What a look at every byte of a remote found.
@@ -91,6 +93,12 @@ impl Damage {
 pub(super) struct Mended {
     /// How many objects were damaged, or packs that lost none.
     pub objects: u64,
+    /// Objects that were sent again in the place of damaged ones, and their size in bytes.
+    pub again: u64,
+    pub again_bytes: u64,
+    /// What went over the wire in the place of what was taken away.
+    pub packs: u64,
+    pub sent_bytes: u64,
     /// What the remote does not have any more.
     pub lost: Vec<Digest>,
     /// Large objects that are there, but for a part of them.
@@ -167,7 +175,7 @@ impl Transfer<'_> {
     }
 
     /// Before a push: looks into the packs that are not what they were, or with `all` into every one, and takes damaged ones
-    /// away. What is sound in them is sent again here; what was damaged is missing from then on.
+    /// away. What is sound in them, or is here, takes their place; the rest is missing from then on.
     pub(super) fn mend(&self, catalog: &mut Catalog, all: bool) -> Result<Mended> {
         let found = self.look_into(catalog, |pack| all || pack.is_changed)?;
         let mut mended = Mended::default();
@@ -177,17 +185,18 @@ impl Transfer<'_> {
             let lost = damage.objects(pack);
             // A pack of which only the frame is damaged loses nothing, and is mended too.
             mended.objects += lost.len().max(1) as u64;
+            self.mend_pack(&pack.digest, &lost, &mut mended)?;
             mended.lost.extend(lost);
-            self.mend_pack(&pack.digest)?;
             replaced.push(pack.digest);
         }
         for (digest, _) in &catalog.damaged {
             // What was in it is known where this machine has read its index before.
             let index = catalog.memory.seen(digest).and_then(|seen| catalog.memory.index(digest, seen.size));
             let held: Vec<Digest> = index.iter().flat_map(|index| index.entries()).map(|entry| entry.digest).collect();
-            let unsound = self.mend_pack(digest)?;
-            mended.objects += held.len().max(unsound.len()).max(1) as u64;
-            mended.is_unknown |= index.is_none();
+            let before = mended.again;
+            let (unsound, is_whole) = self.mend_pack(digest, &held, &mut mended)?;
+            mended.objects += (mended.again - before).max(unsound.len() as u64).max(1);
+            mended.is_unknown |= index.is_none() && !is_whole;
             mended.lost.extend(held.into_iter().chain(unsound));
         }
         for pack in catalog.packs.iter().filter(|pack| pack.is_changed && !replaced.contains(&pack.digest)) {
@@ -210,14 +219,16 @@ impl Transfer<'_> {
         Ok(mended)
     }
 
-    /// Replaces a damaged pack by one with what is sound in it; returns what was found in it and is not.
-    fn mend_pack(&self, digest: &Digest) -> Result<Vec<Digest>> {
+    /// Replaces a damaged pack by one with what is sound in it, and with what of the rest is here: `held` is what it should
+    /// hold, as far as that is known. Nothing goes before the new one is there. Returns what was found in it and is not sound; and whether it is as it
+    /// was written.
+    fn mend_pack(&self, digest: &Digest, held: &[Digest], mended: &mut Mended) -> Result<(Vec<Digest>, bool)> {
         let name = pack_name(digest);
         let mut file = fs::temporary_file(&self.store.receiving())?;
         match self.remote.read(&name, None, file.as_file_mut()) {
-            Err(error) if matches!(error.downcast_ref(), Some(RemoteError::Missing { .. })) => return Ok(Vec::new()),
-            read => read?,
-        };
+            Err(error) if matches!(error.downcast_ref(), Some(RemoteError::Missing { .. })) => {}
+            read => drop(read?),
+        }
         let mut writer = Writer::create(&self.store.receiving())?;
         let (mut kept, mut unsound) = (HashSet::new(), Vec::new());
         for item in Pack::salvage(file.path())? {
@@ -227,16 +238,37 @@ impl Transfer<'_> {
                 writer.append(&item)?;
             }
         }
+        let compression = Compression::default();
+        for digest in held.iter().chain(&unsound) {
+            self.watch.interrupt.check()?;
+            // What is larger goes in chunks, later.
+            let is_here = self.store.size(digest).is_some_and(|size| size <= LARGEST_WHOLE);
+            if kept.contains(digest) || !is_here || self.store.check(digest)? != State::Sound {
+                continue;
+            }
+            let item = self.store.item(digest, &compression)?;
+            kept.insert(*digest);
+            mended.again += 1;
+            mended.again_bytes += item.size;
+            writer.append(&item)?;
+        }
         if !writer.is_empty() {
             let written = writer.seal()?;
             // With all its objects sound only its index was damaged, and the new file takes its place.
             let new = pack_name(&written.digest());
-            self.remote.write(&new, &Body { content: Content::File(written.path()), sent: &|_| Ok(()) })?;
+            let sent = AtomicU64::new(0);
+            let count = |bytes| {
+                sent.fetch_add(bytes, Ordering::Relaxed);
+                Ok(())
+            };
+            self.remote.write(&new, &Body { content: Content::File(written.path()), sent: &count })?;
+            mended.packs += 1;
+            mended.sent_bytes += sent.into_inner();
             if new == name {
-                return Ok(unsound);
+                return Ok((unsound, true));
             }
         }
-        self.remote.delete(&name).map(|()| unsound)
+        self.remote.delete(&name).map(|()| (unsound, false))
     }
 
     /// Reads these packs; returns the numbers of those that are damaged, and how.
@@ -286,5 +318,83 @@ fn is_sound(item: &Item) -> bool {
     match item.kind {
         Kind::Recipe => Recipe::is_in(item),
         Kind::Raw | Kind::Zstd => parts::checked(item.clone()).is_some(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::ops::Range;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::digest::ObjectKind;
+    use crate::event::{Interrupt, Silent, Watch};
+    use crate::remote::backend::Directory;
+    use crate::remote::{Entry, Remote};
+    use crate::store::Store;
+
+    /// A remote from which nothing can be deleted, as if whoever mends it were killed just before.
+    #[derive(Debug)]
+    struct Lasting(Directory);
+
+    impl Remote for Lasting {
+        fn url(&self) -> &str {
+            self.0.url()
+        }
+
+        fn list(&self, directory: &str) -> Result<Vec<Entry>> {
+            self.0.list(directory)
+        }
+
+        fn find(&self, name: &str) -> Result<Option<Entry>> {
+            self.0.find(name)
+        }
+
+        fn read(&self, name: &str, range: Option<Range<u64>>, sink: &mut dyn Write) -> Result<u64> {
+            self.0.read(name, range, sink)
+        }
+
+        fn write(&self, name: &str, body: &Body<'_>) -> Result<()> {
+            self.0.write(name, body)
+        }
+
+        fn create(&self, name: &str, bytes: &[u8]) -> Result<bool> {
+            self.0.create(name, bytes)
+        }
+
+        fn delete(&self, name: &str) -> Result<()> {
+            Err(Error::failed(format!("`{name}` stays")))
+        }
+    }
+
+    #[test]
+    fn what_is_here_is_on_the_remote_before_a_damaged_pack_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("store")).unwrap();
+        let put = |content: &str| {
+            let digest = store.put_bytes(content.as_bytes()).unwrap();
+            Object { kind: ObjectKind::File, digest, size: content.len() as u64, files: 1 }
+        };
+        let objects = [put("first"), put("second")];
+        let (root, memory, interrupt) = (dir.path().join("remote"), dir.path().join("memory"), Interrupt::default());
+        let remote = Lasting(Directory::new(root.clone()));
+        let watch = Watch { events: &Silent, interrupt: &interrupt };
+        let transfer = Transfer { remote: &remote, store: &store, memory: &memory, jobs: 1, watch };
+        transfer.push(&objects, false, false).unwrap();
+        let damaged = transfer.catalog().unwrap().packs[0].digest;
+        let pack = root.join(pack_name(&damaged));
+        let mut bytes = std::fs::read(&pack).unwrap();
+        let content = bytes.windows(5).position(|window| window == b"first").unwrap();
+        bytes[content] ^= 1;
+        std::fs::set_permissions(&pack, PermissionsExt::from_mode(0o644)).unwrap();
+        std::fs::write(&pack, bytes).unwrap();
+
+        let error = transfer.push(&[], true, false).unwrap_err();
+
+        assert!(error.to_string().contains("stays"), "{error}");
+        let catalog = transfer.catalog().unwrap();
+        let other = catalog.packs.iter().find(|pack| pack.digest != damaged).unwrap();
+        assert!(objects.iter().all(|object| other.index.find(&object.digest).is_some()));
     }
 }

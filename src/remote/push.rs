@@ -3,6 +3,7 @@
 //! Packs whose objects are all wanted are sent as they are. Other objects are put into new packs: small ones together,
 //! those of more than a megabyte together, and large ones as chunks with a recipe.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -89,7 +90,6 @@ impl Transfer<'_> {
         };
         if !dry_run {
             let mended = self.mend(&mut catalog, repair)?;
-            pushed.repaired = mended.objects;
             self.send_again(&mut catalog, mended, &mut pushed)?;
         }
         let closure = Closure::walk(roots, |digests| self.trees(&catalog, digests))?;
@@ -108,16 +108,21 @@ impl Transfer<'_> {
         Ok(pushed)
     }
 
-    /// Sends what was taken away and is here, before anything else: others may need it, whatever is being pushed.
+    /// Sends the large objects of which a part was taken away and that are here, before anything else: others may need them,
+    /// whatever is being pushed. Smaller ones came with the packs that took the place of damaged ones.
     fn send_again(&self, catalog: &mut Catalog, mut mended: Mended, pushed: &mut Pushed) -> Result<()> {
+        (pushed.repaired, pushed.objects, pushed.bytes) = (mended.objects, mended.again, mended.again_bytes);
+        (pushed.sent_bytes, pushed.packs) = (mended.sent_bytes, mended.packs);
         let is_here = |digest: &&Digest| matches!(self.store.check(digest), Ok(State::Sound));
-        let here: Vec<Digest> = mended.lost.iter().chain(&mended.cut).filter(is_here).copied().collect();
+        let here: HashSet<Digest> = mended.lost.iter().chain(&mended.cut).filter(is_here).copied().collect();
         if !here.is_empty() {
             let objects = here.iter().map(|digest| Wanted { digest: *digest, size: u64::MAX }).collect();
             let plan = self.plan(catalog, &Closure { objects, unread: Vec::new() }, true)?;
-            (pushed.objects, pushed.bytes) = (plan.objects, plan.bytes);
+            pushed.objects += plan.objects;
+            pushed.bytes += plan.bytes;
             let sent = send::carry_out(self, catalog, plan)?;
-            (pushed.sent_bytes, pushed.packs) = (sent.bytes, sent.packs);
+            pushed.sent_bytes += sent.bytes;
+            pushed.packs += sent.packs;
             *catalog = Catalog::read(self.remote, self.memory, self.jobs, self.watch)?;
         }
         // Parts of large objects came with those.
