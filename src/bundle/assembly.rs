@@ -134,7 +134,11 @@ fn check_size(document: &[u8], name: &str) -> Result<()> {
 }
 
 fn config(description: &Description, layers: &[PlannedLayer]) -> oci::Config {
-    let format = description.serve.as_ref().map(|Serve::Onnx(_)| "onnx".to_owned());
+    let format = match &description.serve {
+        Some(Serve::Onnx(_)) => Some("onnx".to_owned()),
+        Some(Serve::Python(_)) => Some("python".to_owned()),
+        None => None,
+    };
     oci::Config {
         descriptor: oci::ModelDescriptor {
             name: Some(description.model.name.clone()),

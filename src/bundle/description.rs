@@ -61,10 +61,22 @@ impl Description {
     /// Checks what can be checked without the files: their paths, and that what is named is among them.
     pub fn check(&self) -> Result<(), BadBundle> {
         path::check_all(&self.files)?;
-        if let Some(Serve::Onnx(onnx)) = &self.serve
-            && self.file(onnx).is_none()
-        {
-            return Err(BadBundle::new(format_args!("it serves `{onnx}`, which it does not hold")));
+        let served = match &self.serve {
+            Some(Serve::Onnx(onnx)) => vec![onnx],
+            Some(Serve::Python(python)) => vec![&python.file, &python.path],
+            None => Vec::new(),
+        };
+        for path in served {
+            let is_below =
+                |file: &File| file.path.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/'));
+            // What is given to a Python class may be the directory of the weights.
+            let is_there = match &self.serve {
+                Some(Serve::Python(_)) => self.file(path).is_some() || self.files.iter().any(is_below),
+                _ => self.file(path).is_some(),
+            };
+            if !is_there {
+                return Err(BadBundle::new(format_args!("it serves `{path}`, which it does not hold")));
+            }
         }
         for Runtime { path, digest, .. } in &self.runtimes {
             if self.file(path).is_none_or(|file| file.digest != *digest) {
@@ -89,6 +101,18 @@ pub struct ModelName {
 pub enum Serve {
     /// An ONNX file, by its path in the unpacked bundle.
     Onnx(String),
+    /// A class in a Python file.
+    Python(PythonClass),
+}
+
+/// A class with `load(path)` and `predict(inputs)`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PythonClass {
+    /// The file's path in the unpacked bundle.
+    pub file: String,
+    pub class: String,
+    /// What `load` is given: a path in the unpacked bundle.
+    pub path: String,
 }
 
 /// The ONNX Runtime library that packaging tested.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::content::{Content, PlannedLayer, Source};
-use super::description::File;
+use super::description::{File, PythonClass, Serve as Served};
 use super::oci;
 use crate::digest::{Object, ObjectKind};
 use crate::error::ErrorContext;
@@ -20,7 +20,7 @@ use crate::{Digest, Error, Result};
 /// Where the parts of a bundle lie in it.
 const WEIGHTS: &str = "model";
 const CODE: &str = "code";
-const PACKAGES: &str = "environment/packages.txt";
+pub const PACKAGES: &str = "environment/packages.txt";
 
 /// Code is what has one of these endings; anything else among the dependencies may be data, which a bundle must not
 /// carry to where the model is deployed.
@@ -55,13 +55,24 @@ pub fn weights(version: &Version, store: &Store) -> Result<Vec<PlannedLayer>> {
     files.into_iter().map(layer).collect()
 }
 
-/// The path in the bundle of the file that the manifest says is served.
-pub fn served(model: &Model, version: &Version, weights: &[PlannedLayer]) -> Result<Option<String>> {
-    let Some(Serve::Onnx(onnx)) = &model.serve else { return Ok(None) };
+/// What the manifest says is served, by its paths in the bundle.
+pub fn served(model: &Model, version: &Version, weights: &[PlannedLayer]) -> Result<Option<Served>> {
+    let onnx = match &model.serve {
+        None => return Ok(None),
+        Some(Serve::Python { file, class }) => {
+            let path = match version.object.kind {
+                ObjectKind::Directory => WEIGHTS.to_owned(),
+                _ => in_bundle(WEIGHTS, last_part(&version.path))?,
+            };
+            let (file, class) = (in_bundle(CODE, file.as_bytes())?, class.clone());
+            return Ok(Some(Served::Python(PythonClass { file, class, path })));
+        }
+        Some(Serve::Onnx(onnx)) => onnx,
+    };
     let below = onnx.as_bytes().strip_prefix(model.path.as_bytes()).and_then(|below| below.strip_prefix(b"/"));
     let path = in_bundle(WEIGHTS, below.unwrap_or(last_part(onnx)))?;
     match weights.iter().any(|layer| layer.contents.iter().any(|content| content.file.path == path)) {
-        true => Ok(Some(path)),
+        true => Ok(Some(Served::Onnx(path))),
         false => Err(Error::usage(format!(
             "version {} of `{}` has no `{onnx}`, which it is to serve ({})",
             version.version, version.model, model.place
@@ -70,12 +81,19 @@ pub fn served(model: &Model, version: &Version, weights: &[PlannedLayer]) -> Res
     }
 }
 
-/// The code among what the version was made from, as one layer; `None` where there is none.
-pub fn code(version: &Version, project: &Project, store: &Store) -> Result<Option<PlannedLayer>> {
+/// The code among what the version was made from, and the file that serves it, as one layer; `None` where there is none.
+pub fn code(version: &Version, model: &Model, project: &Project, store: &Store) -> Result<Option<PlannedLayer>> {
     let mut contents = BTreeMap::new();
+    if let Some(Serve::Python { file, .. }) = &model.serve {
+        // As it lies in the project now: how a model is served may change without training it again.
+        let bytes = crate::fs::read(&project.resolve(file)?).map_err(|error| {
+            error.with_hint(format!("write the file, or correct `serve` of the model ({})", model.place))
+        })?;
+        contents.insert(file.clone(), Content::from_bytes(in_bundle(CODE, file.as_bytes())?, bytes));
+    }
     for LockedPath { path, object } in &version.data {
         if object.kind != ObjectKind::Directory {
-            if is_code(path.as_bytes(), object) {
+            if is_code(path.as_bytes(), object) && !contents.contains_key(path) {
                 contents.insert(path.clone(), code_file(path, object, version, project, store)?);
             }
         // The listing of a directory that holds data is in the store; that of a directory of code need not be.
@@ -84,8 +102,10 @@ pub fn code(version: &Version, project: &Project, store: &Store) -> Result<Optio
             list(object, "", store, &mut files)?;
             for (below, object) in files.into_iter().filter(|(below, object)| is_code(below.as_bytes(), object)) {
                 let path = path.join(&below).map_err(|error| Error::new(crate::Kind::Failed, error))?;
-                let content = code_file(&path, &object, version, project, store)?;
-                contents.insert(path, content);
+                if !contents.contains_key(&path) {
+                    let content = code_file(&path, &object, version, project, store)?;
+                    contents.insert(path, content);
+                }
             }
         }
     }

@@ -26,7 +26,8 @@ mod verify;
 
 pub use assembly::Assembly;
 pub use content::{Content, PlannedLayer, Source};
-pub use description::{DESCRIPTION_FILE, Description, File, Lineage, ModelName, Runtime, Serve, Smoke};
+pub use description::{DESCRIPTION_FILE, Description, File, Lineage, ModelName, PythonClass, Runtime, Serve, Smoke};
+pub use gather::PACKAGES;
 pub use inspect::Inspection;
 pub use open::{Bundle, Layer};
 pub use package::{DEFAULT_DIRECTORY, Inputs, Packaged, assemble, default_file, packaged, write};

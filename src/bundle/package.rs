@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -14,7 +15,7 @@ use super::smoke::{self, Answers};
 use super::{Assembly, Layer, gather, oci};
 use crate::env::{Environment, Library};
 use crate::error::ErrorContext;
-use crate::event::Watch;
+use crate::event::{EventSink, Interrupt, Watch};
 use crate::fs;
 use crate::project::Project;
 use crate::project::manifest::Model;
@@ -38,6 +39,11 @@ pub struct Inputs<'a> {
     pub model: &'a Model,
     /// The ONNX Runtime library that the model is to answer on.
     pub onnxruntime: Option<&'a Library>,
+    /// The interpreter that a model in Python is to answer on.
+    pub python: Option<&'a Path>,
+    /// Hears what a model in Python prints.
+    pub events: &'a Arc<dyn EventSink>,
+    pub interrupt: &'a Interrupt,
 }
 
 /// What packaging did, or would do.
@@ -57,12 +63,13 @@ pub struct Packaged {
 
 /// Gathers everything and asks the model for its answers; writes nothing yet but what was never in the store.
 pub fn assemble(inputs: Inputs<'_>, watch: Watch<'_>) -> Result<Assembly> {
-    let Inputs { project, store, version, model, onnxruntime } = inputs;
+    let Inputs { project, store, version, model, onnxruntime, .. } = inputs;
     let mut layers = gather::weights(version, store)?;
     let serve = gather::served(model, version, &layers)?;
     let mut runtimes = Vec::new();
     let mut answers = Answers::default();
-    if let Some(onnx) = &serve {
+    let code = gather::code(version, model, project, store)?;
+    if let Some(Serve::Onnx(onnx)) = &serve {
         let library = onnxruntime.ok_or_else(no_library)?;
         let content = runtime(library)?;
         runtimes.push(Runtime {
@@ -72,11 +79,16 @@ pub fn assemble(inputs: Inputs<'_>, watch: Watch<'_>) -> Result<Assembly> {
             path: content.file.path.clone(),
             digest: content.file.digest,
         });
-        answers = smoke::ask(inputs, &library.path, &layers, onnx, watch)?;
+        answers = smoke::ask(inputs, &layers, smoke::Ask::Onnx { library: &library.path, onnx }, watch)?;
         let path = content.file.path.clone();
         layers.push(PlannedLayer::tar(oci::CODE, &path, vec![content], store)?);
     }
-    layers.extend(gather::code(version, project, store)?);
+    if let Some(Serve::Python(class)) = &serve {
+        let interpreter = inputs.python.ok_or_else(no_python)?;
+        let files: Vec<PlannedLayer> = layers.iter().chain(&code).cloned().collect();
+        answers = smoke::ask(inputs, &files, smoke::Ask::Python { interpreter, class }, watch)?;
+    }
+    layers.extend(code);
     layers.extend(gather::environment(version, store)?);
     let description = Description {
         format: FORMAT,
@@ -85,7 +97,7 @@ pub fn assemble(inputs: Inputs<'_>, watch: Watch<'_>) -> Result<Assembly> {
             version: version.version,
             description: version.description.clone().or_else(|| model.description.clone()),
         },
-        serve: serve.map(Serve::Onnx),
+        serve,
         signature: answers.signature,
         runtimes,
         lineage: lineage(version),
@@ -174,6 +186,11 @@ fn platform() -> String {
 fn no_library() -> Error {
     Error::usage("the model is served as ONNX, and the project's environment has no ONNX Runtime library")
         .with_hint("add `onnxruntime` to the requirements of [env], or name a library with `--onnxruntime FILE`")
+}
+
+fn no_python() -> Error {
+    Error::usage("the model is served by a Python class, and there is no Python in the project's environment")
+        .with_hint("declare one: `[env] python = { requirements = \"requirements.txt\" }`")
 }
 
 /// Temporary files lie in the project where that is the file system of the bundle, else beside it.

@@ -8,15 +8,15 @@ use anyhow::Context;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::content::PlannedLayer;
-use super::description::Smoke;
+use super::content::{Content, PlannedLayer, Source};
+use super::description::{PythonClass, Smoke};
 use super::package::Inputs;
 use crate::digest::Object;
 use crate::error::ErrorContext;
 use crate::event::{Event, Watch};
-use crate::fs;
+use crate::fs::{self, quote};
 use crate::predictor::onnx::{self, Capacity};
-use crate::predictor::{InferRequest, Signature, rows};
+use crate::predictor::{InferRequest, InferResponse, Signature, Tensor, learn, python, rows};
 use crate::project::{Link, ProjectPath};
 use crate::registry::Version;
 use crate::run::Run;
@@ -39,26 +39,117 @@ pub struct Answers {
     pub smoke: Option<Smoke>,
 }
 
-/// Loads the file `served` of the weights on this library and asks it for the examples of the manifest.
-pub fn ask(
-    inputs: Inputs<'_>,
-    library: &Path,
-    weights: &[PlannedLayer],
-    served: &str,
-    watch: Watch<'_>,
-) -> Result<Answers> {
-    let Inputs { project, store, version, model, .. } = inputs;
+/// How the model is asked.
+pub enum Ask<'a> {
+    /// This file of the weights, on this library.
+    Onnx { library: &'a Path, onnx: &'a str },
+    /// This class, in processes of this interpreter.
+    Python { interpreter: &'a Path, class: &'a PythonClass },
+}
+
+/// Loads the model from these layers and asks it for the examples of the manifest.
+pub fn ask(inputs: Inputs<'_>, layers: &[PlannedLayer], how: Ask<'_>, watch: Watch<'_>) -> Result<Answers> {
+    let Inputs { project, store, version, .. } = inputs;
     // A model may lie in several files that name each other, so that all of them are laid out as in the bundle.
     let directory = fs::temporary_dir(&project.scratch())?;
-    for content in weights.iter().flat_map(|layer| &layer.contents) {
+    for content in layers.iter().flat_map(|layer| &layer.contents) {
         watch.interrupt.check()?;
-        let path = directory.path().join(&content.file.path);
-        path.parent().map_or(Ok(()), fs::create_dir_all)?;
-        store.export(&content.file.digest, &path, content.file.executable, directory.path(), Link::Copy)?;
+        lay_out(content, directory.path(), store)?;
     }
+    let directory = directory.path();
     let cannot = || format!("version {} of `{}` does not answer and is not packaged", version.version, version.model);
-    let predictor = onnx::open(library, &directory.path().join(served), Capacity::default()).with_context(cannot)?;
-    let mut signature = predictor.signature().clone();
+    match how {
+        Ask::Onnx { library, onnx } => {
+            let predictor = onnx::open(library, &directory.join(onnx), Capacity::default()).with_context(cannot)?;
+            let mut signature = predictor.signature().clone();
+            let Some(examples) = examples(inputs, directory, watch)? else {
+                return Ok(Answers { signature: Some(signature), smoke: None });
+            };
+            let request = examples.request(&mut signature, inputs)?;
+            watch.interrupt.check()?;
+            let response = predictor.infer(&request).with_context(cannot)?;
+            Ok(Answers { signature: Some(signature), smoke: Some(recorded(&request, &response)?) })
+        }
+        Ask::Python { interpreter, class } => {
+            let python =
+                python::Python::open(launch(inputs, interpreter, class, directory), None).with_context(cannot)?;
+            let (declared_inputs, declared_outputs) = python.declared.clone();
+            let Some(examples) = examples(inputs, directory, watch)? else {
+                let (Some(inputs), Some(outputs)) = (declared_inputs, declared_outputs) else {
+                    return Err(Error::usage("nothing says what the model takes and gives").context(cannot()).with_hint(
+                        "name a file with a few rows as `examples` of the model, or declare `inputs` and `outputs` in the class",
+                    ));
+                };
+                return Ok(Answers { signature: Some(Signature { inputs, outputs }), smoke: None });
+            };
+            let learned = declared_inputs.map_or_else(|| examples.learn(inputs), Ok)?;
+            let mut signature = Signature { inputs: learned, outputs: declared_outputs.clone().unwrap_or_default() };
+            let request = examples.request(&mut signature, inputs)?;
+            watch.interrupt.check()?;
+            let response = InferResponse { outputs: python.ask(&request).with_context(cannot)? };
+            if declared_outputs.is_none() {
+                signature.outputs = response.outputs.iter().map(|output| learn::of_output(output, &request)).collect();
+            }
+            Ok(Answers { signature: Some(signature), smoke: Some(recorded(&request, &response)?) })
+        }
+    }
+}
+
+fn lay_out(content: &Content, directory: &Path, store: &Store) -> Result<()> {
+    let path = directory.join(&content.file.path);
+    path.parent().map_or(Ok(()), fs::create_dir_all)?;
+    if let Source::Store = content.source {
+        return store.export(&content.file.digest, &path, content.file.executable, directory, Link::Copy).map(drop);
+    }
+    let mut file = File::create(&path).with_context(|| format!("cannot create `{}`", quote(&path)))?;
+    content.copy_to(store, &mut file)
+}
+
+fn launch(inputs: Inputs<'_>, interpreter: &Path, class: &PythonClass, directory: &Path) -> python::Launch {
+    let PythonClass { file, class, path } = class;
+    python::Launch {
+        name: inputs.version.model.clone(),
+        interpreter: interpreter.to_path_buf(),
+        file: directory.join(file),
+        class: class.clone(),
+        model: directory.join(path),
+        processes: 1,
+        threads: 1,
+        limits: python::Limits::default(),
+        hidden: Vec::new(),
+        events: inputs.events.clone(),
+        interrupt: inputs.interrupt.clone(),
+    }
+}
+
+fn recorded(request: &InferRequest, response: &InferResponse) -> Result<Smoke> {
+    let is_text = response.outputs.iter().all(|output| output.data.is_text());
+    if !is_text {
+        return Err(Error::usage(
+            "the model's answer to the examples holds bytes that are no text, which can't be recorded",
+        )
+        .with_hint("leave `examples` away, or give text out"));
+    }
+    let mut response = as_json(response);
+    round(&mut response);
+    Ok(Smoke { request: as_json(request), response, tolerance: TOLERANCE })
+}
+
+/// The first rows of the examples.
+struct Examples<'a> {
+    path: &'a ProjectPath,
+    rows: Rows,
+}
+
+enum Rows {
+    Json(Vec<u8>),
+    /// The names of the columns, and the text with them.
+    Csv(Vec<String>, Vec<u8>),
+}
+
+/// The examples of the manifest; `None`, and a word about it, where it names none.
+fn examples<'a>(inputs: Inputs<'a>, scratch: &Path, watch: Watch<'_>) -> Result<Option<Examples<'a>>> {
+    let Inputs { version, model, .. } = inputs;
     let Some(path) = &model.examples else {
         watch.events.emit(Event::Warning {
             message: format!("`{}` has no `examples`: no answer of it is recorded ({})", version.model, model.place),
@@ -66,33 +157,49 @@ pub fn ask(
                 "name a CSV file with a few rows, and every deploy checks that they get the same answers".into(),
             ),
         });
-        return Ok(Answers { signature: Some(signature), smoke: None });
+        return Ok(None);
     };
-    let request = examples(inputs, path, directory.path(), &mut signature)
-        .with_context(|| format!("the examples of `{}` can't be asked ({})", version.model, model.place))?;
-    watch.interrupt.check()?;
-    let response = predictor.infer(&request).with_context(cannot)?;
-    let mut response = as_json(&response);
-    round(&mut response);
-    let smoke = Smoke { request: as_json(&request), response, tolerance: TOLERANCE };
-    Ok(Answers { signature: Some(signature), smoke: Some(smoke) })
+    let read = || -> Result<Rows> {
+        let file = open_examples(inputs, path, scratch)?;
+        if path.as_bytes().to_ascii_lowercase().ends_with(b".json") {
+            return Ok(Rows::Json(first_of_json(file, path)?));
+        }
+        let (header, csv) = first_of_csv(file, path)?;
+        Ok(Rows::Csv(header, csv))
+    };
+    let rows = read().with_context(|| cannot_ask(inputs))?;
+    Ok(Some(Examples { path, rows }))
 }
 
-/// The first rows of the examples as a request; the header of a CSV file names the columns of the signature.
-fn examples(inputs: Inputs<'_>, path: &ProjectPath, scratch: &Path, signature: &mut Signature) -> Result<InferRequest> {
-    let file = open_examples(inputs, path, scratch)?;
-    if path.as_bytes().to_ascii_lowercase().ends_with(b".json") {
-        let rows = first_of_json(file, path)?;
-        return rows::from_json(signature, &rows).map_err(|error| in_file(error, path));
+fn cannot_ask(inputs: Inputs<'_>) -> String {
+    let Inputs { version, model, .. } = inputs;
+    format!("the examples of `{}` can't be asked ({})", version.model, model.place)
+}
+
+impl Examples<'_> {
+    /// The rows as a request; the header of a CSV file names the columns of the signature.
+    fn request(&self, signature: &mut Signature, inputs: Inputs<'_>) -> Result<InferRequest> {
+        let request = match &self.rows {
+            Rows::Json(json) => rows::from_json(signature, json),
+            Rows::Csv(_, csv) => rows::from_csv(signature, csv),
+        };
+        let request = request.map_err(|error| in_file(error, self.path)).with_context(|| cannot_ask(inputs))?;
+        if let (Rows::Csv(header, _), [input]) = (&self.rows, signature.inputs.as_mut_slice())
+            && request.inputs[0].shape.get(1) == Some(&header.len())
+        {
+            input.columns.clone_from(header);
+        }
+        Ok(request)
     }
-    let (header, csv) = first_of_csv(file, path)?;
-    let request = rows::from_csv(signature, &csv).map_err(|error| in_file(error, path))?;
-    if let [input] = signature.inputs.as_mut_slice()
-        && request.inputs[0].shape.get(1) == Some(&header.len())
-    {
-        input.columns = header;
+
+    /// What a model takes that takes these.
+    fn learn(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let learned = match &self.rows {
+            Rows::Json(json) => learn::from_json(json),
+            Rows::Csv(_, csv) => learn::from_csv(csv),
+        };
+        learned.map_err(|error| in_file(error, self.path)).with_context(|| cannot_ask(inputs))
     }
-    Ok(request)
 }
 
 /// The file at `path` that a step of the version's run made or read; `None` where the run or the file is not known.

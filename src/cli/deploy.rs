@@ -95,8 +95,17 @@ impl Deploy {
         let store = Store::of(project)?;
         let version = Registry::open(&store).find(&reference)?;
         let model = project.manifest.model(&version.model)?;
-        let library = package::library(cx, project, &store, model)?;
-        let inputs = Inputs { project, store: &store, version: &version, model, onnxruntime: library.as_ref() };
+        let engine = package::Engine::of(cx, project, &store, model)?;
+        let inputs = Inputs {
+            project,
+            store: &store,
+            version: &version,
+            model,
+            onnxruntime: engine.onnxruntime.as_ref(),
+            python: engine.python.as_deref(),
+            events: &cx.events,
+            interrupt: &cx.interrupt,
+        };
         let assembly = bundle::assemble(inputs, cx.watch())?;
         let plan = deploy::plan(target, assembly.digest(), assembly.description())?;
         if self.plan {

@@ -48,12 +48,22 @@ impl Package {
         let store = Store::of(&project)?;
         let version = Registry::open(&store).find(&self.model)?;
         let model = project.manifest.model(&version.model)?;
-        let library = match (&model.serve, &self.onnxruntime) {
-            (Some(Serve::Onnx(_)), Some(file)) => Some(Library::at(&cx.file(file))?),
-            _ => library(cx, &project, &store, model)?,
+        let engine = match (&model.serve, &self.onnxruntime) {
+            (Some(Serve::Onnx(_)), Some(file)) => {
+                Engine { onnxruntime: Some(Library::at(&cx.file(file))?), python: None }
+            }
+            _ => Engine::of(cx, &project, &store, model)?,
         };
-        let inputs =
-            Inputs { project: &project, store: &store, version: &version, model, onnxruntime: library.as_ref() };
+        let inputs = Inputs {
+            project: &project,
+            store: &store,
+            version: &version,
+            model,
+            onnxruntime: engine.onnxruntime.as_ref(),
+            python: engine.python.as_deref(),
+            events: &cx.events,
+            interrupt: &cx.interrupt,
+        };
         let assembly = bundle::assemble(inputs, cx.watch())?;
         let file = self.output.as_ref().map(|file| cx.file(file));
         let is_default = file.is_none();
@@ -76,14 +86,24 @@ impl Package {
     }
 }
 
-/// The ONNX Runtime library that the model needs: that of the project's environment, which is made where it is not there
-/// yet.
-pub(super) fn library(cx: &Context, project: &Project, store: &Store, model: &Model) -> Result<Option<Library>> {
-    if model.serve.is_none() {
-        return Ok(None);
+/// What a model answers on.
+#[derive(Default)]
+pub(super) struct Engine {
+    pub onnxruntime: Option<Library>,
+    pub python: Option<PathBuf>,
+}
+
+impl Engine {
+    /// What the project's environment has for the model; the environment is made where it is not there yet.
+    pub fn of(cx: &Context, project: &Project, store: &Store, model: &Model) -> Result<Self> {
+        if model.serve.is_none() {
+            return Ok(Self::default());
+        }
+        let declared = Declared::of(project, &cx.cache_directory_for(project), &cx.interpreters())?;
+        let prepared = declared.prepare(store, cx.watch())?;
+        let python = prepared.record.python.as_ref().map(PathBuf::from);
+        Ok(Self { onnxruntime: prepared.onnxruntime(), python })
     }
-    let declared = Declared::of(project, &cx.cache_directory_for(project), &cx.interpreters())?;
-    Ok(declared.prepare(store, cx.watch())?.onnxruntime())
 }
 
 /// Makes Git ignore the directory that bundles go to if nothing else is said.

@@ -6,27 +6,40 @@ use super::Context;
 use crate::bundle::DESCRIPTION_FILE;
 use crate::error::did_you_mean;
 use crate::fs::quote;
-use crate::serve::{Release, Wanted};
+use crate::serve::{Host, Release, Wanted};
 use crate::{Error, Result};
+
+/// The variable with the token that clients of a server must send.
+pub const TOKEN: &str = "MLX_SERVE_TOKEN";
 
 /// Opens the release that `what` names: the live one of a target of the manifest or of a target's directory, one that was
 /// unpacked into a directory, or a bundle.
 pub fn open(cx: &Context, what: &str, wanted: Wanted) -> Result<Release> {
     let path = cx.file(what.as_ref());
     if path.is_file() {
-        return Release::of_bundle(&path, &cx.cache_directory()?, wanted, cx.watch());
+        return Release::of_bundle(&path, wanted, &host(cx)?);
     }
     let directory = if path.is_dir() { path } else { target(cx, what)? };
     let live = directory.join("current");
     if directory.join(DESCRIPTION_FILE).is_file() {
-        Release::open(&directory, wanted)
+        Release::open(&directory, wanted, &host(cx)?)
     } else if live.symlink_metadata().is_ok() {
-        Release::open(&live, wanted)
+        Release::open(&live, wanted, &host(cx)?)
     } else {
         let shown = quote(&directory);
         Err(Error::usage(format!("there is no release in `{shown}`: neither {DESCRIPTION_FILE} nor a link `current`"))
             .with_hint("deploy one with `mlx deploy`, or name a bundle that `mlx package` wrote"))
     }
+}
+
+fn host(cx: &Context) -> Result<Host> {
+    Ok(Host {
+        cache: cx.cache_directory()?,
+        interpreters: cx.interpreters(),
+        events: cx.events.clone(),
+        interrupt: cx.interrupt.clone(),
+        hidden: vec![TOKEN.to_owned()],
+    })
 }
 
 /// The directory of a target of the manifest.

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::{Context, released};
 use crate::Result;
+use crate::predictor::python::Limits;
 use crate::serve::{self, Options, Wanted};
 
 /// Answer inference requests over HTTP
@@ -42,6 +43,9 @@ pub struct Serve {
     /// Longest time a request may wait and be worked on, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "60")]
     timeout: NonZeroU32,
+    /// Memory that a process of a model in Python may use before another takes its place, in MiB [default: any]
+    #[arg(long, value_name = "MIB")]
+    memory: Option<NonZeroU32>,
     /// Largest request body, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 64)]
     max_body: u16,
@@ -49,14 +53,16 @@ pub struct Serve {
 
 impl Serve {
     pub fn run(self, cx: &mut Context) -> Result<()> {
-        let Self { what, host, port, model_name, workers, threads, timeout, max_body } = self;
+        let Self { what, host, port, model_name, workers, threads, timeout, memory, max_body } = self;
         cx.catch_signals()?;
+        let timeout = Duration::from_secs(timeout.get().into());
+        let memory_bytes = memory.map(|mib| u64::from(mib.get()) << 20);
+        let limits = Limits { timeout, memory_bytes, ..Limits::default() };
         let mut releases = Vec::new();
         for what in what {
-            releases.push(released::open(cx, &what, Wanted { workers, threads })?);
+            releases.push(released::open(cx, &what, Wanted { workers, threads, limits })?);
             cx.interrupt.check()?;
         }
-        let timeout = Duration::from_secs(timeout.get().into());
         let options = Options { host, port, model_name, max_body_bytes: usize::from(max_body) << 20, timeout };
         serve::run(&options, releases, &cx.interrupt, &cx.events)
     }

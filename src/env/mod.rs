@@ -10,6 +10,7 @@ mod interpreter;
 mod library;
 mod memory;
 mod requirements;
+mod serving;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use interpreter::{Interpreter, Interpreters, find_program};
 pub use library::Library;
+pub use serving::interpreter;
 
 use crate::digest::Hasher;
 use crate::event::Watch;

@@ -3,10 +3,12 @@
 mod binary;
 mod data;
 mod datatype;
+pub mod learn;
 mod matches;
 pub mod mlflow;
 pub mod onnx;
 mod parse;
+pub mod python;
 mod request;
 pub mod rows;
 mod signature;
@@ -20,7 +22,7 @@ pub use matches::matches;
 pub use onnx::Capacity;
 pub use request::{InferRequest, InferResponse, NamedTensor};
 pub use signature::{Signature, Tensor};
-pub use wire::{Form, Received};
+pub use wire::{Binary, Form, Received};
 
 use crate::{Error, Kind, Result};
 
@@ -29,12 +31,15 @@ pub trait Predictor: Send + Sync {
     fn signature(&self) -> &Signature;
 
     /// What runs the model, as the protocol wants it named: `onnxruntime_onnx`.
-    fn platform(&self) -> &'static str;
+    fn platform(&self) -> &str;
 
     /// Whether it can answer at this moment.
     fn is_ready(&self) -> bool {
         true
     }
+
+    /// Has every copy of the model answer this once, so that the first client does not wait for what is done only once.
+    fn warm(&self, request: &InferRequest) -> Result<()>;
 
     /// Answers the request, or says with [`BadRequest`] what is wrong with it.
     fn infer(&self, request: &InferRequest) -> Result<InferResponse>;

@@ -28,8 +28,12 @@ impl Predictor for Sum {
         &self.0
     }
 
-    fn platform(&self) -> &'static str {
+    fn platform(&self) -> &str {
         "sum"
+    }
+
+    fn warm(&self, _: &InferRequest) -> Result<()> {
+        Ok(())
     }
 
     fn infer(&self, request: &InferRequest) -> Result<InferResponse> {

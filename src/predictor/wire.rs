@@ -1,6 +1,7 @@
 //! A request as it travels: JSON, and after it the elements of those tensors that say so, in binary.
 
-use serde::Deserialize;
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::parse::{self, Head, Source};
@@ -89,6 +90,35 @@ impl Received {
             names.push(name);
         }
         Ok(Self { request: InferRequest { id, inputs, outputs: names, parameters }, form })
+    }
+}
+
+/// The outputs in a message whose JSON says which they are.
+pub fn outputs(json: &[u8], mut binary: &[u8]) -> Result<Vec<NamedTensor>, BadRequest> {
+    #[derive(Deserialize)]
+    struct Outputs {
+        outputs: Vec<Head>,
+    }
+    let Outputs { outputs } = serde_json::from_slice(json).map_err(|error| BadRequest::new(error.to_string()))?;
+    outputs.into_iter().map(|head| tensor(head, &mut binary)).collect()
+}
+
+/// A tensor as JSON that leaves its elements to what follows.
+pub struct Binary<'a>(pub &'a NamedTensor);
+
+impl Serialize for Binary<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Size {
+            binary_data_size: usize,
+        }
+        let NamedTensor { name, shape, data } = self.0;
+        let mut tensor = serializer.serialize_struct("Binary", 4)?;
+        tensor.serialize_field("name", name)?;
+        tensor.serialize_field("datatype", data.datatype().name())?;
+        tensor.serialize_field("shape", shape)?;
+        tensor.serialize_field("parameters", &Size { binary_data_size: data.binary_size() })?;
+        tensor.end()
     }
 }
 

@@ -27,7 +27,7 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 
 pub use protocol::{Answer, Origin};
-pub use release::{Damaged, Release, Wanted};
+pub use release::{Damaged, Host, Release, Wanted};
 
 use crate::event::{EventSink, Interrupt};
 use crate::{Error, Result};

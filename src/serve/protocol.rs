@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::Release;
 use crate::Digest;
-use crate::predictor::{BadRequest, Form, InferResponse, NamedTensor, Tensor};
+use crate::predictor::{BadRequest, Binary, Form, InferResponse, NamedTensor, Tensor};
 use crate::project::lock::LockedPath;
 use crate::run::RunId;
 
@@ -96,19 +95,10 @@ impl<'a> Answer<'a> {
 impl Serialize for Output<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { tensor, is_binary } = self;
-        if !is_binary {
-            return tensor.serialize(serializer);
+        match is_binary {
+            true => Binary(tensor).serialize(serializer),
+            false => tensor.serialize(serializer),
         }
-        #[derive(Serialize)]
-        struct Size {
-            binary_data_size: usize,
-        }
-        let mut output = serializer.serialize_struct("Output", 4)?;
-        output.serialize_field("name", &tensor.name)?;
-        output.serialize_field("datatype", tensor.data.datatype().name())?;
-        output.serialize_field("shape", &tensor.shape)?;
-        output.serialize_field("parameters", &Size { binary_data_size: tensor.data.binary_size() })?;
-        output.end()
     }
 }
 
@@ -127,7 +117,7 @@ pub struct ServerMetadata<'a> {
 pub struct ModelMetadata<'a> {
     pub name: &'a str,
     pub versions: Vec<&'a str>,
-    pub platform: &'static str,
+    pub platform: &'a str,
     pub inputs: &'a [Tensor],
     pub outputs: &'a [Tensor],
     /// Not part of the protocol.

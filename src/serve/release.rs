@@ -4,15 +4,18 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use rayon::prelude::*;
 
-use crate::bundle::{self, Bundle, DESCRIPTION_FILE, Description, Serve, Smoke};
+use crate::bundle::{self, Bundle, DESCRIPTION_FILE, Description, PACKAGES, PythonClass, Serve, Smoke};
 use crate::digest::Hasher;
+use crate::env::{self, Interpreters};
 use crate::error::ErrorContext;
-use crate::event::Watch;
+use crate::event::{EventSink, Interrupt, Watch};
 use crate::fs::{FileLock, quote};
+use crate::predictor::python::{Launch, Limits, Python};
 use crate::predictor::{Capacity, InferRequest, Predictor, Signature, matches, onnx};
 use crate::{Digest, Error, Kind, Result};
 
@@ -35,6 +38,19 @@ pub struct Release {
 pub struct Wanted {
     pub workers: Option<NonZeroUsize>,
     pub threads: Option<NonZeroUsize>,
+    /// What a process of a model in Python may take.
+    pub limits: Limits,
+}
+
+/// The machine that a release is opened on.
+pub struct Host {
+    /// A directory that the user's projects share, for bundles that are unpacked and environments.
+    pub cache: PathBuf,
+    pub interpreters: Interpreters,
+    pub events: Arc<dyn EventSink>,
+    pub interrupt: Interrupt,
+    /// Variables of the environment that a model must not see.
+    pub hidden: Vec<String>,
 }
 
 /// A file of a release is not what the bundle brought.
@@ -54,21 +70,22 @@ impl From<Damaged> for Error {
 impl Release {
     /// Opens the release in this directory: checks every file against its digest, loads the model on the runtime that the
     /// bundle brings for this platform, and asks it the recorded rows.
-    pub fn open(directory: &Path, wanted: Wanted) -> Result<Self> {
-        Self::load(directory, wanted).with_context(|| format!("cannot serve `{}`", quote(directory)))
+    pub fn open(directory: &Path, wanted: Wanted, host: &Host) -> Result<Self> {
+        Self::load(directory, wanted, host).with_context(|| format!("cannot serve `{}`", quote(directory)))
     }
 
     /// Opens the bundle in this file, unpacked below `cache` under its digest, once.
-    pub fn of_bundle(path: &Path, cache: &Path, wanted: Wanted, watch: Watch<'_>) -> Result<Self> {
+    pub fn of_bundle(path: &Path, wanted: Wanted, host: &Host) -> Result<Self> {
+        let watch = Watch { events: &*host.events, interrupt: &host.interrupt };
         let bundle = Bundle::open(path)?;
         let name = bundle.digest().hex();
-        let bundles = cache.join("bundles");
+        let bundles = host.cache.join("bundles");
         let directory = bundles.join(&name);
         let _lock = FileLock::exclusive(&bundles.join(format!("{name}.lock")), "mlx serve", |holder| {
             watch.events.note(format!("waiting for {}, which unpacks the same bundle", holder.0));
         })?;
         if is_unpacked(&directory, &bundle)? {
-            match Self::open(&directory, wanted) {
+            match Self::open(&directory, wanted, host) {
                 Err(error) if error.downcast_ref::<Damaged>().is_some() => {
                     watch.events.warn(format!("{error}; it is unpacked again"));
                 }
@@ -84,10 +101,10 @@ impl Release {
             .with_context(|| format!("cannot create `{}`", quote(&directory)))?;
         crate::fs::sync_dir(&bundles)?;
         clear(&workshop)?;
-        Self::open(&directory, wanted)
+        Self::open(&directory, wanted, host)
     }
 
-    fn load(directory: &Path, wanted: Wanted) -> Result<Self> {
+    fn load(directory: &Path, wanted: Wanted, host: &Host) -> Result<Self> {
         let directory = directory.canonicalize().with_context(|| format!("cannot enter `{}`", quote(directory)))?;
         let path = directory.join(DESCRIPTION_FILE);
         let description = crate::fs::read_optional(&path)?.ok_or_else(|| {
@@ -96,15 +113,26 @@ impl Release {
         })?;
         let description = Description::parse(&description)?;
         check_files(&directory, &description)?;
-        let Some(Serve::Onnx(model)) = &description.serve else {
-            return Err(Error::usage("the bundle says no way to serve its model")
-                .with_hint("give the model `serve = { onnx = \"…\" }` in mlx.toml and package it again"));
+        let (predictor, capacity) = match &description.serve {
+            Some(Serve::Onnx(model)) => {
+                let model = directory.join(model);
+                let library = library(&directory, &description)?;
+                let capacity = wanted.for_model(model.metadata().map_or(0, |metadata| metadata.len()));
+                (onnx::open(&library, &model, capacity)?, capacity)
+            }
+            Some(Serve::Python(class)) => {
+                let weights = description.files.iter().filter(|file| Path::new(&file.path).starts_with(&class.path));
+                let capacity = wanted.for_model(weights.map(|file| file.size).sum());
+                let launch = launch(&directory, &description, class, capacity, wanted, host)?;
+                let python = Python::open(launch, description.signature.clone())?;
+                (Box::new(python) as Box<dyn Predictor>, capacity)
+            }
+            None => {
+                return Err(Error::usage("the bundle says no way to serve its model").with_hint(
+                    "give the model `serve = { onnx = \"…\" }` or `{ python = \"…\" }` in mlx.toml and package it again",
+                ));
+            }
         };
-        let model = directory.join(model);
-        let library = library(&directory, &description)?;
-        let size = model.metadata().map_or(0, |metadata| metadata.len());
-        let capacity = wanted.for_model(size);
-        let predictor = onnx::open(&library, &model, capacity)?;
         let name = directory.file_name().and_then(|name| name.to_str());
         let bundle = name.and_then(|name| Digest::from_hex(name).ok());
         let release = Self::new(description, bundle, predictor, capacity);
@@ -138,14 +166,15 @@ impl Release {
             .map_err(|error| Error::failed(format!("the recorded request can't be read: {error}")))?;
         let answer = self.predictor.infer(&request).map_err(|error| wrong(&error.to_string()))?;
         let answer = serde_json::to_value(answer).context("cannot write the answer")?;
-        matches(response, &answer, *tolerance).map_err(|difference| wrong(&difference))
+        matches(response, &answer, *tolerance).map_err(|difference| wrong(&difference))?;
+        self.predictor.warm(&request)
     }
 }
 
 impl Wanted {
     /// For a single request.
     pub fn single() -> Self {
-        Self { workers: Some(NonZeroUsize::MIN), threads: None }
+        Self { workers: Some(NonZeroUsize::MIN), ..Self::default() }
     }
 
     fn for_model(self, bytes: u64) -> Capacity {
@@ -155,6 +184,39 @@ impl Wanted {
         let threads = self.threads.map_or(if is_large { processors.div_ceil(workers) } else { 1 }, usize::from);
         Capacity { workers, threads }
     }
+}
+
+/// How the class is started: on the packages that its training had.
+fn launch(
+    directory: &Path,
+    description: &Description,
+    class: &PythonClass,
+    capacity: Capacity,
+    wanted: Wanted,
+    host: &Host,
+) -> Result<Launch> {
+    let watch = Watch { events: &*host.events, interrupt: &host.interrupt };
+    let packages = match description.file(PACKAGES) {
+        Some(_) => crate::fs::read_optional(&directory.join(PACKAGES))?,
+        None => None,
+    };
+    let packages = packages.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let trained_in = description.lineage.environment.as_ref();
+    let interpreter = env::interpreter(trained_in, packages.as_deref(), &host.cache, &host.interpreters, watch)
+        .context("cannot make the environment of the model")?;
+    Ok(Launch {
+        name: description.model.name.clone(),
+        interpreter,
+        file: directory.join(&class.file),
+        class: class.class.clone(),
+        model: directory.join(&class.path),
+        processes: capacity.workers,
+        threads: capacity.threads,
+        limits: wanted.limits,
+        hidden: host.hidden.clone(),
+        events: host.events.clone(),
+        interrupt: host.interrupt.clone(),
+    })
 }
 
 fn check_files(directory: &Path, description: &Description) -> Result<()> {

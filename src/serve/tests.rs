@@ -39,8 +39,12 @@ impl Predictor for Echo {
         &self.signature
     }
 
-    fn platform(&self) -> &'static str {
+    fn platform(&self) -> &str {
         "echo"
+    }
+
+    fn warm(&self, _: &InferRequest) -> Result<()> {
+        Ok(())
     }
 
     fn infer(&self, request: &InferRequest) -> Result<InferResponse> {

@@ -261,3 +261,17 @@ fn sweep_finds_better_parameters_and_writes_them_down() {
     assert_eq!(applied["metrics"]["loss"].as_f64().unwrap(), value(&tuned));
     project.mlx(&["verify"]).success();
 }
+
+#[test]
+fn a_class_in_python_goes_from_data_to_an_answer() {
+    let project = example("python-predictor");
+    train(&project, &[]);
+
+    let answer = deliver_and_ask(&project, "outliers", "data/sample.csv");
+
+    // The last of the five was made to be one.
+    let expected = serde_json::json!([false, false, false, false, true]);
+    assert_eq!(output(&answer, "is_outlier")["data"], expected, "{answer}");
+    project.mlx(&["bundle", "unpack", "dist/outliers-1.tar", "release"]).success();
+    assert!(project.read("release/environment/packages.txt").contains("numpy=="));
+}

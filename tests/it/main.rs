@@ -39,6 +39,7 @@ mod runs;
 mod serve;
 mod serve_mlflow;
 mod serve_protocol;
+mod serve_python;
 mod server;
 mod services;
 mod steps;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::Result;
-use crate::bundle::{Bundle, Description, Inspection, Lineage, Serve};
+use crate::bundle::{Bundle, Description, Inspection, Lineage, PythonClass, Serve};
 use crate::cli::output::{Style, count, size};
 use crate::cli::{Context, Render, Table, Text};
 use crate::fs::{escape, quote};
@@ -42,8 +42,13 @@ impl Render for Inspection<'_> {
         if let Some(description) = &model.description {
             writeln!(out, "{}", escape(description.as_bytes()))?;
         }
-        if let Some(Serve::Onnx(path)) = serve {
-            line(out, "serves", format!("`{}` as ONNX", quote(path)))?;
+        match serve {
+            Some(Serve::Onnx(path)) => line(out, "serves", format!("`{}` as ONNX", quote(path)))?,
+            Some(Serve::Python(PythonClass { file, class, path })) => {
+                let class = escape(class.as_bytes());
+                line(out, "serves", format!("`{}` with `{class}` in `{}`", quote(path), quote(file)))?;
+            }
+            None => {}
         }
         for runtime in runtimes {
             let text = format!("{} {} for {}", runtime.name, runtime.version, runtime.platform);

@@ -60,18 +60,31 @@ impl Predictor for Onnx {
         &self.signature
     }
 
-    fn platform(&self) -> &'static str {
+    fn platform(&self) -> &str {
         "onnxruntime_onnx"
+    }
+
+    fn warm(&self, request: &InferRequest) -> Result<()> {
+        self.signature.check(request)?;
+        for session in &self.sessions {
+            self.run(&mut session.lock().unwrap_or_else(PoisonError::into_inner), request)?;
+        }
+        Ok(())
     }
 
     fn infer(&self, request: &InferRequest) -> Result<InferResponse> {
         self.signature.check(request)?;
+        self.run(&mut self.session(), request)
+    }
+}
+
+impl Onnx {
+    fn run(&self, session: &mut Session, request: &InferRequest) -> Result<InferResponse> {
         let inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = request
             .inputs
             .iter()
             .map(|input| Ok((Cow::from(&input.name), value::to_runtime(input)?)))
             .collect::<Result<_>>()?;
-        let mut session = self.session();
         let results = session.run(inputs).context("the model failed on this request")?;
         let outputs = self.signature.outputs.iter().zip(&self.forms).zip(results.values());
         let outputs = outputs.map(|((declared, form), result)| value::from_runtime(&declared.name, *form, &result));

@@ -25,6 +25,8 @@ pub struct Model {
 pub enum Serve {
     /// An ONNX file at or below the model's path, run in the process.
     Onnx(ProjectPath),
+    /// A class in a Python file, asked in processes of its own.
+    Python { file: ProjectPath, class: String },
 }
 
 impl Model {
@@ -56,7 +58,30 @@ impl Model {
 
 fn serve(item: Item<'_>) -> Result<Serve> {
     let mut table = item.table("`serve`".into())?;
-    let onnx = table.require("onnx")?.path()?;
+    let (onnx, python) = (table.take("onnx"), table.take("python"));
+    let served = match (onnx, python) {
+        (Some(onnx), None) => Serve::Onnx(onnx.path()?),
+        (None, Some(python)) => self::python(python)?,
+        _ => return Err(table.error("must have either `onnx` or `python`")),
+    };
     table.finish()?;
-    Ok(Serve::Onnx(onnx))
+    Ok(served)
+}
+
+/// `serve.py:Model`.
+fn python(item: Item<'_>) -> Result<Serve> {
+    let place = item.place();
+    let text = item.string()?;
+    let wrong = |why: &str| {
+        Error::usage(format!("`python` in `serve` {why} ({place})"))
+            .with_hint("name a file and a class in it, such as \"serve.py:Model\"")
+    };
+    let (file, class) = text.rsplit_once(':').ok_or_else(|| wrong("names no class"))?;
+    let is_name =
+        class.chars().all(|c| c.is_alphanumeric() || c == '_') && !class.starts_with(|c: char| c.is_numeric());
+    if class.is_empty() || !is_name || !file.ends_with(".py") {
+        return Err(wrong("is no file that ends in .py, a colon, and the name of a class"));
+    }
+    let file = ProjectPath::new(file).map_err(|error| wrong(&error.to_string()))?;
+    Ok(Serve::Python { file, class: class.to_owned() })
 }

@@ -1,0 +1,265 @@
+"""Asks a model in a process of its own: mlx starts this, sends requests over a socket and reads answers.
+
+A message is 4 bytes with the length of its JSON, 8 bytes with the length of what follows it (both little-endian), the JSON,
+and the elements of the tensors in binary, as in the binary extension of the Open Inference Protocol.
+"""
+
+import array
+import importlib.util
+import inspect
+import json
+import os
+import platform
+import socket
+import struct
+import sys
+import traceback
+
+try:
+    import numpy
+except ImportError:
+    numpy = None
+
+# Datatype -> type code of `array` and `struct`.
+CODES = {
+    "BOOL": "B", "UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q", "INT8": "b", "INT16": "h", "INT32": "i",
+    "INT64": "q", "FP16": "e", "FP32": "f", "FP64": "d",
+}
+# Kind and size of a NumPy type -> datatype.
+KINDS = {
+    "b1": "BOOL", "u1": "UINT8", "u2": "UINT16", "u4": "UINT32", "u8": "UINT64", "i1": "INT8", "i2": "INT16",
+    "i4": "INT32", "i8": "INT64", "f2": "FP16", "f4": "FP32", "f8": "FP64",
+}
+
+
+class BadAnswer(Exception):
+    """What `predict` gave is no tensor."""
+
+
+def receive(connection, size):
+    """As many bytes as that; `None` where mlx is gone."""
+    data = bytearray(size)
+    view = memoryview(data)
+    while view:
+        count = connection.recv_into(view)
+        if count == 0:
+            return None
+        view = view[count:]
+    return data
+
+
+def read(connection):
+    head = receive(connection, 12)
+    if head is None:
+        return None
+    lengths = struct.unpack("<IQ", head)
+    parts = [receive(connection, length) for length in lengths]
+    return None if None in parts else (json.loads(parts[0]), parts[1])
+
+
+def send(connection, message, parts=()):
+    text = json.dumps(message).encode()
+    head = struct.pack("<IQ", len(text), sum(len(part) for part in parts))
+    connection.sendall(b"".join([head, text, *parts]))
+
+
+def strings(data):
+    found, place = [], 0
+    while place < len(data):
+        (length,) = struct.unpack_from("<I", data, place)
+        found.append(bytes(data[place + 4 : place + 4 + length]))
+        place += 4 + length
+    try:
+        return [value.decode() for value in found]
+    except UnicodeDecodeError:
+        return found
+
+
+def nested(values, shape):
+    if len(shape) <= 1:
+        return values if shape else values[0]
+    inner = 1
+    for length in shape[1:]:
+        inner *= length
+    return [nested(values[i * inner : (i + 1) * inner], shape[1:]) for i in range(shape[0])]
+
+
+def decode(tensor, data):
+    """An array of NumPy; without NumPy, lists."""
+    datatype, shape = tensor["datatype"], tensor["shape"]
+    if datatype == "BYTES":
+        values = strings(data)
+        if numpy is None:
+            return nested(values, shape)
+        filled = numpy.empty(len(values), dtype=object)
+        filled[:] = values
+        return filled.reshape(shape)
+    if numpy is not None:
+        dtype = "?" if datatype == "BOOL" else "<" + numpy.dtype(CODES[datatype]).str[1:]
+        return numpy.frombuffer(data, dtype=dtype).reshape(shape)
+    if datatype == "FP16":
+        values = list(struct.unpack(f"<{len(data) // 2}e", data))
+    else:
+        values = array.array(CODES[datatype], bytes(data))
+        if sys.byteorder == "big":
+            values.byteswap()
+        values = [value == 1 for value in values] if datatype == "BOOL" else values.tolist()
+    return nested(values, shape)
+
+
+def encode_strings(values):
+    parts = []
+    for value in values:
+        data = value if isinstance(value, (bytes, bytearray)) else str(value).encode()
+        parts += [struct.pack("<I", len(data)), bytes(data)]
+    return b"".join(parts)
+
+
+def encode(value, wanted=None):
+    """Datatype, shape and bytes of what may be an array of NumPy, of PyTorch, of pandas, or lists; in the datatype that
+    is declared, if one is."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    if not hasattr(value, "dtype") or not hasattr(value, "tobytes"):
+        if hasattr(value, "to_numpy"):
+            value = value.to_numpy()
+        elif hasattr(value, "numpy"):
+            value = value.numpy()
+    if hasattr(value, "dtype") and hasattr(value, "tobytes"):
+        shape = list(value.shape)
+        if wanted in CODES and value.dtype.kind in "biuf":
+            value = value.astype("?" if wanted == "BOOL" else CODES[wanted])
+        kind = f"{value.dtype.kind}{value.dtype.itemsize}"
+        if kind in KINDS:
+            # The bytes come in row-major order whatever the array's own is.
+            return KINDS[kind], shape, value.astype(value.dtype.newbyteorder("<"), copy=False).tobytes()
+        if value.dtype.kind in "USO":
+            return "BYTES", shape, encode_strings(value.ravel().tolist())
+        raise BadAnswer(f"an array of {value.dtype}, which no datatype of the protocol stands for")
+    return encode_list(value, wanted)
+
+
+def encode_list(value, wanted):
+    shape, level = [], value
+    while isinstance(level, (list, tuple)):
+        shape.append(len(level))
+        if not level:
+            break
+        level = level[0]
+    values = [value]
+    for length in shape:
+        if any(not isinstance(item, (list, tuple)) or len(item) != length for item in values):
+            raise BadAnswer("lists of different lengths side by side")
+        values = [inner for item in values for inner in item]
+    values = [item.item() if hasattr(item, "item") else item for item in values]
+    if wanted in CODES and all(item is None or isinstance(item, (int, float)) for item in values):
+        return wanted, shape, pack(CODES[wanted], [float("nan") if item is None else item for item in values])
+    if all(isinstance(item, bool) for item in values) and values:
+        return "BOOL", shape, bytes(values)
+    if all(isinstance(item, int) for item in values) and values:
+        return "INT64", shape, pack("q", values)
+    if all(item is None or isinstance(item, (int, float)) for item in values):
+        return "FP64", shape, pack("d", [float("nan") if item is None else item for item in values])
+    if all(isinstance(item, (str, bytes, bytearray)) for item in values):
+        return "BYTES", shape, encode_strings(values)
+    raise BadAnswer(f"lists that hold {', '.join(sorted({type(item).__name__ for item in values}))}")
+
+
+def pack(code, values):
+    try:
+        return struct.pack(f"<{len(values)}{code}", *values)
+    except (struct.error, OverflowError) as error:
+        raise BadAnswer(f"a number that its datatype can't hold: {error}") from None
+
+
+def named(result, declared):
+    """The outputs by name."""
+    if isinstance(result, dict):
+        return {str(name): value for name, value in result.items()}
+    if hasattr(result, "columns") and hasattr(result, "to_numpy"):
+        return {str(name): result[name] for name in result.columns}
+    name = declared[0]["name"] if declared and len(declared) == 1 else "output"
+    return {name: result}
+
+
+def tensors(declared):
+    """`{"x": "FP32[-1, 4]"}` or the protocol's own form, as the latter; `None` where nothing is declared."""
+    if not isinstance(declared, dict):
+        return declared
+    found = []
+    for name, text in declared.items():
+        datatype, _, shape = text.partition("[")
+        shape = [int(length) for length in shape.rstrip("] ").split(",") if length.strip()]
+        found.append({"name": name, "datatype": datatype.strip(), "shape": shape})
+    return found
+
+
+def load(file, name, path):
+    sys.path.insert(0, os.path.dirname(file))
+    spec = importlib.util.spec_from_file_location(os.path.splitext(os.path.basename(file))[0], file)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    model = getattr(module, name)()
+    if hasattr(model, "load"):
+        model.load(path)
+    return model
+
+
+def takes_parameters(predict):
+    """Whether there is a place for the parameters of a request beside the inputs."""
+    found = inspect.signature(predict).parameters.values()
+    needed = [p for p in found if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty]
+    return len(needed) > 1
+
+
+def main():
+    descriptor, file, name, path = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
+    connection = socket.socket(fileno=descriptor)
+    sys.dont_write_bytecode = True
+    try:
+        model = load(file, name, path)
+    except BaseException as error:
+        traceback.print_exc()
+        send(connection, {"error": f"{type(error).__name__}: {error}"})
+        return 1
+    outputs = tensors(getattr(model, "outputs", None))
+    ready = {"inputs": tensors(getattr(model, "inputs", None)), "outputs": outputs}
+    send(connection, {**ready, "platform": f"python_{platform.python_version()}"})
+    wanted = {output["name"]: output["datatype"] for output in outputs or []}
+    with_parameters = takes_parameters(model.predict)
+    while True:
+        message = read(connection)
+        if message is None:
+            return 0
+        head, data = message
+        try:
+            inputs, place = {}, 0
+            for tensor in head["inputs"]:
+                size = tensor["parameters"]["binary_data_size"]
+                inputs[tensor["name"]] = decode(tensor, data[place : place + size])
+                place += size
+            result = model.predict(inputs, head.get("parameters", {})) if with_parameters else model.predict(inputs)
+            described, parts = [], []
+            for output, value in named(result, outputs).items():
+                try:
+                    datatype, shape, part = encode(value, wanted.get(output))
+                except BadAnswer as error:
+                    raise BadAnswer(f"output `{output}` is {error}") from None
+                size = {"binary_data_size": len(part)}
+                described.append({"name": output, "datatype": datatype, "shape": shape, "parameters": size})
+                parts.append(part)
+        except BaseException as error:
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise
+            if type(error).__name__ == "BadRequest":
+                send(connection, {"bad_request": str(error)})
+            else:
+                traceback.print_exc()
+                sys.stderr.flush()
+                send(connection, {"error": f"{type(error).__name__}: {error}"})
+        else:
+            send(connection, {"outputs": described}, parts)
+
+
+sys.exit(main())

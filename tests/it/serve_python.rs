@@ -1,0 +1,208 @@
+//! Models in Python: packaged with their class, asked in processes that are replaced when they fail.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::bundles::register;
+use crate::harness::Project;
+use crate::server::{Answer, Server};
+
+/// Adds the columns and an offset, except for rows that begin with one of these numbers.
+const CLASS: &str = r#"
+import os, sys, time
+
+class BadRequest(Exception):
+    pass
+
+class Model:
+    def load(self, path):
+        with open(f"{path}/offset") as file:
+            self.offset = float(file.read())
+        print("loaded by", os.getpid())
+
+    def predict(self, inputs, parameters):
+        rows = inputs["input"]
+        first = rows[0][0]
+        if first == 1000:
+            os._exit(7)
+        if first == 2000:
+            time.sleep(600)
+        if first == 3000:
+            self.hoard = [b"x" * (1 << 20) for _ in range(500)]
+        if first == 4000:
+            raise BadRequest("no such customer")
+        if first == 5000:
+            raise RuntimeError(f"secret of {__file__}")
+        if first == 6000:
+            os.write(int(sys.argv[1]), b"nonsense" * 100)
+        if first == 7000:
+            return {"y": [object()]}
+        scale = parameters.get("scale", 1)
+        return {"y": [(float(sum(row)) + self.offset) * scale for row in rows]}
+"#;
+
+/// A project with this class, whose bundle is `dist/m-1.tar`.
+fn packaged(class: &str) -> Project {
+    let project = unpackaged(class, "examples = \"rows.csv\"\n");
+    project.mlx(&["package", "m"]).success();
+    project
+}
+
+pub fn unpackaged(class: &str, manifest: &str) -> Project {
+    let manifest = format!("[model.m]\npath = \"model\"\nserve = {{ python = \"serve.py:Model\" }}\n{manifest}");
+    let project = Project::with_manifest(&manifest).write("serve.py", class).write("rows.csv", "a,b\n1,2\n3,4\n");
+    register(&project, &[("offset", b"0.5")]);
+    project
+}
+
+fn ask(server: &Server, first: i32) -> Answer {
+    let body = json!({"inputs": [{"name": "input", "shape": [1, 2], "datatype": "FP64", "data": [first, 2]}]});
+    server.infer(&body.to_string())
+}
+
+/// Asks until the server does not ask to come again.
+#[track_caller]
+fn assert_answers(server: &Server) {
+    let answer = loop {
+        let answer = ask(server, 1);
+        if answer.status != 503 {
+            break answer;
+        }
+        assert!(answer.head.contains("\r\nretry-after: 1\r\n"), "{}", answer.head);
+    };
+    assert_eq!((answer.status, &answer.json()["outputs"][0]["data"]), (200, &json!([3.5])), "{}", answer.body);
+}
+
+#[test]
+fn a_class_is_packaged_with_its_code_and_answers_as_it_did_then() {
+    let project = packaged(CLASS);
+    project.mlx(&["bundle", "inspect", "dist/m-1.tar"]).success().prints("`model` with `Model` in `code/serve.py`");
+    // The bundle has all it needs.
+    project.set("serve.py", "broken");
+    project.mlx(&["bundle", "unpack", "dist/m-1.tar", "release"]).success();
+    assert_eq!(project.read("release/code/serve.py"), CLASS);
+
+    let server = Server::start(&project, &["release", "--workers", "2"]);
+
+    assert_answers(&server);
+    let metadata = server.get("/v2/models/m").json();
+    assert!(metadata["platform"].as_str().unwrap().starts_with("python_3."), "{metadata}");
+    let input = json!({"name": "input", "datatype": "FP64", "shape": [-1, 2], "columns": ["a", "b"]});
+    assert_eq!((&metadata["inputs"][0], &metadata["outputs"][0]["shape"]), (&input, &json!([-1])));
+    let scaled = r#"{"dataframe_records": [{"b": 2, "a": 1}], "params": {"scale": 10}}"#;
+    assert_eq!(server.post("/invocations", scaled).json(), json!({"predictions": [35.0]}));
+    let predicted = project.mlx(&["predict", "dist/m-1.tar", "-i", "rows.csv", "--json"]).success().json();
+    assert_eq!(predicted["outputs"][0]["data"], json!([3.5, 7.5]));
+}
+
+#[test]
+fn a_process_that_dies_hangs_grows_or_talks_nonsense_costs_the_request_that_it_had() {
+    let project = packaged(CLASS);
+    let limits = ["--workers", "1", "--timeout", "2", "--memory", "300"];
+    let server = Server::start(&project, &[&["dist/m-1.tar"], limits.as_slice()].concat());
+
+    for (first, codes) in [(1000, [500, 500]), (2000, [500, 504]), (3000, [500, 504]), (6000, [500, 500])] {
+        let answer = ask(&server, first);
+        assert!(codes.contains(&answer.status), "{first}: {} {}", answer.status, answer.body);
+        assert!(answer.json()["error"].is_string(), "{first}: {}", answer.body);
+        assert_answers(&server);
+    }
+
+    let said = server.stop().1.join("\n");
+    for trouble in ["ended with exit code 7", "gave no answer within 2 s", "and 300 MiB are allowed", "with nonsense"] {
+        assert!(said.contains(trouble), "no word of `{trouble}` in\n{said}");
+    }
+}
+
+#[test]
+fn an_error_of_the_class_is_told_to_the_log_and_a_bad_request_to_the_client() {
+    let project = packaged(CLASS);
+    let server = Server::start(&project, &["dist/m-1.tar", "--workers", "1"]);
+
+    let (bad, failed, odd) = (ask(&server, 4000), ask(&server, 5000), ask(&server, 7000));
+
+    assert_eq!((bad.status, bad.json()), (400, json!({"error": "no such customer"})));
+    for answer in [failed, odd] {
+        assert_eq!((answer.status, answer.json()), (500, json!({"error": "the model failed on this request"})));
+    }
+    assert_answers(&server);
+    let said = server.stop().1.join("\n");
+    assert!(said.contains("RuntimeError: secret of") && said.contains("m 1:   File"), "{said}");
+    assert!(said.contains("output `y` is lists that hold object"), "{said}");
+}
+
+#[test]
+fn what_a_class_takes_is_declared_or_learned_and_else_asked_for() {
+    let silent = unpackaged(CLASS, "");
+    silent.mlx(&["package", "m"]).exits_with(2).says("declare `inputs` and `outputs` in the class");
+    let declared = "
+class Model:
+    inputs = {'text': 'BYTES[-1]'}
+    outputs = [{'name': 'length', 'datatype': 'INT64', 'shape': [-1]}]
+
+    def predict(self, inputs):
+        return [len(text) for text in inputs['text']]
+";
+    let project = unpackaged(declared, "");
+    project.mlx(&["package", "m"]).success();
+    let server = Server::start(&project, &["dist/m-1.tar"]);
+    let outputs = |body: Value| server.infer(&body.to_string()).json()["outputs"].clone();
+
+    let text = json!({"inputs": [{"name": "text", "shape": [2], "datatype": "BYTES", "data": ["Köln", ""]}]});
+    assert_eq!(outputs(text), json!([{"name": "length", "datatype": "INT64", "shape": [2], "data": [4, 0]}]));
+    let binary =
+        br#"{"inputs": [{"name": "text", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": 7}}]}"#;
+    let headers = format!("Inference-Header-Content-Length: {}\r\n", binary.len());
+    let body = [binary.as_slice(), b"\x03\0\0\0\xff\0\xfe"].concat();
+    assert_eq!(server.send("/v2/models/m/infer", &headers, &body).json()["outputs"][0]["data"], json!([3]));
+
+    let mixed = unpackaged(
+        "class Model:\n    def predict(self, inputs):\n        return inputs['town']\n",
+        "examples = \"t.csv\"\n",
+    );
+    mixed.set("t.csv", "town,age\nUlm,3\n");
+    mixed.mlx(&["package", "m"]).success();
+    let rows = mixed.mlx(&["predict", "dist/m-1.tar", "-i", "t.csv", "--json"]).success().json();
+    assert_eq!(rows["outputs"], json!([{"name": "output", "datatype": "BYTES", "shape": [1], "data": ["Ulm"]}]));
+}
+
+#[test]
+fn a_class_that_does_not_load_is_neither_packaged_nor_served() {
+    let broken = unpackaged("class Other: pass\n", "examples = \"rows.csv\"\n");
+    broken.mlx(&["package", "m"]).exits_with(1).says("does not start").says("m 1: AttributeError");
+    let missing = unpackaged(CLASS, "examples = \"rows.csv\"\n");
+    std::fs::remove_file(missing.path("serve.py")).unwrap();
+    missing.mlx(&["package", "m"]).exits_with(1).says("write the file, or correct `serve` of the model");
+    for (serve, problem) in [
+        ("{ python = \"serve.py\" }", "names no class"),
+        ("{ python = \"serve:Model\" }", "is no file that ends in .py"),
+        ("{ python = \"../serve.py:Model\" }", "`python` in `serve`"),
+        ("{ python = \"serve.py:Model\", onnx = \"model/a.onnx\" }", "either `onnx` or `python`"),
+    ] {
+        let project = Project::with_manifest(&format!("[model.m]\npath = \"model\"\nserve = {serve}\n"));
+        project.mlx(&["status"]).exits_with(2).says(problem);
+    }
+}
+
+#[test]
+fn no_process_outlives_a_server_that_is_killed() {
+    let project = packaged(CLASS);
+    let mut command = project.command(&["serve", "dist/m-1.tar", "--port", "0", "--workers", "1"]);
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let stderr = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut lines = std::io::BufRead::lines(stderr).map_while(Result::ok);
+    let loaded = lines.find_map(|line| Some(line.split_once("loaded by ")?.1.to_owned())).unwrap();
+    assert!(Path::new("/proc").join(&loaded).exists());
+
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let is_there = || {
+        let stat = std::fs::read_to_string(format!("/proc/{loaded}/stat")).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|rest| !rest.trim().is_empty() && !rest.trim_start().starts_with('Z'))
+    };
+    while is_there() {
+        std::thread::yield_now();
+    }
+}
