@@ -444,6 +444,13 @@ complete -c mlx -n "__fish_mlx_using_subcommand serve" -l model-name -d 'Name th
 complete -c mlx -n "__fish_mlx_using_subcommand serve" -l workers -d 'Requests answered at once, each with its copy of the model [default: by processors and size of the model]' -r
 complete -c mlx -n "__fish_mlx_using_subcommand serve" -l threads -d 'Threads that work on one request [default: by processors and size of the model]' -r
 complete -c mlx -n "__fish_mlx_using_subcommand serve" -l timeout -d 'Longest time a request may wait and be worked on, in seconds' -r
+complete -c mlx -n "__fish_mlx_using_subcommand serve" -l memory -d 'Memory that a process of a model in Python may use before another takes its place, in MiB [default: any]' -r
+complete -c mlx -n "__fish_mlx_using_subcommand serve" -l max-batch -d 'Rows that are asked together where requests come at once [default: requests are asked one by one]' -r
+complete -c mlx -n "__fish_mlx_using_subcommand serve" -l max-delay -d 'Longest time that a request waits for others that are on their way, in milliseconds' -r
+complete -c mlx -n "__fish_mlx_using_subcommand serve" -l token-file -d 'File with the tokens that let a client in, one a line [default: MLX_SERVE_TOKEN, else everybody may ask]' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand serve" -l tls-cert -d 'File with the certificates for TLS, in PEM' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand serve" -l tls-key -d 'File with the key of the first certificate, in PEM' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand serve" -l access-log -d 'File that a line of JSON about each request is added to; `-` for standard output' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand serve" -l max-body -d 'Largest request body, in MiB' -r
 complete -c mlx -n "__fish_mlx_using_subcommand serve" -s C -l directory -d 'Work as if started in this directory' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand serve" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F

@@ -24,7 +24,7 @@ const LONGEST_NUMBER: usize = 12;
 ///
 /// Sends rows to a server, or asks a bundle, a directory or a target's live release in this process. CSV names its
 /// columns in the first line; JSON is a list of rows (lists or objects) or a whole request of the Open Inference
-/// Protocol v2.
+/// Protocol v2. A server that wants a token gets the one in MLX_SERVE_TOKEN.
 #[derive(Args)]
 #[command(after_help = "Examples:
   mlx predict http://127.0.0.1:8080 --input rows.csv
@@ -68,7 +68,8 @@ impl Predict {
             })
         };
         let body = if self.whom.starts_with("http://") || self.whom.starts_with("https://") {
-            let client = Client::new(&self.whom, self.model.as_deref())?;
+            let client =
+                Client::new(&self.whom, self.model.as_deref(), std::env::var(released::TOKEN).ok().as_deref())?;
             client.infer(&request(&client.signature()?)?)?
         } else {
             let release = released::open(cx, &self.whom, Wanted::single())?;

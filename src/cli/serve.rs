@@ -1,14 +1,21 @@
 //! `mlx serve`: a model answers over HTTP.
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Args;
 
+use super::released::TOKEN;
 use super::{Context, released};
 use crate::Result;
+use crate::error::ErrorContext as _;
+use crate::fs::quote;
 use crate::predictor::python::Limits;
-use crate::serve::{self, Options, Wanted};
+use crate::serve::{self, Batching, Options, Tokens, Wanted};
 
 /// Answer inference requests over HTTP
 ///
@@ -46,6 +53,24 @@ pub struct Serve {
     /// Memory that a process of a model in Python may use before another takes its place, in MiB [default: any]
     #[arg(long, value_name = "MIB")]
     memory: Option<NonZeroU32>,
+    /// Rows that are asked together where requests come at once [default: requests are asked one by one]
+    #[arg(long, value_name = "ROWS")]
+    max_batch: Option<NonZeroUsize>,
+    /// Longest time that a request waits for others that are on their way, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    max_delay: u32,
+    /// File with the tokens that let a client in, one a line [default: MLX_SERVE_TOKEN, else everybody may ask]
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// File with the certificates for TLS, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// File with the key of the first certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// File that a line of JSON about each request is added to; `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    access_log: Option<PathBuf>,
     /// Largest request body, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 64)]
     max_body: u16,
@@ -53,17 +78,52 @@ pub struct Serve {
 
 impl Serve {
     pub fn run(self, cx: &mut Context) -> Result<()> {
-        let Self { what, host, port, model_name, workers, threads, timeout, memory, max_body } = self;
         cx.catch_signals()?;
-        let timeout = Duration::from_secs(timeout.get().into());
-        let memory_bytes = memory.map(|mib| u64::from(mib.get()) << 20);
+        let (tokens, access_log) = (self.tokens(cx)?, self.access_log(cx)?);
+        let tls = self.tls_cert.as_ref().zip(self.tls_key.as_ref()).map(|(cert, key)| (cx.file(cert), cx.file(key)));
+        let max_delay = Duration::from_millis(self.max_delay.into());
+        let batching = Batching { max_rows: self.max_batch.map_or(1, usize::from), max_delay };
+        let (workers, threads) = (self.workers, self.threads);
+        let timeout = Duration::from_secs(self.timeout.get().into());
+        let memory_bytes = self.memory.map(|mib| u64::from(mib.get()) << 20);
         let limits = Limits { timeout, memory_bytes, ..Limits::default() };
         let mut releases = Vec::new();
-        for what in what {
-            releases.push(released::open(cx, &what, Wanted { workers, threads, limits })?);
+        for what in &self.what {
+            releases.push(released::open(cx, what, Wanted { workers, threads, limits })?);
             cx.interrupt.check()?;
         }
-        let options = Options { host, port, model_name, max_body_bytes: usize::from(max_body) << 20, timeout };
-        serve::run(&options, releases, &cx.interrupt, &cx.events)
+        let options = Options {
+            host: self.host,
+            port: self.port,
+            model_name: self.model_name,
+            max_body_bytes: usize::from(self.max_body) << 20,
+            timeout,
+            batching,
+            tokens,
+            tls,
+            access_log,
+        };
+        serve::run(options, releases, &cx.interrupt, &cx.events)
+    }
+
+    fn tokens(&self, cx: &Context) -> Result<Option<Tokens>> {
+        if let Some(file) = &self.token_file {
+            let text = crate::fs::read(&cx.file(file))?;
+            let tokens = Tokens::read(&String::from_utf8_lossy(&text));
+            return tokens.map(Some).with_context(|| format!("cannot use `{}`", quote(file)));
+        }
+        match std::env::var(TOKEN) {
+            Ok(token) => Tokens::read(&token).map(Some).with_context(|| format!("cannot use {TOKEN}")),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn access_log(&self, cx: &Context) -> Result<Option<Box<dyn Write + Send>>> {
+        let Some(path) = &self.access_log else { return Ok(None) };
+        if path.as_os_str() == "-" {
+            return Ok(Some(Box::new(std::io::stdout())));
+        }
+        let file = OpenOptions::new().create(true).append(true).open(cx.file(path));
+        Ok(Some(Box::new(file.with_context(|| format!("cannot write `{}`", quote(path)))?)))
     }
 }

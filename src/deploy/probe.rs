@@ -87,6 +87,8 @@ impl Server {
         let both = writer.try_clone().context("cannot make a pipe")?;
         let mut command = Command::new(program);
         command.arg("serve").arg(directory).args(["--port", "0"]);
+        // Nobody but this process reaches it, and it has no token to show.
+        command.env_remove("MLX_SERVE_TOKEN");
         command.stdin(Stdio::null()).stdout(writer).stderr(both).process_group(0);
         // SAFETY: the closure makes one system call and touches no memory of the parent.
         unsafe { command.pre_exec(end_with_parent) };

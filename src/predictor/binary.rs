@@ -108,26 +108,10 @@ mod tests {
 
     use super::*;
 
-    const ALL: [Datatype; 13] = [
-        Datatype::Bool,
-        Datatype::Uint8,
-        Datatype::Uint16,
-        Datatype::Uint32,
-        Datatype::Uint64,
-        Datatype::Int8,
-        Datatype::Int16,
-        Datatype::Int32,
-        Datatype::Int64,
-        Datatype::Fp16,
-        Datatype::Fp32,
-        Datatype::Fp64,
-        Datatype::Bytes,
-    ];
-
     proptest! {
         #[test]
         fn what_reads_is_written_as_it_was(bytes in proptest::collection::vec(any::<u8>(), 0..64), count in 0_usize..20) {
-            for datatype in ALL {
+            for datatype in Datatype::ALL {
                 let count = datatype.width().map_or(count, |width| bytes.len() / width);
                 if let Ok(elements) = Elements::from_binary(datatype, count, &bytes) {
                     let mut written = Vec::new();

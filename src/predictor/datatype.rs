@@ -25,6 +25,23 @@ pub enum Datatype {
 }
 
 impl Datatype {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Bool,
+        Self::Uint8,
+        Self::Uint16,
+        Self::Uint32,
+        Self::Uint64,
+        Self::Int8,
+        Self::Int16,
+        Self::Int32,
+        Self::Int64,
+        Self::Fp16,
+        Self::Fp32,
+        Self::Fp64,
+        Self::Bytes,
+    ];
+
     /// The name in the protocol, such as `FP32`.
     pub fn name(self) -> &'static str {
         match self {

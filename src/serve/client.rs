@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use reqwest::blocking::{self, Response};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use serde::Deserialize;
 
 use crate::fs::escape;
@@ -25,10 +26,17 @@ pub struct Client {
 
 impl Client {
     /// The model of this name on the server, or the only one that it serves. `url` may name the model itself.
-    pub fn new(url: &str, model: Option<&str>) -> Result<Self> {
+    /// `token` is sent along where there is one.
+    pub fn new(url: &str, model: Option<&str>, token: Option<&str>) -> Result<Self> {
         // Whoever installed one before has the same in mind.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = blocking::Client::builder().timeout(PATIENCE);
+        if let Some(token) = token {
+            let mut value = HeaderValue::try_from(format!("Bearer {token}"))
+                .map_err(|_| Error::usage("the token for the server holds what no header may"))?;
+            value.set_sensitive(true);
+            builder = builder.default_headers([(AUTHORIZATION, value)].into_iter().collect());
+        }
         if ["://127.", "://localhost", "://[::1]"].iter().any(|host| url.contains(host)) {
             // A proxy knows another machine under this name.
             builder = builder.no_proxy();

@@ -1,33 +1,52 @@
-//! Refusals of the HTTP library itself, of what is no request: it sends a bare status code, and every refusal of this
-//! server says why in JSON.
+//! What the HTTP library does not do by itself: its own refusals, of what is no request, are bare status codes and get a
+//! body here, as every refusal of this server says why in JSON; and a client that does not take its answer is given up.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
 
 use super::refusal::HttpError;
 
 /// A connection on which a refusal without a body gets one. All answers of the server's own that refuse have a body.
 pub struct Speaking<S> {
     stream: S,
+    /// How long a client may take nothing of its answer.
+    patience: Duration,
+    /// Ends when a client has taken nothing for that long; there while it takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
     /// What stands for a refusal and is not sent yet.
     waiting: Vec<u8>,
     sent: usize,
 }
 
 impl<S> Speaking<S> {
-    pub fn new(stream: S) -> Self {
-        Self { stream, waiting: Vec::new(), sent: 0 }
+    pub fn new(stream: S, patience: Duration) -> Self {
+        Self { stream, patience, stalled: None, waiting: Vec::new(), sent: 0 }
     }
 }
 
 impl<S: AsyncWrite + Unpin> Speaking<S> {
+    /// What came of writing; an error where nothing has for too long.
+    fn bounded<T>(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if result.is_ready() {
+            self.stalled = None;
+            return result;
+        }
+        let patience = self.patience;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        ready!(stalled.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.waiting.len() {
-            match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.waiting[self.sent..]))? {
+            let written = Pin::new(&mut self.stream).poll_write(cx, &self.waiting[self.sent..]);
+            match ready!(self.bounded(cx, written))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 count => self.sent += count,
             }
@@ -50,7 +69,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Speaking<S> {
             return Poll::Ready(Ok(bytes.len()));
         }
         ready!(self.poll_waiting(cx))?;
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.bounded(cx, written)
     }
 
     fn poll_write_vectored(
@@ -64,7 +84,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Speaking<S> {
             return self.poll_write(cx, first);
         }
         ready!(self.poll_waiting(cx))?;
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.bounded(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

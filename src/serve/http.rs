@@ -1,24 +1,29 @@
 //! Routes, and what every request goes through; the models are asked elsewhere.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use axum::Router;
+use axum::body::HttpBody;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use jiff::Timestamp;
 use serde::Serialize;
 
+use super::access::{AccessLog, Entry};
+use super::auth::Tokens;
 use super::body::{Held, Room};
 use super::coding::Coding;
 use super::model::{JSON_BYTES, Model, Question, Reply, Served};
 use super::protocol::{Answer, Body, ModelMetadata, ServerMetadata};
 use super::refusal::HttpError;
-use super::{Options, Release, metrics, mlflow};
+use super::{Options, Release, auth, metrics, mlflow, openapi};
 use crate::event::{Event, EventSink};
 use crate::predictor::{Form, InferRequest, InferResponse, Received};
 use crate::{Error, Result};
@@ -30,14 +35,17 @@ pub struct App {
     pub models: Vec<Served>,
     is_stopping: AtomicBool,
     pub room: Room,
+    /// Who may ask; everybody where there are none.
+    pub tokens: Option<Tokens>,
+    access_log: Option<AccessLog>,
 }
 
 impl App {
-    pub fn new(options: &Options, releases: Vec<Release>, events: Arc<dyn EventSink>) -> Result<Self> {
+    pub fn new(options: Options, releases: Vec<Release>, events: Arc<dyn EventSink>) -> Result<Self> {
         let name = options.model_name.as_deref();
         let mut models = Vec::new();
         for release in releases {
-            models.push(Served::new(options, name, release, events.clone())?);
+            models.push(Served::new(&options, name, release, events.clone())?);
         }
         let key =
             |served: &Served| (served.model.origin.model_name.clone(), served.model.release.description.model.version);
@@ -46,7 +54,9 @@ impl App {
             let (name, version) = key(twice);
             return Err(Error::usage(format!("version {version} of `{name}` is to be served twice")));
         }
-        Ok(Self { events, models, is_stopping: AtomicBool::new(false), room: Room::new(options.max_body_bytes) })
+        let access_log = options.access_log.map(|out| AccessLog::new(out, events.clone())).transpose()?;
+        let (is_stopping, room, tokens) = (AtomicBool::new(false), Room::new(options.max_body_bytes), options.tokens);
+        Ok(Self { events, models, is_stopping, room, tokens, access_log })
     }
 
     /// From now on the server is not ready for more.
@@ -111,6 +121,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v2/", get(server_metadata))
         .route("/v2/health/live", get(live))
         .route("/v2/health/ready", get(ready))
+        .route("/", get(page))
+        .route("/openapi.json", get(openapi))
         .route("/metrics", get(metrics))
         .route("/invocations", post(mlflow::invocations))
         .route("/ping", get(mlflow::ping))
@@ -130,6 +142,7 @@ pub fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(async || {
             HttpError::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
         })
+        .layer(from_fn_with_state(app.clone(), auth::require))
         .layer(from_fn_with_state(app.clone(), observe))
         .with_state(app)
 }
@@ -146,21 +159,59 @@ type InPath = Result<Path<ModelPath>, PathRejection>;
 
 /// The model that was asked, for those who count and log; an extension of the answer.
 #[derive(Clone)]
-struct Asked(Arc<Model>);
+struct Asked {
+    model: Arc<Model>,
+    id: Option<String>,
+}
+
+/// Where a request comes from; an extension of the request.
+#[derive(Clone, Copy)]
+pub struct Client(pub SocketAddr);
 
 /// Counts and tells every request.
 async fn observe(State(app): Shared, request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let what = format!("{} {}", request.method(), crate::fs::escape(request.uri().path().as_bytes()));
+    let (method, path) = (request.method().clone(), crate::fs::escape(request.uri().path().as_bytes()));
+    let client = request.extensions().get().map(|Client(address)| *address);
+    let request_bytes = request.body().size_hint().exact();
     let response = next.run(request).await;
     let took = started.elapsed();
     let code = response.status().as_u16();
-    if let Some(Asked(model)) = response.extensions().get() {
-        model.metrics.count(code, took);
+    let asked: Option<&Asked> = response.extensions().get();
+    if let Some(asked) = asked {
+        asked.model.metrics.count(code, took);
     }
-    let message = format!("{what} {code} {:.1} ms", took.as_secs_f64() * 1e3);
+    if let Some(log) = &app.access_log {
+        let origin = asked.map(|asked| &asked.model.origin);
+        log.write(&Entry {
+            time: Timestamp::now(),
+            client,
+            method: method.as_str(),
+            path: &path,
+            status: code,
+            seconds: took.as_secs_f64(),
+            request_bytes,
+            response_bytes: response.body().size_hint().exact(),
+            model: origin.map(|origin| origin.model_name.as_str()),
+            version: origin.map(|origin| origin.model_version.as_str()),
+            id: asked.and_then(|asked| asked.id.as_deref()),
+        });
+    }
+    let message = format!("{method} {path} {code} {:.1} ms", took.as_secs_f64() * 1e3);
     app.events.emit(Event::Detail { message });
     response
+}
+
+/// A page to try the models in a browser. It holds nothing of them: what it shows, it asks for.
+async fn page() -> Response {
+    let policy = "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+        base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, policy)];
+    (headers, include_str!("page.html")).into_response()
+}
+
+async fn openapi(State(app): Shared) -> Response {
+    json(&openapi::document(&app))
 }
 
 async fn server_metadata(State(app): Shared) -> Response {
@@ -219,18 +270,21 @@ async fn infer(State(app): Shared, path: InPath, request: Request) -> Result<Res
 
 /// The answer of this model, or its refusal, marked as its own.
 pub fn with_model(served: &Served, result: Result<Reply, HttpError>) -> Response {
-    let mut response = match result {
-        Ok(reply) => served.model.respond(reply),
-        Err(refusal) => refusal.into_response(),
+    let (mut response, id) = match result {
+        Ok(mut reply) => {
+            let id = reply.id.take();
+            (served.model.respond(reply), id)
+        }
+        Err(refusal) => (refusal.into_response(), None),
     };
-    response.extensions_mut().insert(Asked(served.model.clone()));
+    response.extensions_mut().insert(Asked { model: served.model.clone(), id });
     response
 }
 
 async fn ask(app: &App, served: &Served, request: Request) -> Result<Reply, HttpError> {
     let headers = request.headers();
     let (coding, accepted) = (Coding::of_body(headers)?, Coding::accepted(headers));
-    let json_bytes = json_bytes(headers)?;
+    let (json_bytes, arriving) = (json_bytes(headers)?, served.arriving());
     let held = app.room.receive(request.into_body()).await?;
     let room = app.room.clone();
     let read = move || {
@@ -243,7 +297,7 @@ async fn ask(app: &App, served: &Served, request: Request) -> Result<Reply, Http
         };
         Ok(Question { request, write: Box::new(write) })
     };
-    served.ask(Box::new(read)).await
+    served.ask(arriving, Box::new(read)).await
 }
 
 /// The body without its compression.
@@ -263,7 +317,7 @@ fn write(
 ) -> Result<Reply, HttpError> {
     let Body { bytes, json_bytes } = Answer::new(&model.origin, request.id.as_deref(), response, form).write()?;
     let content_type = if json_bytes.is_some() { "application/octet-stream" } else { "application/json" };
-    Ok(Reply { content_type, json_bytes, ..Reply::packed(bytes, accepted) })
+    Ok(Reply { content_type, json_bytes, id: request.id.clone(), ..Reply::packed(bytes, accepted) })
 }
 
 /// How much of the body is JSON, where tensors in binary follow it.

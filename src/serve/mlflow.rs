@@ -47,7 +47,7 @@ fn only(app: &App) -> Result<&Served, HttpError> {
 async fn ask(app: &App, served: &Served, request: Request) -> Result<Reply, HttpError> {
     let headers = request.headers();
     let (coding, accepted) = (Coding::of_body(headers)?, Coding::accepted(headers));
-    let format = Format::of(headers);
+    let (format, arriving) = (Format::of(headers), served.arriving());
     let held = app.room.receive(request.into_body()).await?;
     let (room, model) = (app.room.clone(), served.model.clone());
     let read = move || {
@@ -60,7 +60,7 @@ async fn ask(app: &App, served: &Served, request: Request) -> Result<Reply, Http
         };
         Ok(Question { request, write: Box::new(write) })
     };
-    served.ask(Box::new(read)).await
+    served.ask(arriving, Box::new(read)).await
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

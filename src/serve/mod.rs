@@ -3,6 +3,9 @@
 //! Connections are looked after by an asynchronous runtime; the model works on threads of its own behind a bounded
 //! queue, so that no request, however large or slow, keeps others from being heard.
 
+mod access;
+mod auth;
+mod batch;
 mod body;
 pub mod client;
 mod coding;
@@ -12,24 +15,31 @@ mod http;
 mod metrics;
 mod mlflow;
 mod model;
+mod openapi;
 mod pool;
 mod protocol;
 mod refusal;
 mod release;
 #[cfg(test)]
 mod tests;
+mod tls;
 
+use std::io::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
+pub use auth::Tokens;
+pub use batch::Batching;
 pub use protocol::{Answer, Origin};
 pub use release::{Damaged, Host, Release, Wanted};
 
-use crate::event::{EventSink, Interrupt};
+use crate::event::{Event, EventSink, Interrupt};
 use crate::{Error, Result};
 use http::App;
 use model::Served;
@@ -43,7 +53,6 @@ const DRAIN: Duration = Duration::from_secs(20);
 const HEADER_TIME: Duration = Duration::from_secs(30);
 
 /// Where and how the server listens.
-#[derive(Debug, Clone)]
 pub struct Options {
     pub host: String,
     /// 0 for any that is free.
@@ -54,6 +63,14 @@ pub struct Options {
     pub max_body_bytes: usize,
     /// How long a request may wait and be worked on, once it is here as a whole.
     pub timeout: Duration,
+    /// Whether and how requests are put together.
+    pub batching: Batching,
+    /// Who may ask; everybody where there are none.
+    pub tokens: Option<Tokens>,
+    /// The files with the certificates and the key; without them there is no encryption.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Where a line about each request goes.
+    pub access_log: Option<Box<dyn Write + Send>>,
 }
 
 impl Default for Options {
@@ -64,6 +81,10 @@ impl Default for Options {
             model_name: None,
             max_body_bytes: 64 << 20,
             timeout: Duration::from_secs(60),
+            batching: Batching::default(),
+            tokens: None,
+            tls: None,
+            access_log: None,
         }
     }
 }
@@ -71,13 +92,10 @@ impl Default for Options {
 /// Serves the releases until somebody asks to stop; then requests that have begun are answered, and it returns.
 ///
 /// An event says `serving NAME VERSION on http://ADDRESS` once the server answers.
-pub fn run(
-    options: &Options,
-    releases: Vec<Release>,
-    interrupt: &Interrupt,
-    events: &Arc<dyn EventSink>,
-) -> Result<()> {
+pub fn run(options: Options, releases: Vec<Release>, interrupt: &Interrupt, events: &Arc<dyn EventSink>) -> Result<()> {
     connections::allow_many();
+    let tls = options.tls.as_ref().map(|(certificates, key)| tls::acceptor(certificates, key)).transpose()?;
+    let (host, port) = (options.host.clone(), options.port);
     let app = Arc::new(App::new(options, releases, events.clone())?);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -86,15 +104,14 @@ pub fn run(
         .enable_all()
         .build()
         .context("cannot start the server's threads")?;
-    let result = runtime.block_on(listen(options, app, interrupt));
+    let result = runtime.block_on(listen(&host, port, tls, app, interrupt));
     // Connections that outlived the time to end are dropped.
     runtime.shutdown_timeout(PAUSE);
     result
 }
 
-async fn listen(options: &Options, app: Arc<App>, interrupt: &Interrupt) -> Result<()> {
-    let Options { host, port, .. } = options;
-    let listener = TcpListener::bind((host.as_str(), *port)).await.map_err(|error| {
+async fn listen(host: &str, port: u16, tls: Option<TlsAcceptor>, app: Arc<App>, interrupt: &Interrupt) -> Result<()> {
+    let listener = TcpListener::bind((host, port)).await.map_err(|error| {
         let place = crate::fs::escape(host.as_bytes());
         Error::failed(error)
             .context(format!("cannot listen on {place}, port {port}"))
@@ -108,8 +125,15 @@ async fn listen(options: &Options, app: Arc<App>, interrupt: &Interrupt) -> Resu
             app.stop_taking();
         }
     };
-    let server = connections::serve(listener, http::router(app.clone()), HEADER_TIME, stopped);
-    announce(&app, address);
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    if app.tokens.is_none() && !address.ip().is_loopback() {
+        app.events.emit(Event::Warning {
+            message: format!("everybody who reaches {address} may ask"),
+            hint: Some("`--token-file` lets in who has a token, `--tls-cert` and `--tls-key` encrypt".into()),
+        });
+    }
+    let server = connections::serve(listener, tls, http::router(app.clone()), HEADER_TIME, stopped);
+    announce(&app, scheme, address);
     tokio::select! {
         () = server => {}
         () = out_of_patience(interrupt) => {}
@@ -118,13 +142,13 @@ async fn listen(options: &Options, app: Arc<App>, interrupt: &Interrupt) -> Resu
     Ok(())
 }
 
-fn announce(app: &App, address: SocketAddr) {
+fn announce(app: &App, scheme: &str, address: SocketAddr) {
     let name = |served: &Served| {
         let Origin { model_name, model_version, .. } = &served.model.origin;
         format!("{model_name} {model_version}")
     };
     let names: Vec<String> = app.models.iter().map(name).collect();
-    app.events.note(format!("serving {} on http://{address}", names.join(", ")));
+    app.events.note(format!("serving {} on {scheme}://{address}", names.join(", ")));
 }
 
 /// Ends when somebody asked twice to stop, or once and the time to end is over.

@@ -1,15 +1,17 @@
 //! A model that is served: its release, the threads that ask it, and what it counts.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::oneshot;
 
+use super::batch::{self, Batching};
 use super::coding::Coding;
 use super::metrics::Metrics;
-use super::pool::Pool;
+use super::pool::{Pool, Waiting};
 use super::protocol::Origin;
 use super::refusal::HttpError;
 use super::{Options, Release};
@@ -29,6 +31,9 @@ pub struct Model {
     pub metrics: Metrics,
     lineage_headers: Vec<(HeaderName, HeaderValue)>,
     events: Arc<dyn EventSink>,
+    batching: Batching,
+    /// The requests of which not everything is here yet.
+    arriving: AtomicUsize,
 }
 
 /// A model and the threads that ask it.
@@ -56,6 +61,8 @@ pub struct Reply {
     /// How much of the body is JSON, where there is more.
     pub json_bytes: Option<usize>,
     pub coding: Option<Coding>,
+    /// The request's own id, for logs.
+    pub id: Option<String>,
 }
 
 impl Reply {
@@ -63,7 +70,7 @@ impl Reply {
     pub fn packed(bytes: Vec<u8>, accepted: Option<Coding>) -> Self {
         let packed = accepted.and_then(|coding| Some((coding.pack(&bytes)?, coding)));
         let (body, coding) = packed.map_or((bytes, None), |(body, coding)| (body, Some(coding)));
-        Self { body, content_type: "application/json", json_bytes: None, coding }
+        Self { body, content_type: "application/json", json_bytes: None, coding, id: None }
     }
 }
 
@@ -72,26 +79,57 @@ struct Task {
     reply: oneshot::Sender<Result<Reply, HttpError>>,
 }
 
+/// A question that is read and waits for its answer.
+struct Pending {
+    question: Question,
+    rows: usize,
+    reply: oneshot::Sender<Result<Reply, HttpError>>,
+}
+
+/// A request of which not everything is here yet; dropped once it waits in the queue, or is given up.
+pub struct Arriving<'a>(&'a AtomicUsize);
+
+impl Drop for Arriving<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Served {
     pub fn new(options: &Options, name: Option<&str>, release: Release, events: Arc<dyn EventSink>) -> Result<Self> {
         let workers = release.capacity.workers;
         let origin = Origin::new(&release, name);
         let lineage_headers = lineage_headers(&origin);
-        let model = Arc::new(Model { release, origin, metrics: Metrics::default(), lineage_headers, events });
+        let batching = options.batching;
+        if batching.is_on() {
+            batching.check(&release)?;
+        }
+        let (metrics, arriving) = (Metrics::default(), AtomicUsize::new(0));
+        let model = Arc::new(Model { release, origin, metrics, lineage_headers, events, batching, arriving });
         let asked = model.clone();
-        let pool = Pool::new(workers, workers * WAITING_PER_WORKER, move |task: Task| {
-            // Nobody waits any more for one that was given up.
-            if !task.reply.is_closed() {
-                let _ = task.reply.send(asked.answer(task.read));
-            }
-        })?;
+        let pool =
+            Pool::new(
+                workers,
+                workers * WAITING_PER_WORKER,
+                move |task: Task, waiting: &Waiting<'_, Task>| match asked.batching.is_on() {
+                    true => asked.answer_many(task, waiting),
+                    false => asked.answer_one(task),
+                },
+            )?;
         Ok(Self { model, pool, timeout: options.timeout })
     }
 
+    /// Says that a request for this model is on its way.
+    pub fn arriving(&self) -> Arriving<'_> {
+        self.model.arriving.fetch_add(1, Ordering::Relaxed);
+        Arriving(&self.model.arriving)
+    }
+
     /// Has the question asked by one of the model's threads.
-    pub async fn ask(&self, read: Read) -> Result<Reply, HttpError> {
+    pub async fn ask(&self, arriving: Arriving<'_>, read: Read) -> Result<Reply, HttpError> {
         let (reply, result) = oneshot::channel();
         self.pool.submit(Task { read, reply })?;
+        drop(arriving);
         match tokio::time::timeout(self.timeout, result).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => {
@@ -107,10 +145,82 @@ impl Served {
 }
 
 impl Model {
-    fn answer(&self, read: Read) -> Result<Reply, HttpError> {
-        let Question { request, write } = read()?;
-        let response = self.release.predictor.infer(&request).map_err(|error| self.refusal(&error))?;
-        write(self, &request, &response)
+    fn answer_one(&self, task: Task) {
+        let Task { read, reply } = task;
+        let answer = |read: Read| {
+            let Question { request, write } = read()?;
+            let response = self.release.predictor.infer(&request).map_err(|error| self.refusal(&error))?;
+            write(self, &request, &response)
+        };
+        // Nobody waits any more for one that was given up.
+        if !reply.is_closed() {
+            let _ = reply.send(answer(read));
+        }
+    }
+
+    /// Answers the task, and with it what waits behind it, as many rows together as a batch may have.
+    fn answer_many(&self, first: Task, waiting: &Waiting<'_, Task>) {
+        let deadline = self.batching.deadline();
+        let mut next = Some(first);
+        let (mut batch, mut rows): (Vec<Pending>, usize) = (Vec::new(), 0);
+        loop {
+            if let Some(pending) = next.take().and_then(|task| self.read(task)) {
+                if rows + pending.rows > self.batching.max_rows && !batch.is_empty() {
+                    self.answer_together(std::mem::take(&mut batch));
+                    rows = 0;
+                }
+                rows += pending.rows;
+                batch.push(pending);
+            }
+            if rows >= self.batching.max_rows {
+                break;
+            }
+            next = waiting.next();
+            let left = deadline.saturating_duration_since(Instant::now());
+            if next.is_none() && !left.is_zero() && self.arriving.load(Ordering::Relaxed) > 0 {
+                next = waiting.next_within(left);
+            }
+            if next.is_none() {
+                break;
+            }
+        }
+        self.answer_together(batch);
+    }
+
+    /// Reads the question; one that can't be asked is answered at once.
+    fn read(&self, task: Task) -> Option<Pending> {
+        let Task { read, reply } = task;
+        if reply.is_closed() {
+            return None;
+        }
+        let checked = read().and_then(|question| {
+            self.release.signature.check(&question.request)?;
+            Ok(question)
+        });
+        match checked {
+            Ok(question) => {
+                let rows = batch::rows_of(&question.request).unwrap_or(1).max(1);
+                Some(Pending { question, rows, reply })
+            }
+            Err(refusal) => {
+                let _ = reply.send(Err(refusal));
+                None
+            }
+        }
+    }
+
+    fn answer_together(&self, batch: Vec<Pending>) {
+        let mut requests = Vec::new();
+        let mut others = Vec::new();
+        for Pending { question: Question { request, write }, reply, .. } in batch {
+            requests.push(request);
+            others.push((write, reply));
+        }
+        let answers = batch::infer(&*self.release.predictor, &requests);
+        for (((write, reply), request), answer) in others.into_iter().zip(&requests).zip(answers) {
+            let answer = answer.map_err(|error| self.refusal(&error));
+            let _ = reply.send(answer.and_then(|response| write(self, request, &response)));
+        }
     }
 
     /// What the client hears of an error of the model.

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Context;
 
@@ -16,13 +17,33 @@ pub struct Pool<J> {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// The jobs that wait behind the one that a thread has.
+pub struct Waiting<'a, J>(&'a Mutex<Receiver<J>>);
+
+impl<J> Waiting<'_, J> {
+    /// The next one, if it is there.
+    pub fn next(&self) -> Option<J> {
+        // Whoever holds the lock waits for a job to come, so that there is none, or has it already.
+        self.0.try_lock().ok()?.try_recv().ok()
+    }
+
+    /// The next one that comes within this time; nothing where another thread has nothing to do and will take it.
+    pub fn next_within(&self, time: Duration) -> Option<J> {
+        self.0.try_lock().ok()?.recv_timeout(time).ok()
+    }
+}
+
 /// The queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overloaded;
 
 impl<J: Send + 'static> Pool<J> {
     /// A pool that does jobs so. A panic of the work costs its job and no thread.
-    pub fn new(workers: usize, waiting: usize, work: impl Fn(J) + Send + Sync + 'static) -> Result<Self> {
+    pub fn new(
+        workers: usize,
+        waiting: usize,
+        work: impl Fn(J, &Waiting<'_, J>) + Send + Sync + 'static,
+    ) -> Result<Self> {
         let (queue, jobs) = sync_channel(waiting);
         let (jobs, work) = (Arc::new(Mutex::new(jobs)), Arc::new(work));
         let start = |index| {
@@ -48,13 +69,13 @@ impl<J> Drop for Pool<J> {
     }
 }
 
-fn run<J>(jobs: &Mutex<Receiver<J>>, work: &impl Fn(J)) {
+fn run<J>(jobs: &Mutex<Receiver<J>>, work: &impl Fn(J, &Waiting<'_, J>)) {
     loop {
         // The lock is held while waiting: one thread waits for a job, the others for their turn to wait.
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match job {
             // Whoever waits learns of a panic by the reply that never comes; the thread goes on.
-            Ok(job) => drop(catch_unwind(AssertUnwindSafe(|| work(job)))),
+            Ok(job) => drop(catch_unwind(AssertUnwindSafe(|| work(job, &Waiting(jobs))))),
             Err(_) => return,
         }
     }
@@ -69,7 +90,7 @@ mod tests {
     type Job = Box<dyn FnOnce() + Send>;
 
     fn pool() -> Pool<Job> {
-        Pool::new(1, 1, |job: Job| job()).unwrap()
+        Pool::new(1, 1, |job: Job, _: &Waiting<'_, Job>| job()).unwrap()
     }
 
     #[test]

@@ -38,6 +38,7 @@ mod remotes;
 mod runs;
 mod serve;
 mod serve_mlflow;
+mod serve_options;
 mod serve_protocol;
 mod serve_python;
 mod server;

@@ -38,7 +38,7 @@ impl Server {
         std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
         let mut said = String::new();
         for line in lines.iter() {
-            if let Some((_, address)) = line.split_once(" on http://") {
+            if let Some((_, address)) = line.split_once(" on http://").or_else(|| line.split_once(" on https://")) {
                 return Self { child, address: address.parse().unwrap(), lines: Mutex::new(lines) };
             }
             said = format!("{said}{line}\n");

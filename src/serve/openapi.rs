@@ -1,0 +1,157 @@
+//! An OpenAPI document of what is served, with a request for each model that can be sent as it stands.
+
+use serde_json::{Map, Value, json};
+
+use super::Release;
+use super::http::App;
+use super::model::Model;
+use crate::predictor::{Datatype, Tensor};
+
+/// The document, for OpenAPI 3.1.
+pub fn document(app: &App) -> Value {
+    let mut paths = Map::new();
+    let mut add = |path: String, item: Value| drop(paths.insert(path, item));
+    add("/v2".into(), json!({"get": operation("The server and its models", "server", json!({"type": "object"}))}));
+    for (path, what) in [("live", "Whether the server runs"), ("ready", "Whether it can be asked")] {
+        let open = with(operation(what, path, json!({"type": "object"})), "security", json!([]));
+        add(format!("/v2/health/{path}"), json!({"get": open}));
+    }
+    for served in &app.models {
+        let model = &served.model;
+        let (name, version) = (&model.origin.model_name, &model.origin.model_version);
+        let base = format!("/v2/models/{name}/versions/{version}");
+        let id = |what: &str| format!("{what}-{name}-{version}");
+        let about = format!("What `{name}` {version} takes and gives");
+        add(base.clone(), json!({"get": operation(&about, &id("metadata"), reference("Model"))}));
+        add(format!("{base}/infer"), json!({"post": ask(model, &id("infer"))}));
+    }
+    for name in app.names() {
+        // The newest version, which is the last one.
+        if let Some(served) = app.models.iter().rfind(|served| served.model.origin.model_name == name) {
+            let about = format!("What `{name}` takes and gives");
+            let metadata = operation(&about, &format!("metadata-{name}"), reference("Model"));
+            add(format!("/v2/models/{name}"), json!({"get": metadata}));
+            add(format!("/v2/models/{name}/infer"), json!({"post": ask(&served.model, &format!("infer-{name}"))}));
+        }
+    }
+    let mut components = json!({"schemas": schemas()});
+    let mut security = json!([]);
+    if app.tokens.is_some() {
+        components = with(components, "securitySchemes", json!({"token": {"type": "http", "scheme": "bearer"}}));
+        security = json!([{"token": []}]);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": format!("mlx: {}", app.names().join(", ")),
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "The Open Inference Protocol v2.",
+        },
+        "paths": paths,
+        "components": components,
+        "security": security,
+    })
+}
+
+fn ask(model: &Model, id: &str) -> Value {
+    let about = format!("Ask `{}` {}", model.origin.model_name, model.origin.model_version);
+    let content = json!({"application/json": {"schema": reference("Request"), "example": example(&model.release)}});
+    let body = json!({"required": true, "content": content});
+    with(operation(&about, id, reference("Response")), "requestBody", body)
+}
+
+fn operation(about: &str, id: &str, answer: Value) -> Value {
+    let refusal =
+        json!({"description": "A refusal", "content": {"application/json": {"schema": reference("Refusal")}}});
+    json!({
+        "summary": about,
+        "operationId": id,
+        "responses": {
+            "200": {"description": "An answer", "content": {"application/json": {"schema": answer}}},
+            "default": refusal,
+        },
+    })
+}
+
+fn with(mut object: Value, key: &str, value: Value) -> Value {
+    object[key] = value;
+    object
+}
+
+fn reference(schema: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{schema}")})
+}
+
+fn schemas() -> Value {
+    let text = json!({"type": "string"});
+    let datatypes = Datatype::ALL.map(Datatype::name);
+    let shape = json!({"type": "array", "items": {"type": "integer"}});
+    let tensor = |more: Value| {
+        let mut properties = json!({"name": text, "datatype": {"enum": datatypes}, "shape": shape});
+        let more = more.as_object().cloned().unwrap_or_default();
+        more.into_iter().for_each(|(key, value)| properties[key] = value);
+        json!({"type": "object", "required": ["name", "datatype", "shape"], "properties": properties})
+    };
+    let data = json!({"data": {"type": "array", "items": {}, "description": "Flat, or nested as the shape says"}});
+    let output = json!({"type": "object", "required": ["name"], "properties": {"name": text}});
+    let tensors = |name: &str| json!({"type": "array", "items": reference(name)});
+    json!({
+        "Tensor": tensor(data),
+        "Declared": tensor(json!({"columns": {"type": "array", "items": text}})),
+        "Model": {
+            "type": "object",
+            "properties": {
+                "name": text, "versions": {"type": "array", "items": text}, "platform": text,
+                "inputs": tensors("Declared"), "outputs": tensors("Declared"),
+            },
+        },
+        "Request": {
+            "type": "object",
+            "required": ["inputs"],
+            "properties": {
+                "id": text, "inputs": tensors("Tensor"), "outputs": {"type": "array", "items": output},
+                "parameters": {"type": "object"},
+            },
+        },
+        "Response": {
+            "type": "object",
+            "required": ["model_name", "outputs"],
+            "properties": {
+                "model_name": text, "model_version": text, "id": text, "parameters": {"type": "object"},
+                "outputs": tensors("Tensor"),
+            },
+        },
+        "Refusal": {"type": "object", "required": ["error"], "properties": {"error": text}},
+    })
+}
+
+/// A request of one row: the first that was recorded, else one of zeros.
+pub fn example(release: &Release) -> Value {
+    let recorded = release.description.smoke.as_ref().and_then(|smoke| smoke.request["inputs"].as_array());
+    let inputs: Vec<Value> = match recorded {
+        Some(inputs) => inputs.iter().map(first_row).collect(),
+        None => release.signature.inputs.iter().map(zeros).collect(),
+    };
+    json!({"inputs": inputs})
+}
+
+fn first_row(input: &Value) -> Value {
+    let mut input = input.clone();
+    if let (Some(rows), Some(data)) = (input["shape"][0].as_u64(), input["data"].as_array_mut()) {
+        data.truncate(data.len() / usize::try_from(rows).unwrap_or(1).max(1));
+        input["shape"][0] = json!(1);
+    }
+    input
+}
+
+fn zeros(input: &Tensor) -> Value {
+    let shape: Vec<usize> = input.shape.iter().map(|length| usize::try_from(*length).unwrap_or(1)).collect();
+    // A large one says as much with its first elements, and is to be filled in anyway.
+    let count = shape.iter().try_fold(1_usize, |product, length| product.checked_mul(*length)).unwrap_or(0).min(4096);
+    let zero = match input.datatype {
+        Datatype::Bytes => json!(""),
+        Datatype::Bool => json!(false),
+        _ => json!(0),
+    };
+    json!({"name": input.name, "shape": shape, "datatype": input.datatype.name(), "data": vec![zero; count]})
+}
