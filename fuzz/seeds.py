@@ -11,11 +11,38 @@ from pathlib import Path
 
 def main() -> None:
     corpus = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "corpus"
-    for target, seeds in {"tree": trees(), "pack": packs(), "recipe": recipes(), "lock": locks()}.items():
+    targets = {"tree": trees(), "pack": packs(), "recipe": recipes(), "lock": locks(), "infer": requests(), "tensor": tensors()}
+    for target, seeds in targets.items():
         directory = corpus / target
         directory.mkdir(parents=True, exist_ok=True)
         for name, content in seeds.items():
             (directory / name).write_bytes(content)
+
+
+def requests() -> dict[str, bytes]:
+    def tensor(more: str) -> bytes:
+        return b'{"inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP32", %s}]}' % more.encode()
+
+    binary = tensor('"parameters": {"binary_data_size": 8}')
+    several = b'{"inputs": [{"data": [4], "shape": [1, 1], "datatype": "INT8", "name": "age"}, {"name": "town", "shape": [1], "datatype": "BYTES", "data": ["Ulm"]}], "outputs": [{"name": "y", "parameters": {"binary_data": true}}], "id": "7", "parameters": {"binary_data_output": true}}'
+    return {
+        "flat": tensor('"data": [1, null]'),
+        "nested": tensor('"data": [[1, 2.5e-3]]'),
+        "several": several,
+        "binary": len(binary).to_bytes(2, "little") + binary + bytes(8),
+        "split": b'{"dataframe_split": {"columns": ["b", "a"], "data": [[1, 2], [3, null]]}, "params": {"top": 3}}',
+        "records": b'{"dataframe_records": [{"town": "Ulm", "age": 3}, {"age": 4, "town": ""}]}',
+        "instances": b'{"instances": [{"x": [1, 2]}, {"x": [3, 4]}]}',
+        "inputs": b'{"inputs": {"a": [1, 2], "b": [3, 4]}}',
+        "csv": b"town,a,b,age\nUlm,1,2.5,3\n,,1e3,4\n",
+        "rows": b"[[1, 2], [3, 4]]",
+    }
+
+
+def tensors() -> dict[str, bytes]:
+    strings = b"".join(len(text).to_bytes(4, "little") + text for text in (b"Ulm", b"", b"\xff"))
+    seeds = {str(datatype): bytes([datatype, 2]) + bytes(range(16)) for datatype in range(12)}
+    return seeds | {"bool": bytes([0, 2, 0, 1]), "bytes": bytes([12, 3]) + strings, "cut": bytes([12, 1, 9, 0])}
 
 
 def sha256(content: bytes) -> bytes:
