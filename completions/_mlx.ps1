@@ -52,10 +52,11 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('gc', 'gc', [CompletionResultType]::ParameterValue, 'Find objects that nothing names, and remove them with `--yes`')
             [CompletionResult]::new('cache', 'cache', [CompletionResultType]::ParameterValue, 'Show what takes room in the store')
             [CompletionResult]::new('train', 'train', [CompletionResultType]::ParameterValue, 'Run the steps of the pipeline that are not up to date')
+            [CompletionResult]::new('sweep', 'sweep', [CompletionResultType]::ParameterValue, 'Try the pipeline with other parameters, and find good ones')
             [CompletionResult]::new('dag', 'dag', [CompletionResultType]::ParameterValue, 'Show the steps of the pipeline, what connects them, and the state of each')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain why a step would run or would not')
-            [CompletionResult]::new('runs', 'runs', [CompletionResultType]::ParameterValue, 'List the runs')
-            [CompletionResult]::new('compare', 'compare', [CompletionResultType]::ParameterValue, 'Compare two runs')
+            [CompletionResult]::new('runs', 'runs', [CompletionResultType]::ParameterValue, 'List the runs, and do things with them')
+            [CompletionResult]::new('compare', 'compare', [CompletionResultType]::ParameterValue, 'Compare runs')
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Print what the steps of a run printed')
             [CompletionResult]::new('model', 'model', [CompletionResultType]::ParameterValue, 'Register, list, show and promote models')
             [CompletionResult]::new('package', 'package', [CompletionResultType]::ParameterValue, 'Package a version of a model into one file')
@@ -196,6 +197,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('--rev', '--rev', [CompletionResultType]::ParameterName, 'Versions that this Git revision names')
             [CompletionResult]::new('-j', '-j', [CompletionResultType]::ParameterName, 'Files that are sent or received at once')
             [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'Files that are sent or received at once')
+            [CompletionResult]::new('--runs', '--runs', [CompletionResultType]::ParameterName, 'What these runs made, too, and their logs: names, ids, unique beginnings of these, or `latest`')
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
@@ -203,6 +205,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Say what would be sent or received, and do nothing')
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Say what would be sent or received, and do nothing')
             [CompletionResult]::new('--repair', '--repair', [CompletionResultType]::ParameterName, 'Read everything on the remote, and send what is damaged there again')
+            [CompletionResult]::new('--all-runs', '--all-runs', [CompletionResultType]::ParameterName, 'What all runs made, too, and their logs')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
@@ -242,12 +245,14 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('--rev', '--rev', [CompletionResultType]::ParameterName, 'Versions that this Git revision names')
             [CompletionResult]::new('-j', '-j', [CompletionResultType]::ParameterName, 'Files that are sent or received at once')
             [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'Files that are sent or received at once')
+            [CompletionResult]::new('--runs', '--runs', [CompletionResultType]::ParameterName, 'What these runs made, too, and their logs: names, ids, unique beginnings of these, or `latest`')
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
             [CompletionResult]::new('--all-revs', '--all-revs', [CompletionResultType]::ParameterName, 'Versions that any commit of any branch or tag names')
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Say what would be sent or received, and do nothing')
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Say what would be sent or received, and do nothing')
+            [CompletionResult]::new('--all-runs', '--all-runs', [CompletionResultType]::ParameterName, 'What all runs made, too, and their logs')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
@@ -465,6 +470,9 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('-j', '-j', [CompletionResultType]::ParameterName, 'Take at most so many processors [default: all]')
             [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'Take at most so many processors [default: all]')
             [CompletionResult]::new('--set', '--set', [CompletionResultType]::ParameterName, 'Set a parameter for this run')
+            [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'Give the run a name, by which it is found wherever a run is taken')
+            [CompletionResult]::new('--tag', '--tag', [CompletionResultType]::ParameterName, 'Give the run a tag; more than once for several')
+            [CompletionResult]::new('--note', '--note', [CompletionResultType]::ParameterName, 'Say what the run is for')
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
@@ -475,6 +483,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'After a failure, go on with the steps that do not depend on it')
             [CompletionResult]::new('--keep-going', '--keep-going', [CompletionResultType]::ParameterName, 'After a failure, go on with the steps that do not depend on it')
             [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if any step is out of date, and run nothing; for checks in CI')
+            [CompletionResult]::new('--pull', '--pull', [CompletionResultType]::ParameterName, 'Ask the remote first what others have made since, to restore that instead of making it again')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
@@ -482,6 +491,124 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;sweep' {
+            [CompletionResult]::new('--set', '--set', [CompletionResultType]::ParameterName, 'Try these values of a parameter')
+            [CompletionResult]::new('--strategy', '--strategy', [CompletionResultType]::ParameterName, 'How the values of the next trial are chosen [default: grid where all values can be counted, else random]')
+            [CompletionResult]::new('--sampler', '--sampler', [CompletionResultType]::ParameterName, 'What chooses the trials that asha stops early [default: random]')
+            [CompletionResult]::new('--trials', '--trials', [CompletionResultType]::ParameterName, 'How many trials there are; with --resume, how many there are in the end')
+            [CompletionResult]::new('--parallel', '--parallel', [CompletionResultType]::ParameterName, 'Run so many trials at once; they share the processors [default: 1]')
+            [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'The same seed gives the same trials [default: 0]')
+            [CompletionResult]::new('--metric', '--metric', [CompletionResultType]::ParameterName, 'Compare the trials by this metric')
+            [CompletionResult]::new('--goal', '--goal', [CompletionResultType]::ParameterName, 'Which end of the metric is the good one [default: max]')
+            [CompletionResult]::new('--min-resource', '--min-resource', [CompletionResultType]::ParameterName, 'The first step of the metric at which asha may stop a trial [default: 1]')
+            [CompletionResult]::new('--max-resource', '--max-resource', [CompletionResultType]::ParameterName, 'The last step of the metric at which asha may stop a trial')
+            [CompletionResult]::new('--reduction', '--reduction', [CompletionResultType]::ParameterName, 'Let one trial of so many go on at each of these points [default: 4]')
+            [CompletionResult]::new('-j', '-j', [CompletionResultType]::ParameterName, 'Let all trials together take at most so many processors [default: all]')
+            [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'Let all trials together take at most so many processors [default: all]')
+            [CompletionResult]::new('--svg', '--svg', [CompletionResultType]::ParameterName, 'Write a plot of the trials to this file when they are over')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--resume', '--resume', [CompletionResultType]::ParameterName, 'Go on with a sweep that was interrupted, killed, or is to have more trials')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Begin a sweep anew; with --resume, go on whatever was changed since it began')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Begin a sweep anew; with --resume, go on whatever was changed since it began')
+            [CompletionResult]::new('--fail-fast', '--fail-fast', [CompletionResultType]::ParameterName, 'End with the first trial that fails')
+            [CompletionResult]::new('--keep', '--keep', [CompletionResultType]::ParameterName, 'Leave the working copies of trials in .mlx/sweeps/NAME/trials')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show the trials of a sweep, the best first')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the sweeps that were begun')
+            [CompletionResult]::new('apply', 'apply', [CompletionResultType]::ParameterValue, 'Write the parameters of a trial to mlx.toml, or to the files that hold them')
+            [CompletionResult]::new('rm', 'rm', [CompletionResultType]::ParameterValue, 'Remove a sweep; the runs of its trials stay')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'mlx;sweep;show' {
+            [CompletionResult]::new('--metric', '--metric', [CompletionResultType]::ParameterName, 'Compare the trials by this metric instead')
+            [CompletionResult]::new('--goal', '--goal', [CompletionResultType]::ParameterName, 'Which end of the metric is the good one')
+            [CompletionResult]::new('--limit', '--limit', [CompletionResultType]::ParameterName, 'Show at most so many trials')
+            [CompletionResult]::new('--svg', '--svg', [CompletionResultType]::ParameterName, 'Write a plot of the trials to this file: parallel coordinates, as SVG')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;sweep;list' {
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'mlx;sweep;apply' {
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Show what would be written, and write nothing')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Show what would be written, and write nothing')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;sweep;rm' {
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'mlx;sweep;help' {
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show the trials of a sweep, the best first')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the sweeps that were begun')
+            [CompletionResult]::new('apply', 'apply', [CompletionResultType]::ParameterValue, 'Write the parameters of a trial to mlx.toml, or to the files that hold them')
+            [CompletionResult]::new('rm', 'rm', [CompletionResultType]::ParameterValue, 'Remove a sweep; the runs of its trials stay')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'mlx;sweep;help;show' {
+            break
+        }
+        'mlx;sweep;help;list' {
+            break
+        }
+        'mlx;sweep;help;apply' {
+            break
+        }
+        'mlx;sweep;help;rm' {
+            break
+        }
+        'mlx;sweep;help;help' {
             break
         }
         'mlx;dag' {
@@ -522,9 +649,12 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
         'mlx;runs' {
             [CompletionResult]::new('--limit', '--limit', [CompletionResultType]::ParameterName, 'List at most so many')
             [CompletionResult]::new('--status', '--status', [CompletionResultType]::ParameterName, 'List only those that ended, or go on, this way')
+            [CompletionResult]::new('--tag', '--tag', [CompletionResultType]::ParameterName, 'List only those with this tag; more than once for all of several')
+            [CompletionResult]::new('--sort', '--sort', [CompletionResultType]::ParameterName, 'Put them in order by a metric, a parameter or `duration`, the highest first')
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--ascending', '--ascending', [CompletionResultType]::ParameterName, 'The lowest first')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
@@ -532,8 +662,33 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the runs')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show everything that is known of a run')
+            [CompletionResult]::new('name', 'name', [CompletionResultType]::ParameterValue, 'Give a run a name')
+            [CompletionResult]::new('tag', 'tag', [CompletionResultType]::ParameterValue, 'Give runs tags, or take them away')
+            [CompletionResult]::new('note', 'note', [CompletionResultType]::ParameterValue, 'Note something about a run')
+            [CompletionResult]::new('restore', 'restore', [CompletionResultType]::ParameterValue, 'Bring a run back to the working tree')
+            [CompletionResult]::new('export', 'export', [CompletionResultType]::ParameterValue, 'Export runs as JSON or CSV')
+            [CompletionResult]::new('rm', 'rm', [CompletionResultType]::ParameterValue, 'Take runs away')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'mlx;runs;list' {
+            [CompletionResult]::new('--limit', '--limit', [CompletionResultType]::ParameterName, 'List at most so many')
+            [CompletionResult]::new('--status', '--status', [CompletionResultType]::ParameterName, 'List only those that ended, or go on, this way')
+            [CompletionResult]::new('--tag', '--tag', [CompletionResultType]::ParameterName, 'List only those with this tag; more than once for all of several')
+            [CompletionResult]::new('--sort', '--sort', [CompletionResultType]::ParameterName, 'Put them in order by a metric, a parameter or `duration`, the highest first')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--ascending', '--ascending', [CompletionResultType]::ParameterName, 'The lowest first')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'mlx;runs;show' {
@@ -549,12 +704,134 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'mlx;runs;name' {
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--remove', '--remove', [CompletionResultType]::ParameterName, 'Take the name from it')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;runs;tag' {
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--remove', '--remove', [CompletionResultType]::ParameterName, 'Take these tags away')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'mlx;runs;note' {
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--remove', '--remove', [CompletionResultType]::ParameterName, 'Take the note away')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'mlx;runs;restore' {
+            [CompletionResult]::new('--only', '--only', [CompletionResultType]::ParameterName, 'Bring back only this part; more than once for several')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Say what would be done, and do nothing')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Say what would be done, and do nothing')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Overwrite local changes that are in no store and in no commit')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Overwrite local changes that are in no store and in no commit')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;runs;export' {
+            [CompletionResult]::new('--tag', '--tag', [CompletionResultType]::ParameterName, 'Only those with this tag')
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What is written [default: what the ending of the output says, else json]')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Write it to this file')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Write it to this file')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;runs;rm' {
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Say what would go, and do nothing')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Say what would go, and do nothing')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Take them away even where a version of a model comes from one')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Take them away even where a version of a model comes from one')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'mlx;runs;help' {
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the runs')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show everything that is known of a run')
+            [CompletionResult]::new('name', 'name', [CompletionResultType]::ParameterValue, 'Give a run a name')
+            [CompletionResult]::new('tag', 'tag', [CompletionResultType]::ParameterValue, 'Give runs tags, or take them away')
+            [CompletionResult]::new('note', 'note', [CompletionResultType]::ParameterValue, 'Note something about a run')
+            [CompletionResult]::new('restore', 'restore', [CompletionResultType]::ParameterValue, 'Bring a run back to the working tree')
+            [CompletionResult]::new('export', 'export', [CompletionResultType]::ParameterValue, 'Export runs as JSON or CSV')
+            [CompletionResult]::new('rm', 'rm', [CompletionResultType]::ParameterValue, 'Take runs away')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
+        'mlx;runs;help;list' {
+            break
+        }
         'mlx;runs;help;show' {
+            break
+        }
+        'mlx;runs;help;name' {
+            break
+        }
+        'mlx;runs;help;tag' {
+            break
+        }
+        'mlx;runs;help;note' {
+            break
+        }
+        'mlx;runs;help;restore' {
+            break
+        }
+        'mlx;runs;help;export' {
+            break
+        }
+        'mlx;runs;help;rm' {
             break
         }
         'mlx;runs;help;help' {
@@ -564,6 +841,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--diff', '--diff', [CompletionResultType]::ParameterName, 'Show how the code differs, as a patch')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
@@ -605,7 +883,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             break
         }
         'mlx;model;register' {
-            [CompletionResult]::new('--run', '--run', [CompletionResultType]::ParameterName, 'Take the model that this run made: an id, a unique beginning of one, or `latest`')
+            [CompletionResult]::new('--run', '--run', [CompletionResultType]::ParameterName, 'Take the model that this run made: a name, an id, a unique beginning of one, or `latest`')
             [CompletionResult]::new('--description', '--description', [CompletionResultType]::ParameterName, 'What is worth knowing about this version')
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
@@ -978,10 +1256,11 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('gc', 'gc', [CompletionResultType]::ParameterValue, 'Find objects that nothing names, and remove them with `--yes`')
             [CompletionResult]::new('cache', 'cache', [CompletionResultType]::ParameterValue, 'Show what takes room in the store')
             [CompletionResult]::new('train', 'train', [CompletionResultType]::ParameterValue, 'Run the steps of the pipeline that are not up to date')
+            [CompletionResult]::new('sweep', 'sweep', [CompletionResultType]::ParameterValue, 'Try the pipeline with other parameters, and find good ones')
             [CompletionResult]::new('dag', 'dag', [CompletionResultType]::ParameterValue, 'Show the steps of the pipeline, what connects them, and the state of each')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain why a step would run or would not')
-            [CompletionResult]::new('runs', 'runs', [CompletionResultType]::ParameterValue, 'List the runs')
-            [CompletionResult]::new('compare', 'compare', [CompletionResultType]::ParameterValue, 'Compare two runs')
+            [CompletionResult]::new('runs', 'runs', [CompletionResultType]::ParameterValue, 'List the runs, and do things with them')
+            [CompletionResult]::new('compare', 'compare', [CompletionResultType]::ParameterValue, 'Compare runs')
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Print what the steps of a run printed')
             [CompletionResult]::new('model', 'model', [CompletionResultType]::ParameterValue, 'Register, list, show and promote models')
             [CompletionResult]::new('package', 'package', [CompletionResultType]::ParameterValue, 'Package a version of a model into one file')
@@ -1072,6 +1351,25 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
         'mlx;help;train' {
             break
         }
+        'mlx;help;sweep' {
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show the trials of a sweep, the best first')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the sweeps that were begun')
+            [CompletionResult]::new('apply', 'apply', [CompletionResultType]::ParameterValue, 'Write the parameters of a trial to mlx.toml, or to the files that hold them')
+            [CompletionResult]::new('rm', 'rm', [CompletionResultType]::ParameterValue, 'Remove a sweep; the runs of its trials stay')
+            break
+        }
+        'mlx;help;sweep;show' {
+            break
+        }
+        'mlx;help;sweep;list' {
+            break
+        }
+        'mlx;help;sweep;apply' {
+            break
+        }
+        'mlx;help;sweep;rm' {
+            break
+        }
         'mlx;help;dag' {
             break
         }
@@ -1079,10 +1377,38 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             break
         }
         'mlx;help;runs' {
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the runs')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show everything that is known of a run')
+            [CompletionResult]::new('name', 'name', [CompletionResultType]::ParameterValue, 'Give a run a name')
+            [CompletionResult]::new('tag', 'tag', [CompletionResultType]::ParameterValue, 'Give runs tags, or take them away')
+            [CompletionResult]::new('note', 'note', [CompletionResultType]::ParameterValue, 'Note something about a run')
+            [CompletionResult]::new('restore', 'restore', [CompletionResultType]::ParameterValue, 'Bring a run back to the working tree')
+            [CompletionResult]::new('export', 'export', [CompletionResultType]::ParameterValue, 'Export runs as JSON or CSV')
+            [CompletionResult]::new('rm', 'rm', [CompletionResultType]::ParameterValue, 'Take runs away')
+            break
+        }
+        'mlx;help;runs;list' {
             break
         }
         'mlx;help;runs;show' {
+            break
+        }
+        'mlx;help;runs;name' {
+            break
+        }
+        'mlx;help;runs;tag' {
+            break
+        }
+        'mlx;help;runs;note' {
+            break
+        }
+        'mlx;help;runs;restore' {
+            break
+        }
+        'mlx;help;runs;export' {
+            break
+        }
+        'mlx;help;runs;rm' {
             break
         }
         'mlx;help;compare' {

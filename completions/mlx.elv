@@ -49,10 +49,11 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand gc 'Find objects that nothing names, and remove them with `--yes`'
             cand cache 'Show what takes room in the store'
             cand train 'Run the steps of the pipeline that are not up to date'
+            cand sweep 'Try the pipeline with other parameters, and find good ones'
             cand dag 'Show the steps of the pipeline, what connects them, and the state of each'
             cand explain 'Explain why a step would run or would not'
-            cand runs 'List the runs'
-            cand compare 'Compare two runs'
+            cand runs 'List the runs, and do things with them'
+            cand compare 'Compare runs'
             cand logs 'Print what the steps of a run printed'
             cand model 'Register, list, show and promote models'
             cand package 'Package a version of a model into one file'
@@ -184,6 +185,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --rev 'Versions that this Git revision names'
             cand -j 'Files that are sent or received at once'
             cand --jobs 'Files that are sent or received at once'
+            cand --runs 'What these runs made, too, and their logs: names, ids, unique beginnings of these, or `latest`'
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
             cand --events 'Write what happens on the way to this file, one JSON object a line'
@@ -191,6 +193,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -n 'Say what would be sent or received, and do nothing'
             cand --dry-run 'Say what would be sent or received, and do nothing'
             cand --repair 'Read everything on the remote, and send what is damaged there again'
+            cand --all-runs 'What all runs made, too, and their logs'
             cand --json 'Print the result as one JSON document'
             cand -q 'Print the result and errors only'
             cand --quiet 'Print the result and errors only'
@@ -228,12 +231,14 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --rev 'Versions that this Git revision names'
             cand -j 'Files that are sent or received at once'
             cand --jobs 'Files that are sent or received at once'
+            cand --runs 'What these runs made, too, and their logs: names, ids, unique beginnings of these, or `latest`'
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
             cand --events 'Write what happens on the way to this file, one JSON object a line'
             cand --all-revs 'Versions that any commit of any branch or tag names'
             cand -n 'Say what would be sent or received, and do nothing'
             cand --dry-run 'Say what would be sent or received, and do nothing'
+            cand --all-runs 'What all runs made, too, and their logs'
             cand --json 'Print the result as one JSON document'
             cand -q 'Print the result and errors only'
             cand --quiet 'Print the result and errors only'
@@ -433,6 +438,9 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -j 'Take at most so many processors [default: all]'
             cand --jobs 'Take at most so many processors [default: all]'
             cand --set 'Set a parameter for this run'
+            cand --name 'Give the run a name, by which it is found wherever a run is taken'
+            cand --tag 'Give the run a tag; more than once for several'
+            cand --note 'Say what the run is for'
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
             cand --events 'Write what happens on the way to this file, one JSON object a line'
@@ -443,6 +451,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -k 'After a failure, go on with the steps that do not depend on it'
             cand --keep-going 'After a failure, go on with the steps that do not depend on it'
             cand --locked 'Fail if any step is out of date, and run nothing; for checks in CI'
+            cand --pull 'Ask the remote first what others have made since, to restore that instead of making it again'
             cand --json 'Print the result as one JSON document'
             cand -q 'Print the result and errors only'
             cand --quiet 'Print the result and errors only'
@@ -450,6 +459,113 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --verbose 'Say more about what is being done'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;sweep'= {
+            cand --set 'Try these values of a parameter'
+            cand --strategy 'How the values of the next trial are chosen [default: grid where all values can be counted, else random]'
+            cand --sampler 'What chooses the trials that asha stops early [default: random]'
+            cand --trials 'How many trials there are; with --resume, how many there are in the end'
+            cand --parallel 'Run so many trials at once; they share the processors [default: 1]'
+            cand --seed 'The same seed gives the same trials [default: 0]'
+            cand --metric 'Compare the trials by this metric'
+            cand --goal 'Which end of the metric is the good one [default: max]'
+            cand --min-resource 'The first step of the metric at which asha may stop a trial [default: 1]'
+            cand --max-resource 'The last step of the metric at which asha may stop a trial'
+            cand --reduction 'Let one trial of so many go on at each of these points [default: 4]'
+            cand -j 'Let all trials together take at most so many processors [default: all]'
+            cand --jobs 'Let all trials together take at most so many processors [default: all]'
+            cand --svg 'Write a plot of the trials to this file when they are over'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --resume 'Go on with a sweep that was interrupted, killed, or is to have more trials'
+            cand -f 'Begin a sweep anew; with --resume, go on whatever was changed since it began'
+            cand --force 'Begin a sweep anew; with --resume, go on whatever was changed since it began'
+            cand --fail-fast 'End with the first trial that fails'
+            cand --keep 'Leave the working copies of trials in .mlx/sweeps/NAME/trials'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand show 'Show the trials of a sweep, the best first'
+            cand list 'List the sweeps that were begun'
+            cand apply 'Write the parameters of a trial to mlx.toml, or to the files that hold them'
+            cand rm 'Remove a sweep; the runs of its trials stay'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'mlx;sweep;show'= {
+            cand --metric 'Compare the trials by this metric instead'
+            cand --goal 'Which end of the metric is the good one'
+            cand --limit 'Show at most so many trials'
+            cand --svg 'Write a plot of the trials to this file: parallel coordinates, as SVG'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;sweep;list'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'mlx;sweep;apply'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand -n 'Show what would be written, and write nothing'
+            cand --dry-run 'Show what would be written, and write nothing'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;sweep;rm'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'mlx;sweep;help'= {
+            cand show 'Show the trials of a sweep, the best first'
+            cand list 'List the sweeps that were begun'
+            cand apply 'Write the parameters of a trial to mlx.toml, or to the files that hold them'
+            cand rm 'Remove a sweep; the runs of its trials stay'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'mlx;sweep;help;show'= {
+        }
+        &'mlx;sweep;help;list'= {
+        }
+        &'mlx;sweep;help;apply'= {
+        }
+        &'mlx;sweep;help;rm'= {
+        }
+        &'mlx;sweep;help;help'= {
         }
         &'mlx;dag'= {
             cand --since 'Only steps that a change since this Git revision affects, and all that depend on them'
@@ -487,9 +603,12 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;runs'= {
             cand --limit 'List at most so many'
             cand --status 'List only those that ended, or go on, this way'
+            cand --tag 'List only those with this tag; more than once for all of several'
+            cand --sort 'Put them in order by a metric, a parameter or `duration`, the highest first'
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
             cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --ascending 'The lowest first'
             cand --json 'Print the result as one JSON document'
             cand -q 'Print the result and errors only'
             cand --quiet 'Print the result and errors only'
@@ -497,8 +616,32 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --verbose 'Say more about what is being done'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
+            cand list 'List the runs'
             cand show 'Show everything that is known of a run'
+            cand name 'Give a run a name'
+            cand tag 'Give runs tags, or take them away'
+            cand note 'Note something about a run'
+            cand restore 'Bring a run back to the working tree'
+            cand export 'Export runs as JSON or CSV'
+            cand rm 'Take runs away'
             cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'mlx;runs;list'= {
+            cand --limit 'List at most so many'
+            cand --status 'List only those that ended, or go on, this way'
+            cand --tag 'List only those with this tag; more than once for all of several'
+            cand --sort 'Put them in order by a metric, a parameter or `duration`, the highest first'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --ascending 'The lowest first'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'mlx;runs;show'= {
             cand -C 'Work as if started in this directory'
@@ -512,11 +655,120 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -h 'Print help'
             cand --help 'Print help'
         }
+        &'mlx;runs;name'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --remove 'Take the name from it'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;runs;tag'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --remove 'Take these tags away'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'mlx;runs;note'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --remove 'Take the note away'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'mlx;runs;restore'= {
+            cand --only 'Bring back only this part; more than once for several'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand -n 'Say what would be done, and do nothing'
+            cand --dry-run 'Say what would be done, and do nothing'
+            cand -f 'Overwrite local changes that are in no store and in no commit'
+            cand --force 'Overwrite local changes that are in no store and in no commit'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;runs;export'= {
+            cand --tag 'Only those with this tag'
+            cand --format 'What is written [default: what the ending of the output says, else json]'
+            cand -o 'Write it to this file'
+            cand --output 'Write it to this file'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;runs;rm'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand -n 'Say what would go, and do nothing'
+            cand --dry-run 'Say what would go, and do nothing'
+            cand -f 'Take them away even where a version of a model comes from one'
+            cand --force 'Take them away even where a version of a model comes from one'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'mlx;runs;help'= {
+            cand list 'List the runs'
             cand show 'Show everything that is known of a run'
+            cand name 'Give a run a name'
+            cand tag 'Give runs tags, or take them away'
+            cand note 'Note something about a run'
+            cand restore 'Bring a run back to the working tree'
+            cand export 'Export runs as JSON or CSV'
+            cand rm 'Take runs away'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
+        &'mlx;runs;help;list'= {
+        }
         &'mlx;runs;help;show'= {
+        }
+        &'mlx;runs;help;name'= {
+        }
+        &'mlx;runs;help;tag'= {
+        }
+        &'mlx;runs;help;note'= {
+        }
+        &'mlx;runs;help;restore'= {
+        }
+        &'mlx;runs;help;export'= {
+        }
+        &'mlx;runs;help;rm'= {
         }
         &'mlx;runs;help;help'= {
         }
@@ -524,6 +776,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
             cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --diff 'Show how the code differs, as a patch'
             cand --json 'Print the result as one JSON document'
             cand -q 'Print the result and errors only'
             cand --quiet 'Print the result and errors only'
@@ -562,7 +815,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'mlx;model;register'= {
-            cand --run 'Take the model that this run made: an id, a unique beginning of one, or `latest`'
+            cand --run 'Take the model that this run made: a name, an id, a unique beginning of one, or `latest`'
             cand --description 'What is worth knowing about this version'
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
@@ -901,10 +1154,11 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand gc 'Find objects that nothing names, and remove them with `--yes`'
             cand cache 'Show what takes room in the store'
             cand train 'Run the steps of the pipeline that are not up to date'
+            cand sweep 'Try the pipeline with other parameters, and find good ones'
             cand dag 'Show the steps of the pipeline, what connects them, and the state of each'
             cand explain 'Explain why a step would run or would not'
-            cand runs 'List the runs'
-            cand compare 'Compare two runs'
+            cand runs 'List the runs, and do things with them'
+            cand compare 'Compare runs'
             cand logs 'Print what the steps of a run printed'
             cand model 'Register, list, show and promote models'
             cand package 'Package a version of a model into one file'
@@ -971,14 +1225,49 @@ set edit:completion:arg-completer[mlx] = {|@words|
         }
         &'mlx;help;train'= {
         }
+        &'mlx;help;sweep'= {
+            cand show 'Show the trials of a sweep, the best first'
+            cand list 'List the sweeps that were begun'
+            cand apply 'Write the parameters of a trial to mlx.toml, or to the files that hold them'
+            cand rm 'Remove a sweep; the runs of its trials stay'
+        }
+        &'mlx;help;sweep;show'= {
+        }
+        &'mlx;help;sweep;list'= {
+        }
+        &'mlx;help;sweep;apply'= {
+        }
+        &'mlx;help;sweep;rm'= {
+        }
         &'mlx;help;dag'= {
         }
         &'mlx;help;explain'= {
         }
         &'mlx;help;runs'= {
+            cand list 'List the runs'
             cand show 'Show everything that is known of a run'
+            cand name 'Give a run a name'
+            cand tag 'Give runs tags, or take them away'
+            cand note 'Note something about a run'
+            cand restore 'Bring a run back to the working tree'
+            cand export 'Export runs as JSON or CSV'
+            cand rm 'Take runs away'
+        }
+        &'mlx;help;runs;list'= {
         }
         &'mlx;help;runs;show'= {
+        }
+        &'mlx;help;runs;name'= {
+        }
+        &'mlx;help;runs;tag'= {
+        }
+        &'mlx;help;runs;note'= {
+        }
+        &'mlx;help;runs;restore'= {
+        }
+        &'mlx;help;runs;export'= {
+        }
+        &'mlx;help;runs;rm'= {
         }
         &'mlx;help;compare'= {
         }

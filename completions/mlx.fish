@@ -50,10 +50,11 @@ complete -c mlx -n "__fish_mlx_needs_command" -f -a "verify" -d 'Check every obj
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "gc" -d 'Find objects that nothing names, and remove them with `--yes`'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "cache" -d 'Show what takes room in the store'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "train" -d 'Run the steps of the pipeline that are not up to date'
+complete -c mlx -n "__fish_mlx_needs_command" -f -a "sweep" -d 'Try the pipeline with other parameters, and find good ones'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "dag" -d 'Show the steps of the pipeline, what connects them, and the state of each'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "explain" -d 'Explain why a step would run or would not'
-complete -c mlx -n "__fish_mlx_needs_command" -f -a "runs" -d 'List the runs'
-complete -c mlx -n "__fish_mlx_needs_command" -f -a "compare" -d 'Compare two runs'
+complete -c mlx -n "__fish_mlx_needs_command" -f -a "runs" -d 'List the runs, and do things with them'
+complete -c mlx -n "__fish_mlx_needs_command" -f -a "compare" -d 'Compare runs'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "logs" -d 'Print what the steps of a run printed'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "model" -d 'Register, list, show and promote models'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "package" -d 'Package a version of a model into one file'
@@ -132,11 +133,13 @@ complete -c mlx -n "__fish_mlx_using_subcommand checkout" -s h -l help -d 'Print
 complete -c mlx -n "__fish_mlx_using_subcommand push" -s r -l remote -d 'Remote of the manifest; the only one, or `origin`, where none is given' -r
 complete -c mlx -n "__fish_mlx_using_subcommand push" -l rev -d 'Versions that this Git revision names' -r
 complete -c mlx -n "__fish_mlx_using_subcommand push" -s j -l jobs -d 'Files that are sent or received at once' -r
+complete -c mlx -n "__fish_mlx_using_subcommand push" -l runs -d 'What these runs made, too, and their logs: names, ids, unique beginnings of these, or `latest`' -r
 complete -c mlx -n "__fish_mlx_using_subcommand push" -s C -l directory -d 'Work as if started in this directory' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand push" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand push" -l all-revs -d 'Versions that any commit of any branch or tag names'
 complete -c mlx -n "__fish_mlx_using_subcommand push" -s n -l dry-run -d 'Say what would be sent or received, and do nothing'
 complete -c mlx -n "__fish_mlx_using_subcommand push" -l repair -d 'Read everything on the remote, and send what is damaged there again'
+complete -c mlx -n "__fish_mlx_using_subcommand push" -l all-runs -d 'What all runs made, too, and their logs'
 complete -c mlx -n "__fish_mlx_using_subcommand push" -l json -d 'Print the result as one JSON document'
 complete -c mlx -n "__fish_mlx_using_subcommand push" -s q -l quiet -d 'Print the result and errors only'
 complete -c mlx -n "__fish_mlx_using_subcommand push" -s v -l verbose -d 'Say more about what is being done'
@@ -157,10 +160,12 @@ complete -c mlx -n "__fish_mlx_using_subcommand pull" -s h -l help -d 'Print hel
 complete -c mlx -n "__fish_mlx_using_subcommand fetch" -s r -l remote -d 'Remote of the manifest; the only one, or `origin`, where none is given' -r
 complete -c mlx -n "__fish_mlx_using_subcommand fetch" -l rev -d 'Versions that this Git revision names' -r
 complete -c mlx -n "__fish_mlx_using_subcommand fetch" -s j -l jobs -d 'Files that are sent or received at once' -r
+complete -c mlx -n "__fish_mlx_using_subcommand fetch" -l runs -d 'What these runs made, too, and their logs: names, ids, unique beginnings of these, or `latest`' -r
 complete -c mlx -n "__fish_mlx_using_subcommand fetch" -s C -l directory -d 'Work as if started in this directory' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand fetch" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand fetch" -l all-revs -d 'Versions that any commit of any branch or tag names'
 complete -c mlx -n "__fish_mlx_using_subcommand fetch" -s n -l dry-run -d 'Say what would be sent or received, and do nothing'
+complete -c mlx -n "__fish_mlx_using_subcommand fetch" -l all-runs -d 'What all runs made, too, and their logs'
 complete -c mlx -n "__fish_mlx_using_subcommand fetch" -l json -d 'Print the result as one JSON document'
 complete -c mlx -n "__fish_mlx_using_subcommand fetch" -s q -l quiet -d 'Print the result and errors only'
 complete -c mlx -n "__fish_mlx_using_subcommand fetch" -s v -l verbose -d 'Say more about what is being done'
@@ -266,16 +271,94 @@ complete -c mlx -n "__fish_mlx_using_subcommand train" -l downstream -d 'Only th
 complete -c mlx -n "__fish_mlx_using_subcommand train" -l until -d 'Only this step and all that it needs' -r
 complete -c mlx -n "__fish_mlx_using_subcommand train" -s j -l jobs -d 'Take at most so many processors [default: all]' -r
 complete -c mlx -n "__fish_mlx_using_subcommand train" -l set -d 'Set a parameter for this run' -r
+complete -c mlx -n "__fish_mlx_using_subcommand train" -l name -d 'Give the run a name, by which it is found wherever a run is taken' -r
+complete -c mlx -n "__fish_mlx_using_subcommand train" -l tag -d 'Give the run a tag; more than once for several' -r
+complete -c mlx -n "__fish_mlx_using_subcommand train" -l note -d 'Say what the run is for' -r
 complete -c mlx -n "__fish_mlx_using_subcommand train" -s C -l directory -d 'Work as if started in this directory' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand train" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand train" -s n -l dry-run -d 'Show what would be done and why, and do nothing'
 complete -c mlx -n "__fish_mlx_using_subcommand train" -s f -l force -d 'Run the named steps (every step where none is named) even if they are up to date, and replace outputs that were changed by hand'
 complete -c mlx -n "__fish_mlx_using_subcommand train" -s k -l keep-going -d 'After a failure, go on with the steps that do not depend on it'
 complete -c mlx -n "__fish_mlx_using_subcommand train" -l locked -d 'Fail if any step is out of date, and run nothing; for checks in CI'
+complete -c mlx -n "__fish_mlx_using_subcommand train" -l pull -d 'Ask the remote first what others have made since, to restore that instead of making it again'
 complete -c mlx -n "__fish_mlx_using_subcommand train" -l json -d 'Print the result as one JSON document'
 complete -c mlx -n "__fish_mlx_using_subcommand train" -s q -l quiet -d 'Print the result and errors only'
 complete -c mlx -n "__fish_mlx_using_subcommand train" -s v -l verbose -d 'Say more about what is being done'
 complete -c mlx -n "__fish_mlx_using_subcommand train" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -l set -d 'Try these values of a parameter' -r
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -l strategy -d 'How the values of the next trial are chosen [default: grid where all values can be counted, else random]' -r -f -a "grid\t''
+list\t''
+random\t''
+sobol\t''
+tpe\t''
+asha\t''"
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -l sampler -d 'What chooses the trials that asha stops early [default: random]' -r -f -a "grid\t''
+list\t''
+random\t''
+sobol\t''
+tpe\t''
+asha\t''"
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -l trials -d 'How many trials there are; with --resume, how many there are in the end' -r
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -l parallel -d 'Run so many trials at once; they share the processors [default: 1]' -r
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -l seed -d 'The same seed gives the same trials [default: 0]' -r
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -l metric -d 'Compare the trials by this metric' -r
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -l goal -d 'Which end of the metric is the good one [default: max]' -r -f -a "max\t''
+min\t''"
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -l min-resource -d 'The first step of the metric at which asha may stop a trial [default: 1]' -r
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -l max-resource -d 'The last step of the metric at which asha may stop a trial' -r
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -l reduction -d 'Let one trial of so many go on at each of these points [default: 4]' -r
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -s j -l jobs -d 'Let all trials together take at most so many processors [default: all]' -r
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -l svg -d 'Write a plot of the trials to this file when they are over' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -l resume -d 'Go on with a sweep that was interrupted, killed, or is to have more trials'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -s f -l force -d 'Begin a sweep anew; with --resume, go on whatever was changed since it began'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -l fail-fast -d 'End with the first trial that fails'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -l keep -d 'Leave the working copies of trials in .mlx/sweeps/NAME/trials'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -a "show" -d 'Show the trials of a sweep, the best first'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -a "list" -d 'List the sweeps that were begun'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -a "apply" -d 'Write the parameters of a trial to mlx.toml, or to the files that hold them'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -a "rm" -d 'Remove a sweep; the runs of its trials stay'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from show" -l metric -d 'Compare the trials by this metric instead' -r
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from show" -l goal -d 'Which end of the metric is the good one' -r -f -a "max\t''
+min\t''"
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from show" -l limit -d 'Show at most so many trials' -r
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from show" -l svg -d 'Write a plot of the trials to this file: parallel coordinates, as SVG' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from show" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from show" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from show" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from list" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from list" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from list" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from apply" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from apply" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from apply" -s n -l dry-run -d 'Show what would be written, and write nothing'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from apply" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from apply" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from apply" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from apply" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from rm" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from rm" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from rm" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from rm" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show the trials of a sweep, the best first'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the sweeps that were begun'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from help" -f -a "apply" -d 'Write the parameters of a trial to mlx.toml, or to the files that hold them'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from help" -f -a "rm" -d 'Remove a sweep; the runs of its trials stay'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c mlx -n "__fish_mlx_using_subcommand dag" -l since -d 'Only steps that a change since this Git revision affects, and all that depend on them' -r
 complete -c mlx -n "__fish_mlx_using_subcommand dag" -l downstream -d 'Only this step and all that depend on it' -r
 complete -c mlx -n "__fish_mlx_using_subcommand dag" -l until -d 'Only this step and all that it needs' -r
@@ -298,29 +381,111 @@ complete -c mlx -n "__fish_mlx_using_subcommand explain" -l json -d 'Print the r
 complete -c mlx -n "__fish_mlx_using_subcommand explain" -s q -l quiet -d 'Print the result and errors only'
 complete -c mlx -n "__fish_mlx_using_subcommand explain" -s v -l verbose -d 'Say more about what is being done'
 complete -c mlx -n "__fish_mlx_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from show help" -l limit -d 'List at most so many' -r
-complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from show help" -l status -d 'List only those that ended, or go on, this way' -r -f -a "running\t''
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -l limit -d 'List at most so many' -r
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -l status -d 'List only those that ended, or go on, this way' -r -f -a "running\t''
 finished\t''
 failed\t''
 interrupted\t''"
-complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from show help" -s C -l directory -d 'Work as if started in this directory' -r -F
-complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from show help" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
-complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from show help" -l json -d 'Print the result as one JSON document'
-complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from show help" -s q -l quiet -d 'Print the result and errors only'
-complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from show help" -s v -l verbose -d 'Say more about what is being done'
-complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from show help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from show help" -f -a "show" -d 'Show everything that is known of a run'
-complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from show help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -l tag -d 'List only those with this tag; more than once for all of several' -r
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -l sort -d 'Put them in order by a metric, a parameter or `duration`, the highest first' -r
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -l ascending -d 'The lowest first'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -f -a "list" -d 'List the runs'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -f -a "show" -d 'Show everything that is known of a run'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -f -a "name" -d 'Give a run a name'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -f -a "tag" -d 'Give runs tags, or take them away'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -f -a "note" -d 'Note something about a run'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -f -a "restore" -d 'Bring a run back to the working tree'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -f -a "export" -d 'Export runs as JSON or CSV'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -f -a "rm" -d 'Take runs away'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from list" -l limit -d 'List at most so many' -r
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from list" -l status -d 'List only those that ended, or go on, this way' -r -f -a "running\t''
+finished\t''
+failed\t''
+interrupted\t''"
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from list" -l tag -d 'List only those with this tag; more than once for all of several' -r
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from list" -l sort -d 'Put them in order by a metric, a parameter or `duration`, the highest first' -r
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from list" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from list" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from list" -l ascending -d 'The lowest first'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from list" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from show" -s C -l directory -d 'Work as if started in this directory' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from show" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from show" -l json -d 'Print the result as one JSON document'
 complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Print the result and errors only'
 complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more about what is being done'
 complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from name" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from name" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from name" -l remove -d 'Take the name from it'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from name" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from name" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from name" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from name" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from tag" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from tag" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from tag" -l remove -d 'Take these tags away'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from tag" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from tag" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from tag" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from tag" -s h -l help -d 'Print help'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from note" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from note" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from note" -l remove -d 'Take the note away'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from note" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from note" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from note" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from note" -s h -l help -d 'Print help'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from restore" -l only -d 'Bring back only this part; more than once for several' -r -f -a "outputs\t''
+params\t''
+code\t''"
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from restore" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from restore" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from restore" -s n -l dry-run -d 'Say what would be done, and do nothing'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from restore" -s f -l force -d 'Overwrite local changes that are in no store and in no commit'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from restore" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from restore" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from restore" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from restore" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from export" -l tag -d 'Only those with this tag' -r
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from export" -l format -d 'What is written [default: what the ending of the output says, else json]' -r -f -a "json\t''
+csv\t''"
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from export" -s o -l output -d 'Write it to this file' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from export" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from export" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from export" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from export" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from export" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from rm" -s C -l directory -d 'Work as if started in this directory' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from rm" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from rm" -s n -l dry-run -d 'Say what would go, and do nothing'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from rm" -s f -l force -d 'Take them away even where a version of a model comes from one'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from rm" -l json -d 'Print the result as one JSON document'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from rm" -s q -l quiet -d 'Print the result and errors only'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Say more about what is being done'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the runs'
 complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show everything that is known of a run'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from help" -f -a "name" -d 'Give a run a name'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from help" -f -a "tag" -d 'Give runs tags, or take them away'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from help" -f -a "note" -d 'Note something about a run'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from help" -f -a "restore" -d 'Bring a run back to the working tree'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from help" -f -a "export" -d 'Export runs as JSON or CSV'
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from help" -f -a "rm" -d 'Take runs away'
 complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c mlx -n "__fish_mlx_using_subcommand compare" -s C -l directory -d 'Work as if started in this directory' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand compare" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand compare" -l diff -d 'Show how the code differs, as a patch'
 complete -c mlx -n "__fish_mlx_using_subcommand compare" -l json -d 'Print the result as one JSON document'
 complete -c mlx -n "__fish_mlx_using_subcommand compare" -s q -l quiet -d 'Print the result and errors only'
 complete -c mlx -n "__fish_mlx_using_subcommand compare" -s v -l verbose -d 'Say more about what is being done'
@@ -342,7 +507,7 @@ complete -c mlx -n "__fish_mlx_using_subcommand model; and not __fish_seen_subco
 complete -c mlx -n "__fish_mlx_using_subcommand model; and not __fish_seen_subcommand_from register list show promote help" -f -a "show" -d 'Show a version of a model and where it comes from'
 complete -c mlx -n "__fish_mlx_using_subcommand model; and not __fish_seen_subcommand_from register list show promote help" -f -a "promote" -d 'Move an alias to a version of a model'
 complete -c mlx -n "__fish_mlx_using_subcommand model; and not __fish_seen_subcommand_from register list show promote help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from register" -l run -d 'Take the model that this run made: an id, a unique beginning of one, or `latest`' -r
+complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from register" -l run -d 'Take the model that this run made: a name, an id, a unique beginning of one, or `latest`' -r
 complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from register" -l description -d 'What is worth knowing about this version' -r
 complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from register" -s C -l directory -d 'Work as if started in this directory' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand model; and __fish_seen_subcommand_from register" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
@@ -509,49 +674,61 @@ complete -c mlx -n "__fish_mlx_using_subcommand hook; and __fish_seen_subcommand
 complete -c mlx -n "__fish_mlx_using_subcommand hook; and __fish_seen_subcommand_from pre-push" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mlx -n "__fish_mlx_using_subcommand hook; and __fish_seen_subcommand_from help" -f -a "pre-push" -d 'Warn where data of pushed commits is on no remote'
 complete -c mlx -n "__fish_mlx_using_subcommand hook; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "init" -d 'Start a project'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "add" -d 'Version files and directories'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "untrack" -d 'Stop versioning files and directories; they stay where they are'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "status" -d 'Show how data and outputs differ from `mlx.lock`'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "diff" -d 'Show which files differ between two versions of the data'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "ls" -d 'List what is tracked, in any version'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "cat" -d 'Print a file as a version of the data has it'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "checkout" -d 'Bring data and outputs back as `mlx.lock` names them'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "push" -d 'Send data and outputs to a remote'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "pull" -d 'Bring data and outputs from a remote into the working tree'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "fetch" -d 'Bring data and outputs from a remote into the store'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "remote" -d 'Name, list, test and remove remotes'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "import" -d 'Bring data from another project, a Git repository or a URL, and track it with its origin'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "update" -d 'Bring what is newer at the sources of imported data'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "get" -d 'Copy data from another project, a Git repository or a URL, without tracking it'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "verify" -d 'Check every object that the project needs'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "gc" -d 'Find objects that nothing names, and remove them with `--yes`'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "cache" -d 'Show what takes room in the store'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "train" -d 'Run the steps of the pipeline that are not up to date'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "dag" -d 'Show the steps of the pipeline, what connects them, and the state of each'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "explain" -d 'Explain why a step would run or would not'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "runs" -d 'List the runs'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "compare" -d 'Compare two runs'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "logs" -d 'Print what the steps of a run printed'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "model" -d 'Register, list, show and promote models'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "package" -d 'Package a version of a model into one file'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "bundle" -d 'Inspect, verify and unpack bundles'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "deploy" -d 'Deploy a version of a model to a target'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "rollback" -d 'Go back to the release that was live before'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "releases" -d 'List the releases on a target'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "serve" -d 'Answer inference requests over HTTP'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "predict" -d 'Ask a model'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "doctor" -d 'Look at this machine and this project'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "completions" -d 'Print the completions of a shell'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "man" -d 'Write the man pages into a directory'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "merge-lock" -d 'Merge two versions of `mlx.lock`, for Git'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "hook" -d 'What Git\'s hooks call'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "init" -d 'Start a project'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "add" -d 'Version files and directories'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "untrack" -d 'Stop versioning files and directories; they stay where they are'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "status" -d 'Show how data and outputs differ from `mlx.lock`'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "diff" -d 'Show which files differ between two versions of the data'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "ls" -d 'List what is tracked, in any version'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "cat" -d 'Print a file as a version of the data has it'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "checkout" -d 'Bring data and outputs back as `mlx.lock` names them'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "push" -d 'Send data and outputs to a remote'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "pull" -d 'Bring data and outputs from a remote into the working tree'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "fetch" -d 'Bring data and outputs from a remote into the store'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "remote" -d 'Name, list, test and remove remotes'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "import" -d 'Bring data from another project, a Git repository or a URL, and track it with its origin'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "update" -d 'Bring what is newer at the sources of imported data'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "get" -d 'Copy data from another project, a Git repository or a URL, without tracking it'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "verify" -d 'Check every object that the project needs'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "gc" -d 'Find objects that nothing names, and remove them with `--yes`'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "cache" -d 'Show what takes room in the store'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "train" -d 'Run the steps of the pipeline that are not up to date'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "sweep" -d 'Try the pipeline with other parameters, and find good ones'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "dag" -d 'Show the steps of the pipeline, what connects them, and the state of each'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "explain" -d 'Explain why a step would run or would not'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "runs" -d 'List the runs, and do things with them'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "compare" -d 'Compare runs'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "logs" -d 'Print what the steps of a run printed'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "model" -d 'Register, list, show and promote models'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "package" -d 'Package a version of a model into one file'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "bundle" -d 'Inspect, verify and unpack bundles'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "deploy" -d 'Deploy a version of a model to a target'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "rollback" -d 'Go back to the release that was live before'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "releases" -d 'List the releases on a target'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "serve" -d 'Answer inference requests over HTTP'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "predict" -d 'Ask a model'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "doctor" -d 'Look at this machine and this project'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "man" -d 'Write the man pages into a directory'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "merge-lock" -d 'Merge two versions of `mlx.lock`, for Git'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "hook" -d 'What Git\'s hooks call'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from remote" -f -a "add" -d 'Name a remote in mlx.toml'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from remote" -f -a "list" -d 'List the remotes'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from remote" -f -a "remove" -d 'Take a remote out of mlx.toml'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from remote" -f -a "test" -d 'Try what a remote can do'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from sweep" -f -a "show" -d 'Show the trials of a sweep, the best first'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from sweep" -f -a "list" -d 'List the sweeps that were begun'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from sweep" -f -a "apply" -d 'Write the parameters of a trial to mlx.toml, or to the files that hold them'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from sweep" -f -a "rm" -d 'Remove a sweep; the runs of its trials stay'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from runs" -f -a "list" -d 'List the runs'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from runs" -f -a "show" -d 'Show everything that is known of a run'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from runs" -f -a "name" -d 'Give a run a name'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from runs" -f -a "tag" -d 'Give runs tags, or take them away'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from runs" -f -a "note" -d 'Note something about a run'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from runs" -f -a "restore" -d 'Bring a run back to the working tree'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from runs" -f -a "export" -d 'Export runs as JSON or CSV'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from runs" -f -a "rm" -d 'Take runs away'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from model" -f -a "register" -d 'Make a version of a model'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from model" -f -a "list" -d 'List the versions of models'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and __fish_seen_subcommand_from model" -f -a "show" -d 'Show a version of a model and where it comes from'

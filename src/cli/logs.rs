@@ -10,7 +10,7 @@ use super::Context;
 use super::terminal::Safe;
 use crate::error::did_you_mean;
 use crate::fs::escape;
-use crate::run::{Log, Run, RunId, Runs};
+use crate::run::{Log, LogSource, Run, RunId, Runs};
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -21,7 +21,7 @@ use crate::{Error, Result};
 #[derive(Args)]
 #[command(after_help = "Examples:\n  mlx logs latest\n  mlx logs 9be0 train\n  mlx logs latest train | grep loss")]
 pub struct Logs {
-    /// Run in question: an id, a unique beginning of one, or `latest`
+    /// Run in question: a name, an id, a unique beginning of one, or `latest`
     #[arg(value_name = "RUN")]
     name: String,
     /// Step in question; all of them where none is named
@@ -38,6 +38,14 @@ impl Logs {
         };
         for log in logs.iter().filter(|log| log.run != run.id) {
             cx.out.hint(format!("`{}` is from run {}; it did not run in {}", log.step, log.run, run.id));
+        }
+        for log in &logs {
+            if let LogSource::Object(digest) = &log.source
+                && !store.contains(digest)
+            {
+                return Err(Error::failed(format!("the log of step `{}` of run {} is not here", log.step, log.run))
+                    .with_hint(format!("the run came from a remote: `mlx fetch --runs {}` brings its log", log.run)));
+            }
         }
         if cx.out.is_json() {
             let with_text = |log| LogText::read(log, &store);

@@ -35,7 +35,6 @@ mod remote;
 mod rollback;
 mod runs;
 mod serve;
-mod show_run;
 mod status;
 mod sweep;
 mod table;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::checkout::warn_of_left_overs;
-use super::fetch::Transferred;
+use super::fetch::{Transferred, WithRecords};
 use super::{Context, Render, Text};
 use crate::Result;
 use crate::data::{self, Pulled, Selection};
@@ -14,7 +14,8 @@ use crate::data::{self, Pulled, Selection};
 /// Bring data and outputs from a remote into the working tree
 ///
 /// Fetches what `mlx.lock` names and puts it in place, all of it or the paths named; a path may lie inside a tracked
-/// directory. Local changes that are in no store are never overwritten without `--force`.
+/// directory. Local changes that are in no store are never overwritten without `--force`. The runs that others pushed, and
+/// what is known of the results of their steps, come along: `mlx train` restores what they made instead of making it again.
 #[derive(Args)]
 #[command(after_help = "Examples:
   mlx pull
@@ -41,10 +42,12 @@ impl Pull {
         let selection = Selection { repair: self.repair, ..self.what.selection(cx, &project, &self.paths)? };
         cx.catch_signals()?;
         let workspace = data::Workspace::open(&project)?;
+        let records = self.what.receive(cx, &project, &workspace, &*remote, &selection)?;
         let pulled = data::pull(&project, &workspace, &*remote, &selection, self.force, cx.watch())?;
         pulled.checked_out.iter().for_each(|done| warn_of_left_overs(cx, done));
-        cx.out.show(&pulled)?;
-        pulled.verdict()
+        let shown = WithRecords { objects: pulled, records, verb: "Received" };
+        cx.out.show(&shown)?;
+        shown.objects.verdict()
     }
 }
 

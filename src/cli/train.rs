@@ -7,11 +7,14 @@ use serde::Serialize;
 
 use super::output::{Style, count, duration, number};
 use super::{Context, Render, Table, Text};
-use crate::Result;
+use crate::data::Workspace;
+use crate::event::Event;
 use crate::fs::escape;
-use crate::pipeline::{self, Action, Options, Plan, Scope, Trained};
+use crate::pipeline::{self, Action, Options, Plan, Scope, Trained, Travel};
 use crate::project::Project;
-use crate::run::{Outcome, Run, RunStep, Status};
+use crate::remote::{self, Transfer};
+use crate::run::{Label, Outcome, Run, RunStep, Status};
+use crate::{Kind, Result};
 
 /// More metrics than these are listed by `mlx runs show` only.
 const SHOWN_METRICS: usize = 12;
@@ -54,6 +57,18 @@ pub struct Train {
     /// Set a parameter for this run
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
+    /// Ask the remote first what others have made since, to restore that instead of making it again
+    #[arg(long)]
+    pull: bool,
+    /// Give the run a name, by which it is found wherever a run is taken
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Give the run a tag; more than once for several
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    /// Say what the run is for
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
 }
 
 /// What narrows the steps down.
@@ -93,21 +108,26 @@ pub(super) fn options_to_ask(
         keep_going: false,
         locked: false,
         within: cx.run_around(),
+        label: Label::default(),
         command: cx.arguments(),
         user: cx.user(),
         cache: cx.cache_directory_for(project),
         interpreters: cx.interpreters(),
         outside: cx.outside(),
         trial: None,
+        access: Some(cx.access()),
     }
 }
 
 impl Train {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         let project = cx.project()?;
-        let dry_run = self.dry_run;
+        let (dry_run, pull) = (self.dry_run, self.pull);
         let options = self.options(cx, &project)?;
         cx.catch_signals()?;
+        if pull {
+            ask_others(cx, &project)?;
+        }
         if !options.scope.is_whole() && pipeline::selected(&project, &options, cx.watch())?.is_empty() {
             cx.out.show(&Plan { steps: Vec::new() })?;
             cx.out.hint("No step is asked for: nothing was run, and there is no new run");
@@ -128,7 +148,10 @@ impl Train {
     }
 
     fn options(self, cx: &Context, project: &Project) -> Result<Options> {
+        let label = Label { name: self.name, tags: self.tags.into_iter().collect(), note: self.note };
+        label.check()?;
         Ok(Options {
+            label,
             force: self.force,
             jobs: self.jobs.unwrap_or_else(processors),
             keep_going: self.keep_going,
@@ -141,6 +164,27 @@ impl Train {
 /// The processors of the machine.
 pub(super) fn processors() -> u64 {
     std::thread::available_parallelism().map_or(1, |count| count.get() as u64)
+}
+
+/// Learns from the default remote what others have made. Without an answer, training goes on with what is known.
+fn ask_others(cx: &Context, project: &Project) -> Result<()> {
+    let workspace = Workspace::open(project)?;
+    let memory = project.state("remotes");
+    let ask = || {
+        let (_, remote) = remote::of_project(project, None, &cx.access())?;
+        let transfer =
+            Transfer { remote: &*remote, store: workspace.store(), memory: &memory, jobs: 4, watch: cx.watch() };
+        transfer.catalog()?;
+        Travel::new(project, &workspace, transfer).receive()
+    };
+    match ask() {
+        Err(error) if matches!(error.kind(), Kind::Failed) => {
+            let message = format!("cannot ask the remote what others have made: {error}");
+            cx.events.emit(Event::Warning { message, hint: error.hint().map(str::to_owned) });
+            Ok(())
+        }
+        result => result.map(drop),
+    }
 }
 
 /// What to do after a good run.

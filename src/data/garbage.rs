@@ -12,6 +12,7 @@ use crate::Result;
 use crate::event::Watch;
 use crate::fs::{FileLock, quote};
 use crate::project::Project;
+use crate::remote::Remembered;
 use crate::store::{Fold, Place};
 
 /// What a garbage collection removed, or would remove.
@@ -70,7 +71,7 @@ pub fn collect_garbage(
     if !how.forget_missing {
         neighbours.refuse_missing()?;
     }
-    let mut named = roots::named_by(project, store, how.history)?;
+    let mut named = roots::named_by(project, store, how.history, &|_| true)?;
     named.extend(neighbours.named(how.history)?);
     let garbage = store.garbage(&store.reach(named)?, how.grace)?;
     let forgotten = if how.forget_missing { neighbours.missing } else { Vec::new() };
@@ -90,7 +91,9 @@ pub fn collect_garbage(
     if how.remove {
         forgotten.iter().try_for_each(|root| store.forget(root))?;
         store.remove(&garbage, watch)?;
-        collected.step_records = store.prune_step_records()?;
+        // What a remote has can be fetched when a step needs it.
+        let remembered = Remembered::open(&project.state("remotes"));
+        collected.step_records = store.prune_step_records(&|digest| remembered.contains(digest))?;
         if how.quarantine {
             // No listing among them is needed any more, or else what it names could not be told above.
             clear(&store.place(Place::Quarantine))?;

@@ -103,7 +103,7 @@ pub(super) fn clear(
     if left_over.is_empty() {
         return Ok((cleared, restored));
     }
-    let kept: HashSet<Digest> = match roots::named_by(project, workspace.store(), History::Whole) {
+    let kept: HashSet<Digest> = match roots::named_by(project, workspace.store(), History::Whole, &|_| true) {
         Ok(named) => named.into_iter().map(|named| named.digest).collect(),
         // Where that can't be told, everything stays.
         Err(_) => HashSet::new(),

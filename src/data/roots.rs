@@ -13,6 +13,9 @@ use crate::project::{LOCK, Lock, MANIFEST, Project};
 use crate::store::{Named, Store};
 use crate::{Digest, Error, Result};
 
+/// The directory of the marks of runs that came from a remote.
+pub const IMPORTED: &str = "imported";
+
 /// How much of Git's history names what is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum History {
@@ -105,7 +108,9 @@ impl Neighbours {
     pub fn named(&self, history: History) -> Result<HashSet<Named>> {
         let mut named = HashSet::new();
         for (project, store) in &self.present {
-            named.extend(named_by(project, store, history).map_err(|error| unreadable(project.root(), error))?);
+            named.extend(
+                named_by(project, store, history, &|_| true).map_err(|error| unreadable(project.root(), error))?,
+            );
         }
         Ok(named)
     }
@@ -119,16 +124,22 @@ fn unreadable(root: &std::path::Path, error: Error) -> Error {
     ))
 }
 
-/// Everything that the lock, the locks of Git and the records of a project name, dependencies included.
+/// Everything that the lock, the locks of Git and the records of a project name, dependencies included. Of the records,
+/// those whose names are wanted.
 ///
 /// # Errors
 /// Where one of them can't be read, since it may name what would be taken for garbage.
-pub fn named_by(project: &Project, store: &Store, history: History) -> Result<HashSet<Named>> {
+pub fn named_by(
+    project: &Project,
+    store: &Store,
+    history: History,
+    is_wanted: &dyn Fn(&str) -> bool,
+) -> Result<HashSet<Named>> {
     if let Some(broken) = Git::unreadable(project)? {
         return Err(Error::failed(format!("`{}` can't be read as a Git repository", quote(&broken)))
             .with_hint("mend it or move it away: what its commits name would be taken for garbage"));
     }
-    let mut named = store.named_in_records()?;
+    let mut named = store.named_in_records(is_wanted)?;
     for (_, lock) in locks(project, history)? {
         let deps = lock.steps.values().flat_map(|step| &step.deps).map(|dep| Named::from(&dep.object));
         named.extend(deps);
@@ -202,6 +213,9 @@ fn of_locks(project: &Project, history: History) -> Result<Vec<Root>> {
 
 fn of_records(store: &Store, problems: &mut Vec<Problem>) -> Result<Vec<Root>> {
     let mut roots = Vec::new();
+    let marks = store.records(IMPORTED)?;
+    let imported: HashSet<&str> =
+        marks.iter().filter_map(|mark| mark.strip_prefix(IMPORTED)?.strip_prefix('/')).collect();
     for name in store.records("")? {
         let bytes = store.record(&name)?.unwrap_or_default();
         let Ok(value) = serde_json::from_slice::<Value>(&bytes) else {
@@ -214,11 +228,14 @@ fn of_records(store: &Store, problems: &mut Vec<Problem>) -> Result<Vec<Root>> {
             continue;
         };
         let is_cache = name.starts_with("steps/");
+        // What a run of another clone made may never have been here.
+        let run = name.strip_prefix("runs/").filter(|run| imported.contains(*run));
+        let kept_as = if run.is_some() { Claim::Elsewhere } else { Claim::Needed };
         let mut objects = HashSet::new();
         objects_of(&value, &mut objects);
         // Inputs of a run are named, but only outputs are kept by it.
         for (named, is_kept) in objects {
-            let claim = if is_kept && !is_cache { Claim::Needed } else { Claim::MadeFrom };
+            let claim = if is_kept && !is_cache { kept_as } else { Claim::MadeFrom };
             roots.push(Root { named, name: name.clone(), claim, origin: Origin::Record });
         }
     }

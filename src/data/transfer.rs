@@ -32,6 +32,8 @@ pub struct Selection {
     pub versions: Versions,
     /// All that the lock names where this is empty. A path may lie inside a tracked directory, or hold tracked paths.
     pub paths: Vec<ProjectPath>,
+    /// Objects that travel whatever the lock names.
+    pub others: Vec<Object>,
     /// How many files are sent or received at once.
     pub jobs: usize,
     /// Read what is on the other side, or here, and mend what is damaged.
@@ -69,11 +71,12 @@ pub fn push(
 ) -> Result<Pushed> {
     let memory = project.state("remotes");
     let transfer = transfer(workspace, remote, &memory, selection, watch);
-    let roots = match selection.paths.is_empty() {
+    let mut roots = match selection.paths.is_empty() {
         true => whole(&locks(project, &selection.versions)?),
         // What a path inside a directory is may stand in a tree that only the remote has.
         false => roots(project, &transfer, &transfer.catalog()?, selection)?,
     };
+    roots.extend(selection.others.iter().cloned());
     let mut pushed = transfer.push(&roots, selection.repair, selection.dry_run)?;
     if !pushed.lost.is_empty() {
         // The paths are for people; what any commit names is looked at, as far as it can be read.
@@ -103,7 +106,8 @@ pub fn fetch(
     let memory = project.state("remotes");
     let transfer = transfer(workspace, remote, &memory, selection, watch);
     let catalog = transfer.catalog()?;
-    let roots = roots(project, &transfer, &catalog, selection)?;
+    let mut roots = roots(project, &transfer, &catalog, selection)?;
+    roots.extend(selection.others.iter().cloned());
     let mut fetched = transfer.fetch(&catalog, &roots, selection.repair, selection.dry_run)?;
     if !fetched.lacking.is_empty() {
         let lacking = fetched.lacking.iter().map(|lack| lack.digest).collect();
@@ -163,7 +167,8 @@ pub fn verify_remote(
 ) -> Result<RemoteVerified> {
     let memory = project.state("remotes");
     let locks = locks(project, &versions)?;
-    let selection = Selection { versions, paths: Vec::new(), jobs: 4, repair: false, dry_run: false };
+    let selection =
+        Selection { versions, paths: Vec::new(), others: Vec::new(), jobs: 4, repair: false, dry_run: false };
     let transfer = transfer(workspace, remote, &memory, &selection, watch);
     let mut verified = transfer.verify(&whole(&locks))?;
     if !verified.missing.is_empty() {

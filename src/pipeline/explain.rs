@@ -190,14 +190,18 @@ fn parts(
         one(PartKind::Parameter, name, now.get(name).cloned(), before.get(name).map(|value| (*value).clone()))
     }));
     parts.extend(dependencies(setup, index, judged, locked, watch)?);
+    parts.extend(file_parts(step, judged, locked));
     let environments = (setup.environment.digest(), locked.and_then(|locked| locked.environment));
     if environments != (None, None) {
         let text = |digest: Option<Digest>| digest.map(|digest| digest.to_string().into());
         parts.push(one(PartKind::Environment, "", text(environments.0), text(environments.1)));
     }
     let list = |paths: Vec<&ProjectPath>| Value::from(paths.iter().map(ToString::to_string).collect::<Vec<_>>());
-    let before = locked.map(|locked| list(locked.outs.iter().map(|out| &out.path).collect()));
-    parts.push(one(PartKind::Outputs, "", Some(list(step.products().collect())), before));
+    let before = locked.map(|locked| list(locked.outs.iter().chain(&locked.unstored).map(|out| &out.path).collect()));
+    let now = Some(list(step.products().collect()));
+    // Of outputs that may be missing or match a pattern, names say nothing.
+    let before = if step.is_open() && locked.is_some() { now.clone() } else { before };
+    parts.push(one(PartKind::Outputs, "", now, before));
     // The lock has no variables. Where all else is the same and the key is not, it was them.
     let is_same = judged.verdict.as_ref().map(|verdict| verdict.key) == locked.map(|locked| locked.key);
     parts.extend(step.variables.iter().map(|(name, value)| Part {
@@ -225,7 +229,10 @@ fn dependencies(
         judged.verdict.iter().flat_map(|verdict| &verdict.inputs.deps).map(|dep| (&dep.path, &dep.object)).collect();
     let text = |object: &Object| Value::from(object.digest.to_string());
     let mut parts = Vec::new();
-    for path in &step.deps {
+    // What patterns match stands behind what is named.
+    let matched = known.keys().copied().filter(|path| !step.deps.contains(path));
+    let paths: Vec<&ProjectPath> = step.deps.iter().chain(matched).collect();
+    for path in &paths {
         let maker = setup.graph.maker(path).map(|(maker, _)| setup.graph.steps[maker].name.clone());
         let now = match known.get(path) {
             Some(object) => Some((*object).clone()),
@@ -249,6 +256,21 @@ fn dependencies(
             made_by: maker,
         });
     }
+    let gone = before.iter().filter(|(path, _)| !paths.contains(path));
+    parts.extend(gone.map(|(path, object)| Part {
+        kind: PartKind::Dependency,
+        name: path.to_string(),
+        now: None,
+        before: Some(text(object)),
+        change: Change::Gone,
+        made_by: None,
+    }));
+    Ok(parts)
+}
+
+/// Parts of files, and what lies outside of the project.
+fn file_parts(step: &Step, judged: &Judged, locked: Option<&LockedStep>) -> Vec<Part> {
+    let mut all = Vec::new();
     let before_parts: BTreeMap<&String, &Digest> =
         locked.iter().flat_map(|locked| &locked.parts).map(|part| (&part.what, &part.digest)).collect();
     let known = judged.verdict.as_ref().map(|verdict| &verdict.inputs.parts);
@@ -263,20 +285,11 @@ fn dependencies(
             (Some(now), Some(last)) if now == last => Change::Same,
             (Some(_), Some(_)) => Change::Changed,
         };
-        let text = |digest: &&&Digest| Value::from(digest.to_string());
-        let (now, before) = (now.as_ref().map(text), last.as_ref().map(text));
-        parts.push(Part { kind: PartKind::Part, name: name.clone(), now, before, change, made_by: None });
+        let text = |digest: &&Digest| Value::from(digest.to_string());
+        let (now, before) = (now.map(text), last.map(text));
+        all.push(Part { kind: PartKind::Part, name: name.clone(), now, before, change, made_by: None });
     }
-    let gone = before.iter().filter(|(path, _)| !step.deps.contains(path));
-    parts.extend(gone.map(|(path, object)| Part {
-        kind: PartKind::Dependency,
-        name: path.to_string(),
-        now: None,
-        before: Some(text(object)),
-        change: Change::Gone,
-        made_by: None,
-    }));
-    Ok(parts)
+    all
 }
 
 fn outputs(
@@ -286,11 +299,13 @@ fn outputs(
     judged: &Judged,
     watch: Watch<'_>,
 ) -> Result<Vec<Output>> {
-    let known: &[LockedPath] = match judged.verdict.as_ref().map(|verdict| &verdict.decision) {
-        Some(Decision::UpToDate(known) | Decision::Restore(known)) => &known.outs,
-        // What lies there is what the last key made.
-        _ => judge.lock.steps.get(&step.name).map_or(&[], |locked| &locked.outs),
-    };
+    let (outs, unstored): (&[LockedPath], &[LockedPath]) =
+        match judged.verdict.as_ref().map(|verdict| &verdict.decision) {
+            Some(Decision::UpToDate(known) | Decision::Restore(known)) => (&known.outs, &known.unstored),
+            // What lies there is what the last key made.
+            _ => judge.lock.steps.get(&step.name).map_or((&[], &[]), |locked| (&locked.outs, &locked.unstored)),
+        };
+    let known: Vec<&LockedPath> = outs.iter().chain(unstored).collect();
     let remembered = Remembered::open(&project.state("remotes"));
     let output = |path: &ProjectPath| {
         let wanted = known.iter().find(|out| out.path == *path).map(|out| &out.object);
@@ -307,7 +322,9 @@ fn outputs(
             on_remote: wanted.is_some_and(|object| remembered.contains(&object.digest)),
         })
     };
-    step.products().map(output).collect()
+    // What patterns match is known only of what was made.
+    let others = known.iter().map(|out| &out.path).filter(|path| !step.products().any(|product| product == *path));
+    step.products().chain(others).map(output).collect()
 }
 
 /// Who made what this key stands for, or else what lies there.

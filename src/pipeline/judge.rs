@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::Value;
 
 use super::cached::CachedStep;
+use super::elsewhere::Elsewhere;
 use super::key::{Inputs, frozen_key, step_key};
 use super::parts::Parts;
 use super::products;
@@ -31,6 +32,8 @@ pub struct Judge<'a> {
     pub forced: HashSet<usize>,
     /// Whether `always` makes a step run.
     pub always: bool,
+    /// Remotes that may have what the store does not.
+    pub elsewhere: &'a Elsewhere<'a>,
 }
 
 /// The judgement.
@@ -52,6 +55,15 @@ pub enum Decision {
     Run,
     /// The step is frozen and the lock has other outputs than those that lie there.
     Take,
+}
+
+/// Where outputs can be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Store,
+    /// As far as this machine knows.
+    Remote,
+    Nowhere,
 }
 
 /// Outputs that are known for a key.
@@ -115,7 +127,9 @@ impl Judge<'_> {
                 let reason = "frozen: its outputs are taken as they are, and mlx.lock has others";
                 Ok(verdict(frozen_key(outs.iter().chain(&unstored)), Decision::Take, reason))
             }
-            (Some(locked), Some(what)) if locked.unstored.is_empty() && self.has_all(&locked.outs)? => {
+            (Some(locked), Some(what))
+                if locked.unstored.is_empty() && self.source(&locked.outs)? != Source::Nowhere =>
+            {
                 let known = Known { outs: locked.outs.clone(), unstored: Vec::new(), cached: None };
                 let reason = format!("frozen, and of its outputs {what} is missing");
                 Ok(verdict(locked.key, Decision::Restore(known), &reason))
@@ -156,20 +170,26 @@ impl Judge<'_> {
         if let Some(lost) = self.changed_output(known.unstored.iter(), watch)? {
             return Ok((Decision::Run, format!("{lost}, and the store does not keep it")));
         }
-        match self.has_all(&known.outs)? {
-            true => Ok((Decision::Restore(known), reason)),
-            false => Ok((Decision::Run, format!("{reason}, and the store has its outputs no more"))),
-        }
+        Ok(match self.source(&known.outs)? {
+            Source::Store => (Decision::Restore(known), reason),
+            Source::Remote => (Decision::Restore(known), format!("{reason}; a remote has it")),
+            Source::Nowhere => (Decision::Run, format!("{reason}, and the store has its outputs no more")),
+        })
     }
 
-    /// Whether the store can give all of these back.
-    fn has_all(&self, outs: &[LockedPath]) -> Result<bool> {
-        for out in outs {
-            if !has_whole(self.workspace.store(), &out.object)? {
-                return Ok(false);
+    /// Where all of these can be had.
+    fn source(&self, outs: &[LockedPath]) -> Result<Source> {
+        let mut source = Source::Store;
+        for LockedPath { object, .. } in outs {
+            if has_whole(self.workspace.store(), object)? {
+                continue;
             }
+            if !self.elsewhere.has(object) {
+                return Ok(Source::Nowhere);
+            }
+            source = Source::Remote;
         }
-        Ok(true)
+        Ok(source)
     }
 
     /// What was made under this key: as the lock has it, or as the record says.

@@ -7,6 +7,7 @@
 mod cached;
 mod commit;
 mod dag;
+mod elsewhere;
 mod explain;
 mod failure;
 mod graph;
@@ -19,12 +20,14 @@ mod parts;
 mod plan;
 mod products;
 mod record;
+mod restore;
 mod results;
 mod schedule;
 mod select;
 mod setup;
 mod since;
 mod train;
+mod travel;
 mod trial;
 mod unfinished;
 mod work;
@@ -32,6 +35,7 @@ mod work;
 use std::path::PathBuf;
 
 pub use dag::{Dag, DagStep, State, dag, mermaid, svg};
+pub use elsewhere::Elsewhere;
 pub use explain::{
     Change, Explanation, LastRun, Made, Needed, Output, Part, PartKind, Presence as OutputPresence, explain,
 };
@@ -39,8 +43,10 @@ pub use metrics::Lines;
 pub use outside::Outside;
 pub use plan::{Action, Plan, PlannedStep};
 pub use record::Code;
+pub use restore::{BroughtBack, Part as RestorePart, Wanted as RestoreWanted, bring_back};
 pub use select::Scope;
 pub use train::{Trained, train};
+pub use travel::{Outputs, Travel, Travelled, settle_in};
 pub use trial::{Materials, TrialRun, materials, metrics_files};
 pub use unfinished::RUN_VARIABLE;
 
@@ -48,7 +54,8 @@ use crate::Result;
 use crate::env::Interpreters;
 use crate::event::Watch;
 use crate::project::{Project, params};
-use crate::run::RunId;
+use crate::remote::Access;
+use crate::run::{Label, RunId};
 use setup::Setup;
 
 /// What is asked for, and by whom.
@@ -70,6 +77,8 @@ pub struct Options {
     pub locked: bool,
     /// The run one of whose steps this is called by.
     pub within: Option<RunId>,
+    /// What is said of the run from its beginning.
+    pub label: Label,
     /// The command line, for the record.
     pub command: Vec<String>,
     /// Who runs it, for the record.
@@ -81,6 +90,8 @@ pub struct Options {
     pub outside: Outside,
     /// Where the run is a trial of a sweep.
     pub trial: Option<TrialRun>,
+    /// How remotes are reached, for outputs that are known and not here; `None` where none is to be asked.
+    pub access: Option<Access>,
 }
 
 /// The names of the steps that the options ask for, in order. Changes nothing.

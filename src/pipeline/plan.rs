@@ -227,6 +227,10 @@ pub(super) fn matched(
 fn inside(store: &Store, output: &LockedPath, path: &ProjectPath) -> Result<Option<Object>> {
     let mut object = output.object.clone();
     for part in path.parts().skip(output.path.parts().count()) {
+        // What is still on a remote shows when it is here.
+        if !store.contains(&object.digest) {
+            return Ok(None);
+        }
         let tree = store.read(&object.digest)?;
         let Ok(tree) = Tree::decode(&tree) else { return Ok(None) };
         let Some(inner) = tree.get(part) else { return Ok(None) };

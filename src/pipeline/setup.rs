@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::Value;
 
 use super::Options;
+use super::elsewhere::Elsewhere;
 use super::graph::Graph;
 use super::judge::Judge;
 use super::params::Params;
@@ -28,6 +29,7 @@ pub struct Setup<'a> {
     pub lock: Lock,
     pub workspace: Workspace,
     pub parts: Parts,
+    pub elsewhere: Elsewhere<'a>,
 }
 
 impl<'a> Setup<'a> {
@@ -58,7 +60,8 @@ impl<'a> Setup<'a> {
         // From here on there may be directories of ours.
         let workspace = Workspace::open(project)?;
         let parts = Parts::new(project, options.outside.clone(), &options.cache);
-        Ok(Self { graph, selected, params, step_params, environment, lock, workspace, parts })
+        let elsewhere = Elsewhere::of(project, &workspace, options.access.as_ref());
+        Ok(Self { graph, selected, params, step_params, environment, lock, workspace, parts, elsewhere })
     }
 
     /// Writes down what was learned about files.
@@ -83,6 +86,7 @@ impl<'a> Setup<'a> {
             forced,
             // A check has nothing to say of steps that are never up to date.
             always: !options.locked,
+            elsewhere: &self.elsewhere,
         })
     }
 }

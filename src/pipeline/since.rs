@@ -146,6 +146,11 @@ impl Before<'_> {
         if step.parts.iter().any(|part| part.path().is_none()) {
             return Ok(Some("it depends on what lies outside of the project".into()));
         }
+        for pattern in &step.patterns {
+            if let Some(path) = self.changed.iter().find(|path| pattern.matches(path)) {
+                return Ok(Some(format!("`{path}` changed")));
+            }
+        }
         for path in step.inputs().filter(|path| graph.maker(path).is_none()) {
             if let Some(what) = self.change_of(step, path, tracked)? {
                 return Ok(Some(what));
@@ -208,10 +213,15 @@ impl Before<'_> {
     }
 }
 
-/// Whether two texts of a step ask for the same.
+/// Whether two texts of a step ask for the same: where it stands, how it is described and what it takes of a machine make no
+/// difference.
 fn is_same(one: &Step, other: &Step) -> bool {
-    (&one.cmd, &one.dir, one.always, one.frozen) == (&other.cmd, &other.dir, other.always, other.frozen)
-        && (&one.values, &one.deps, &one.parts, &one.params)
-            == (&other.values, &other.deps, &other.parts, &other.params)
-        && (&one.outs, &one.metrics, &one.variables) == (&other.outs, &other.metrics, &other.variables)
+    let other = Step {
+        description: one.description.clone(),
+        timeout: one.timeout,
+        resources: one.resources.clone(),
+        place: one.place.clone(),
+        ..other.clone()
+    };
+    *one == other
 }

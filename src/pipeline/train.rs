@@ -52,7 +52,13 @@ pub fn train(project: &Project, options: &Options, watch: Watch<'_>) -> Result<T
     }
     let runs = Runs::open(project, setup.workspace.store(), watch.events)?;
     runs.settle()?;
+    if let Some(name) = &options.label.name {
+        runs.check_free(name, None)?;
+    }
     let mut run = record::begin(project, options, &setup)?;
+    if !options.label.is_empty() {
+        runs.change_label(&run.id, |label| *label = options.label.clone())?;
+    }
 
     let (done, open) = split(project, &setup, judged, watch);
     let results = if open.is_empty() {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::cached::{self, CachedStep};
 use super::commit::{Commit, Made};
 use super::graph::Graph;
-use super::judge::{Decision, Judge, Known, Verdict};
+use super::judge::{Decision, Judge, Known, Verdict, has_whole};
 use super::key::Inputs;
 use super::metrics::Measured;
 use super::plan::matched;
@@ -242,6 +242,17 @@ impl Work<'_> {
 
     /// Brings known outputs back from the store.
     fn restore(&self, step: &Step, known: &Known) -> Result<()> {
+        let mut absent = Vec::new();
+        for LockedPath { object, .. } in &known.outs {
+            if !has_whole(self.workspace.store(), object)? {
+                absent.push(object.clone());
+            }
+        }
+        if let Some(first) = absent.first()
+            && !self.judge.elsewhere.fetch(&absent, self.watch)?
+        {
+            return Err(StoreError::Missing { digest: first.digest }.into());
+        }
         if step.is_open() {
             let is_known = |path: &ProjectPath| known.outs.iter().chain(&known.unstored).any(|out| out.path == *path);
             for (path, _) in products::lying(step, self.project.root())?.iter().filter(|(path, _)| !is_known(path)) {

@@ -53,7 +53,7 @@ pub fn from_json(bytes: &[u8]) -> Result<Vec<Tensor>, BadRequest> {
 /// An output as it was given, of any number of rows where it had as many as the request.
 pub fn of_output(output: &NamedTensor, request: &InferRequest) -> Tensor {
     let rows = request.inputs.first().and_then(|input| input.shape.first());
-    let is_row_wise = output.shape.first().is_some() && output.shape.first() == rows;
+    let is_row_wise = !output.shape.is_empty() && output.shape.first() == rows;
     let shape = output.shape.iter().enumerate();
     let shape = shape.map(|(index, length)| if index == 0 && is_row_wise { -1 } else { signed(*length) }).collect();
     Tensor { name: output.name.clone(), datatype: output.data.datatype(), shape, columns: Vec::new() }

@@ -3,12 +3,15 @@
 //! ```text
 //! mlx-remote             {"mlx_remote": 1}: the version of this layout
 //! packs/<digest>.pack    packs as in the local store, named by the digest of their index; never changed
-//! catalog                {"mlx_catalog": 1, "packs": […]}: what lies in packs/, for readers of servers that can't list
+//! records/<digest>.jsonl.zst   records, many in a file, named by the digest of its bytes; never changed
+//! catalog                {"mlx_catalog": 1, "packs": […], "records": […]}: what lies in packs/ and in records/, for readers
+//!                        of servers that can't list
 //! ```
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Content, Remote, RemoteError};
+use super::memory::Seen;
+use super::{Body, Content, Entry, Remote, RemoteError};
 use crate::store::pack::ENDING;
 use crate::{Digest, Error, Result};
 
@@ -18,8 +21,14 @@ pub const VERSION: u64 = 1;
 pub const MARK: &str = "mlx-remote";
 /// The directory of packs.
 pub const PACKS: &str = "packs";
+/// The directory of records.
+pub const RECORDS: &str = "records";
+/// How the names of files of records end.
+const RECORD_ENDING: &str = ".jsonl.zst";
 /// The list of packs for who can't list.
 pub const CATALOG: &str = "catalog";
+/// So often the list of files is written anew when others write it at the same time.
+const ATTEMPTS: usize = 5;
 /// No document of the layout is longer than this.
 const LARGEST_DOCUMENT: usize = 64 << 20;
 
@@ -33,9 +42,35 @@ struct Mark {
 pub struct PackList {
     pub mlx_catalog: u64,
     pub packs: Vec<ListedPack>,
+    /// Files of records.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<ListedPack>,
 }
 
-/// A pack in the document `catalog`.
+/// What is on a remote, for the document `catalog`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    packs: Vec<ListedPack>,
+    records: Vec<ListedPack>,
+}
+
+impl Listing {
+    /// Of what several sources say, each file once.
+    pub fn new(
+        packs: impl IntoIterator<Item = (Digest, Seen)>,
+        records: impl IntoIterator<Item = (Digest, Seen)>,
+    ) -> Self {
+        let sorted = |files: &mut dyn Iterator<Item = (Digest, Seen)>| {
+            let mut files: Vec<_> = files.map(|(digest, seen)| ListedPack { digest, size: seen.size }).collect();
+            files.sort();
+            files.dedup();
+            files
+        };
+        Self { packs: sorted(&mut packs.into_iter()), records: sorted(&mut records.into_iter()) }
+    }
+}
+
+/// A file in the document `catalog`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ListedPack {
     /// The digest of its index.
@@ -101,10 +136,47 @@ pub fn pack_list(remote: &dyn Remote) -> Result<Option<PackList>> {
     Ok(Some(list))
 }
 
-/// Writes the document `catalog`.
-pub fn write_pack_list(remote: &dyn Remote, packs: Vec<ListedPack>) -> Result<()> {
-    let bytes = serde_json::to_vec(&PackList { mlx_catalog: VERSION, packs }).map_err(anyhow::Error::new)?;
-    remote.write(CATALOG, &Body { content: Content::Bytes(&bytes), sent: &|_| Ok(()) })
+/// Writes the list of files for who can't list. Whoever writes last has seen all that was there before.
+pub fn publish(remote: &dyn Remote, mut listing: Listing, list: impl Fn() -> Result<Listing>) -> Result<()> {
+    for _ in 0..ATTEMPTS {
+        let Listing { packs, records } = listing.clone();
+        let document = PackList { mlx_catalog: VERSION, packs, records };
+        let bytes = serde_json::to_vec(&document).map_err(anyhow::Error::new)?;
+        remote.write(CATALOG, &Body { content: Content::Bytes(&bytes), sent: &|_| Ok(()) })?;
+        let now = list()?;
+        if now == listing {
+            break;
+        }
+        listing = now;
+    }
+    Ok(())
+}
+
+/// The name of the file of records with these bytes.
+pub fn record_file(digest: &Digest) -> String {
+    format!("{RECORDS}/{}{RECORD_ENDING}", digest.hex())
+}
+
+/// The digest that the name of a file of records says; `None` for any other file.
+pub fn record_file_digest(name: &str) -> Option<Digest> {
+    let name = name.strip_prefix(RECORDS)?.strip_prefix('/')?.strip_suffix(RECORD_ENDING)?;
+    Digest::from_hex(name).ok()
+}
+
+/// The files of records that are there.
+pub fn listed_records(remote: &dyn Remote) -> Result<Vec<(Digest, Seen)>> {
+    match remote.list(RECORDS) {
+        Ok(entries) => {
+            let of = |entry: &Entry| Some((record_file_digest(&entry.name)?, Seen::of(entry)));
+            Ok(entries.iter().filter_map(of).collect())
+        }
+        Err(error) if matches!(error.downcast_ref(), Some(RemoteError::Unsupported(_))) => {
+            let list = pack_list(remote)?.map_or_else(Vec::new, |list| list.records);
+            let seen = |size| Seen { size, version: String::new() };
+            Ok(list.into_iter().map(|file| (file.digest, seen(file.size))).collect())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The whole of a small file; `None` where there is none.

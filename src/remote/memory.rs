@@ -41,6 +41,12 @@ impl Remembered {
         Self(indexes.collect())
     }
 
+    /// What is remembered below `root` of the remote at this URL alone.
+    pub fn of_remote(root: &Path, url: &str) -> Self {
+        let memory = Memory::open(root, url);
+        Self(memory.packs().filter_map(|(pack, seen)| memory.index(&pack, seen.size)).collect())
+    }
+
     /// Whether some remote had this object.
     pub fn contains(&self, digest: &Digest) -> bool {
         self.0.iter().any(|index| index.find(digest).is_some())
@@ -70,7 +76,12 @@ struct Document {
 impl Memory {
     /// What is remembered below `root` (`.mlx/remotes`) of the remote at this URL.
     pub fn open(root: &Path, url: &str) -> Self {
-        Self::of(root.join(Digest::of(url).short()))
+        Self::of(Self::directory(root, url))
+    }
+
+    /// Where all that is remembered of a remote lies.
+    pub fn directory(root: &Path, url: &str) -> PathBuf {
+        root.join(Digest::of(url).short())
     }
 
     fn of(directory: PathBuf) -> Self {

@@ -20,6 +20,7 @@ mod memory;
 mod parts;
 mod push;
 mod receive;
+pub mod records;
 mod send;
 mod workers;
 

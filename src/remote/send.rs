@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::catalog::{Catalog, listed};
 use super::chunks;
-use super::layout::{self, ListedPack, pack_name};
+use super::layout::{self, Listing, pack_name};
 use super::memory::{Memory, Seen};
 use super::push::Plan;
 use super::workers::pipe;
@@ -28,8 +28,6 @@ const PACK_BYTES: u64 = 48 << 20;
 /// So many objects are read and checked at once.
 const BLOCK: usize = 256;
 const MEDIUM_BLOCK: usize = 4;
-/// So often the list of packs is written anew when others write it at the same time.
-const ATTEMPTS: usize = 5;
 
 /// What went over the wire.
 #[derive(Debug, Clone, Copy, Default)]
@@ -60,7 +58,13 @@ pub fn carry_out(transfer: &Transfer<'_>, catalog: &mut Catalog, plan: Plan) -> 
         catalog.memory.see(*digest, seen.clone());
     }
     catalog.memory.save();
-    list_packs(transfer, catalog, there)?;
+    let memory = &catalog.memory;
+    let listing = |packs: Vec<(Digest, Seen)>| {
+        // Where nobody can list, what this machine knows is all there is besides the list itself.
+        let records = layout::listed_records(transfer.remote)?;
+        Ok(Listing::new(packs.into_iter().chain(memory.packs()), records))
+    };
+    layout::publish(transfer.remote, listing(there)?, || listing(listed(transfer.remote)?))?;
     Ok(Sent { bytes, packs: packs.len() as u64 })
 }
 
@@ -199,29 +203,6 @@ impl Packing<'_> {
     fn finish(&mut self) -> Result<()> {
         self.writer.take().map_or(Ok(()), |writer| (self.hand_over)(Parcel::New(writer.seal()?)))
     }
-}
-
-/// Writes the list of packs for who can't list. Whoever writes last has seen all that was there before.
-fn list_packs(transfer: &Transfer<'_>, catalog: &Catalog, there: Vec<(Digest, Seen)>) -> Result<()> {
-    let list = |there: Vec<(Digest, Seen)>| {
-        // Where nobody can list, what this machine knows is all there is besides the list itself.
-        let known = catalog.memory.packs();
-        let mut packs: Vec<_> =
-            there.into_iter().chain(known).map(|(digest, seen)| ListedPack { digest, size: seen.size }).collect();
-        packs.sort();
-        packs.dedup();
-        packs
-    };
-    let mut packs = list(there);
-    for _ in 0..ATTEMPTS {
-        layout::write_pack_list(transfer.remote, packs.clone())?;
-        let now = list(listed(transfer.remote)?);
-        if now == packs {
-            break;
-        }
-        packs = now;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -6,8 +6,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Run, RunId, RunStep};
-use crate::Digest;
-use crate::project::ProjectPath;
+use crate::project::git::Git;
+use crate::project::{ChangedFile, Code, FileDelta, ProjectPath};
+use crate::store::Store;
+use crate::{Digest, Result};
 
 /// The differences from the baseline to the candidate; what is equal is left out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -20,12 +22,30 @@ pub struct Comparison {
     pub params: Vec<Changed<Value>>,
     /// Steps whose dependencies or command differ.
     pub steps: Vec<StepChange>,
+    /// Inputs that no step of the run made, by digest: data and code.
+    pub data: Vec<DataChange>,
     /// The Git commit; `None` where it is the same.
     pub commit: Option<Changed<String>>,
     /// Whether uncommitted changes differ.
     pub patch: Option<Changed<Digest>>,
     /// The environment's digest, and the version of Python.
     pub environment: Vec<Changed<String>>,
+    /// Packages of the environments, where the lists of both are here.
+    pub packages: Vec<Changed<String>>,
+    /// Files of the code that differ, commits and uncommitted changes together; `None` where that can't be told.
+    pub code: Option<Vec<ChangedFile>>,
+    /// How they differ, where that was asked for: text that `git apply` takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diff: Option<String>,
+}
+
+/// An input that is another one, or that only one of the runs has.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DataChange {
+    pub path: ProjectPath,
+    pub change: FileDelta,
+    pub baseline: Option<Digest>,
+    pub candidate: Option<Digest>,
 }
 
 /// A metric that differs.
@@ -66,13 +86,14 @@ pub struct FileChange {
 impl Comparison {
     /// Whether nothing differs.
     pub fn is_equal(&self) -> bool {
-        let Self { metrics, params, steps, commit, patch, environment, .. } = self;
+        let Self { metrics, params, steps, commit, patch, environment, packages, .. } = self;
         metrics.is_empty()
             && params.is_empty()
             && steps.is_empty()
             && commit.is_none()
             && patch.is_none()
             && environment.is_empty()
+            && packages.is_empty()
     }
 }
 
@@ -98,10 +119,72 @@ pub fn compare(baseline: &Run, candidate: &Run) -> Comparison {
         equal_metrics: equal.count() as u64,
         params: differences(&baseline.params, &candidate.params).collect(),
         steps: step_changes(baseline, candidate),
+        data: data_changes(baseline, candidate),
         commit: one("commit", &baseline.commit, &candidate.commit),
         patch: changed("uncommitted changes", baseline.patch.as_ref(), candidate.patch.as_ref()),
         environment: environment.into_iter().flatten().collect(),
+        packages: Vec::new(),
+        code: None,
+        diff: None,
     }
+}
+
+impl Comparison {
+    /// Adds what packages differ, where the store has the lists of both environments.
+    pub fn add_packages(&mut self, store: &Store, baseline: &Run, candidate: &Run) {
+        let list = |run: &Run| {
+            let bytes = store.read(run.environment.packages.as_ref()?).ok()?;
+            let lines = String::from_utf8_lossy(&bytes).into_owned();
+            let entry = |line: &str| {
+                let (name, version) = line.split_once("==")?;
+                Some((name.trim().to_owned(), version.trim().to_owned()))
+            };
+            Some(lines.lines().filter_map(entry).collect::<BTreeMap<String, String>>())
+        };
+        if baseline.environment.packages != candidate.environment.packages
+            && let (Some(baseline), Some(candidate)) = (list(baseline), list(candidate))
+        {
+            self.packages = differences(&baseline, &candidate).collect();
+        }
+    }
+
+    /// Adds which files of the code differ, and with `with_text` how.
+    ///
+    /// # Errors
+    /// Where a commit or the uncommitted changes of a run are not here.
+    pub fn add_code(&mut self, git: &Git, store: &Store, runs: [&Run; 2], with_text: bool) -> Result<()> {
+        let code = |run: &Run| -> Result<Option<Code>> {
+            let Some(commit) = run.commit.clone() else { return Ok(None) };
+            let patch = run.patch.map(|patch| store.read(&patch)).transpose()?.unwrap_or_default();
+            Ok(Some(Code { commit, patch }))
+        };
+        let [Some(baseline), Some(candidate)] = [code(runs[0])?, code(runs[1])?] else { return Ok(()) };
+        let (files, text) = git.code_changes(&baseline, &candidate, with_text)?;
+        self.code = Some(files);
+        self.diff = with_text.then_some(text);
+        Ok(())
+    }
+}
+
+/// Inputs that are no outputs of the run, by path.
+fn data_changes(baseline: &Run, candidate: &Run) -> Vec<DataChange> {
+    let inputs = |run: &Run| {
+        let made: BTreeSet<&ProjectPath> = run.steps.iter().flat_map(|step| &step.outs).map(|out| &out.path).collect();
+        let deps = run.steps.iter().flat_map(|step| &step.deps).filter(|dep| !made.contains(&dep.path));
+        deps.map(|dep| (dep.path.clone(), dep.object.digest)).collect::<BTreeMap<ProjectPath, Digest>>()
+    };
+    let (baseline, candidate) = (inputs(baseline), inputs(candidate));
+    let paths: BTreeSet<&ProjectPath> = baseline.keys().chain(candidate.keys()).collect();
+    let change = |path: &ProjectPath| {
+        let (before, after) = (baseline.get(path).copied(), candidate.get(path).copied());
+        let change = match (before, after) {
+            (None, _) => FileDelta::Added,
+            (_, None) => FileDelta::Removed,
+            _ => FileDelta::Changed,
+        };
+        (before != after).then(|| DataChange { path: path.clone(), change, baseline: before, candidate: after })
+    };
+    paths.into_iter().filter_map(change).collect()
 }
 
 /// The steps of both in the order of the candidate, then those that only the baseline has.

@@ -75,6 +75,11 @@ impl Index {
         self.with(|connection| insert(connection, run, goes_on))
     }
 
+    /// Takes the row of a run away.
+    pub fn remove(&self, id: &RunId) -> Result<()> {
+        self.with(|connection| connection.execute("DELETE FROM run WHERE id = ?1", [id.as_str()]).map(drop))
+    }
+
     /// Brings the rows in line with the records: some may have come or gone by other ways than this index.
     pub fn refresh(&self) -> Result<()> {
         let mut connection = self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

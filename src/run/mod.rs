@@ -7,10 +7,13 @@
 //! it. Who only reads never changes a record.
 
 mod compare;
+mod export;
 mod index;
+pub mod label;
 mod log;
 pub mod metrics;
 mod record;
+pub mod remove;
 mod summary;
 
 use std::collections::HashMap;
@@ -20,10 +23,12 @@ use std::sync::Mutex;
 
 use anyhow::Context;
 
-pub use compare::{Changed, Comparison, FileChange, MetricDelta, StepChange, compare};
+pub use compare::{Changed, Comparison, DataChange, FileChange, MetricDelta, StepChange, compare};
+pub use export::{Exported, to_csv, to_json};
+pub use label::Label;
 pub use log::{Log, LogSource, log_path};
 pub use record::{Host, MetricPoint, Outcome, Run, RunId, RunStep, Status, Trial};
-pub use summary::{Filter, Summary};
+pub use summary::{Filter, Sort, SortBy, Summary};
 
 use crate::event::EventSink;
 use crate::fs::{FileLock, escape};
@@ -74,12 +79,15 @@ impl Runs {
         Ok(())
     }
 
-    /// The run with this id, a unique beginning of it, or `latest`.
+    /// The run with this name or id, a unique beginning of its id, or `latest`; an `@` before it changes nothing.
     pub fn find(&self, name: &str) -> Result<Run> {
         self.index.refresh()?;
+        let name = name.strip_prefix('@').unwrap_or(name);
         let shown = escape(name.chars().take(80).collect::<String>().as_bytes());
+        let named = if name == "latest" || name.is_empty() { Vec::new() } else { self.named(name)? };
         let ids = match name {
             "latest" => self.index.latest()?,
+            _ if !named.is_empty() => named,
             _ => self.index.starting_with(name)?,
         };
         match ids.as_slice() {
@@ -92,29 +100,41 @@ impl Runs {
             several => {
                 let listed: Vec<&str> = several.iter().take(5).map(RunId::as_str).collect();
                 let more = if several.len() > listed.len() { ", …" } else { "" };
-                Err(Error::usage(format!("`{shown}` begins the ids of {} runs", several.len()))
+                let what = if several.iter().all(|id| id.as_str().starts_with(name)) {
+                    "begins the ids"
+                } else {
+                    "is the name"
+                };
+                Err(Error::usage(format!("`{shown}` {what} of {} runs", several.len()))
                     .with_hint(format!("say more of the id; there are {}{more}", listed.join(", "))))
             }
         }
     }
 
-    /// The runs that pass the filter, the newest first.
+    /// The runs that pass the filter, the newest first or as the filter says.
     pub fn list(&self, filter: &Filter) -> Result<Vec<Summary>> {
         self.index.refresh()?;
+        let mut labels = self.labels()?;
         let limit = filter.limit.unwrap_or(usize::MAX);
+        let enough = if filter.sort.is_some() { usize::MAX } else { limit };
         let mut found = Vec::new();
         for summary in self.index.summaries()? {
             let summary = summary?;
-            let summary = match summary.status {
+            let mut summary = match summary.status {
                 Status::Running if !self.is_alive(&summary.id) => Summary::of(&self.get(&summary.id)?),
                 _ => summary,
             };
+            summary.label = labels.remove(&summary.id).unwrap_or_default();
             if filter.admits(&summary) {
                 found.push(summary);
             }
-            if found.len() == limit {
+            if found.len() == enough {
                 break;
             }
+        }
+        if let Some(sort) = &filter.sort {
+            sort.apply(&mut found);
+            found.truncate(limit);
         }
         Ok(found)
     }
@@ -208,6 +228,12 @@ fn read_record(store: &Store, id: &RunId) -> Result<Option<Run>> {
     let Some(bytes) = store.record(&record_name(id))? else { return Ok(None) };
     let run = parse(&bytes).map_err(|error| error.context(format!("cannot read the record of run {id}")))?;
     Ok(Some(run))
+}
+
+/// The run in the bytes of a record, which is to be this one.
+pub fn parse_record(bytes: &[u8], id: &RunId) -> Result<Run> {
+    let run = parse(bytes)?;
+    if run.id == *id { Ok(run) } else { Err(Error::failed(format!("it is that of run {}", run.id))) }
 }
 
 fn parse(bytes: &[u8]) -> Result<Run> {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Outcome, Run, RunId, Status, Trial};
+use super::{Label, Outcome, Run, RunId, Status, Trial};
 
 /// A run without its steps' details.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,9 @@ pub struct Summary {
     pub sweep: Option<Trial>,
     pub params: BTreeMap<String, Value>,
     pub metrics: BTreeMap<String, f64>,
+    /// What people say of it; not part of what the index keeps.
+    #[serde(flatten)]
+    pub label: Label,
 }
 
 impl Summary {
@@ -49,6 +52,7 @@ impl Summary {
             sweep: run.sweep.clone(),
             params: run.params.clone(),
             metrics: run.metrics.clone(),
+            label: Label::default(),
         }
     }
 }
@@ -58,12 +62,49 @@ impl Summary {
 pub struct Filter {
     /// Those that ended, or go on, this way.
     pub status: Option<Status>,
-    /// At most so many, the newest.
+    /// Those that have all of these tags.
+    pub tags: Vec<String>,
+    /// In this order, and not the newest first.
+    pub sort: Option<Sort>,
+    /// At most so many, of those that come first.
     pub limit: Option<usize>,
+}
+
+/// An order of runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sort {
+    pub by: SortBy,
+    /// The lowest first.
+    pub ascending: bool,
+}
+
+/// What runs are put in order by; the highest comes first.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SortBy {
+    Duration,
+    /// A metric, else a parameter that is a number. Runs without it come last.
+    Value(String),
+}
+
+impl Sort {
+    pub(super) fn apply(&self, runs: &mut [Summary]) {
+        let value = |run: &Summary| match &self.by {
+            SortBy::Duration => run.seconds,
+            SortBy::Value(name) => {
+                run.metrics.get(name).copied().or_else(|| run.params.get(name).and_then(Value::as_f64))
+            }
+        };
+        runs.sort_by(|a, b| match (value(a), value(b)) {
+            (Some(a), Some(b)) if self.ascending => a.total_cmp(&b),
+            (Some(a), Some(b)) => b.total_cmp(&a),
+            (a, b) => b.is_some().cmp(&a.is_some()),
+        });
+    }
 }
 
 impl Filter {
     pub(super) fn admits(&self, summary: &Summary) -> bool {
         self.status.is_none_or(|status| status == summary.status)
+            && self.tags.iter().all(|tag| summary.label.tags.contains(tag))
     }
 }

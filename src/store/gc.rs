@@ -197,8 +197,8 @@ impl Store {
         Ok(gone.len() as u64)
     }
 
-    /// Drops the step-cache records whose objects are no longer all here. Returns how many.
-    pub fn prune_step_records(&self) -> Result<u64> {
+    /// Drops the step-cache records whose objects are no longer all here, nor where `is_elsewhere` says. Returns how many.
+    pub fn prune_step_records(&self, is_elsewhere: &dyn Fn(&Digest) -> bool) -> Result<u64> {
         let mut pruned = 0;
         for name in self.records("steps")? {
             let bytes = self.record(&name)?.unwrap_or_default();
@@ -206,7 +206,7 @@ impl Store {
             if let Ok(value) = serde_json::from_slice::<serde_json::Value>(&bytes) {
                 named_in(value.get("outs").unwrap_or(&value), &mut named);
             }
-            if named.iter().any(|named| !self.contains(&named.digest)) {
+            if named.iter().any(|named| !self.contains(&named.digest) && !is_elsewhere(&named.digest)) {
                 self.delete_record(&name)?;
                 pruned += 1;
             }

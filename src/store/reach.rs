@@ -29,10 +29,11 @@ impl From<&Object> for Named {
 }
 
 impl Store {
-    /// Every object that a record names, whatever the record; those below `steps` are a cache and name nothing.
-    pub fn named_in_records(&self) -> Result<HashSet<Named>> {
+    /// Every object that a record with a wanted name names, whatever the record; those below `steps` are a cache and name
+    /// nothing.
+    pub fn named_in_records(&self, is_wanted: &dyn Fn(&str) -> bool) -> Result<HashSet<Named>> {
         let mut named = HashSet::new();
-        for name in self.records("")?.iter().filter(|name| !name.starts_with("steps/")) {
+        for name in self.records("")?.iter().filter(|name| !name.starts_with("steps/") && is_wanted(name)) {
             let bytes = self.record(name)?.unwrap_or_default();
             let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| {
                 Error::failed(format!("the record `{name}` cannot be read: {error}"))

@@ -168,3 +168,31 @@ fn an_input_that_nobody_keeps_counts_where_the_lock_knows_another() {
 
     assert_eq!(would_run(&project, &["--since", "HEAD", "aside"]), "aside:run ");
 }
+
+#[test]
+fn frozen_steps_are_told_apart() {
+    let project = Project::with_manifest("[step.old]\ncmd='false'\nouts=['x']\nfrozen=true\n").write("x", "by hand");
+
+    project.mlx(&["dag"]).success().prints("old  frozen");
+    project.mlx(&["train"]).success();
+
+    project.mlx(&["explain", "old"]).success().prints("old is up to date: frozen");
+}
+
+#[test]
+fn a_large_fan_is_one_step_unless_all_are_asked_for() {
+    let project = Project::with_manifest(
+        "[step.fit]\nforeach=['a','b','c','d','e','f','g','h','i']\ncmd='echo ${item} > o-${item}'\nouts=['o-${item}']\n\
+         [step.sum]\ncmd='cat o-* > sum'\ndeps=['o-a','o-i']\nouts=['sum']\n",
+    );
+    project.mlx(&["train", "fit@a"]).success();
+
+    assert_snapshot!(project.mlx(&["dag"]).success().stdout, @"
+    fit     9 steps: 8 would run, 1 up to date  it never ran here
+    └─ sum  perhaps runs                        depends on what `fit@i` makes
+
+    10 steps: 8 would run, 1 perhaps runs, 1 up to date
+    ");
+    assert_eq!(project.mlx(&["dag", "--all"]).success().stdout.matches("fit@").count(), 11);
+    assert_eq!(would_run(&project, &["--downstream", "fit", "--until", "fit"]).matches(":run").count(), 8);
+}

@@ -105,3 +105,18 @@ fn a_step_that_never_ran_has_nothing_to_compare_with() {
     // The input that is missing is shown, too.
     project.mlx(&["explain", "train"]).success().prints("not there");
 }
+
+#[test]
+fn parts_of_files_and_what_lies_outside_are_parts_of_the_key() {
+    let project = Project::with_manifest(
+        "[step.fit]\ncmd='cut -d, -f1 data.csv > o'\ndeps=[{ path = 'data.csv', columns = ['a'] }]\nouts=['o']\n",
+    )
+    .write("data.csv", "a,b\n1,2\n");
+    project.mlx(&["train"]).success();
+    project.set("data.csv", "a,b\n1,3\n");
+    assert_eq!(changed(&explained(&project, &["fit"])), [""; 0]);
+
+    project.set("data.csv", "a,b\n9,3\n");
+
+    assert_eq!(changed(&explained(&project, &["fit"])), ["part column `a` of `data.csv`: changed"]);
+}

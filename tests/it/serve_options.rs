@@ -53,7 +53,12 @@ fn a_server_with_a_certificate_speaks_tls_only() {
     let project = unpacked().write("rows.json", "[[1, 2, 3]]").write("openssl.cnf", settings);
     let mut make = Command::new(openssl);
     make.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]);
-    make.arg("-config").arg(project.path("openssl.cnf")).arg("-keyout").arg(project.path("key.pem")).arg("-out").arg(project.path("cert.pem"));
+    make.arg("-config")
+        .arg(project.path("openssl.cnf"))
+        .arg("-keyout")
+        .arg(project.path("key.pem"))
+        .arg("-out")
+        .arg(project.path("cert.pem"));
     assert!(make.output().unwrap().status.success());
     let server = Server::start(&project, &["release", "--tls-cert", "cert.pem", "--tls-key", "key.pem"]);
 

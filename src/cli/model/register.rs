@@ -24,7 +24,7 @@ use crate::run::Runs;
 pub struct Register {
     /// Model of the manifest
     name: String,
-    /// Take the model that this run made: an id, a unique beginning of one, or `latest`
+    /// Take the model that this run made: a name, an id, a unique beginning of one, or `latest`
     #[arg(long)]
     run: Option<String>,
     /// What is worth knowing about this version

@@ -1,19 +1,18 @@
-//! `mlx runs`: the runs of the project, the newest first.
+//! `mlx runs list`: the runs as a table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use serde::Serialize;
-use serde_json::Value;
 
-use super::output::{Style, duration, minute, number};
-use super::show_run::ShowRun;
-use super::{Context, Render, Table, Text};
+use super::super::output::{duration, minute, number};
+use super::super::{Context, Render, Table, Text};
+use super::{value, word};
 use crate::Result;
 use crate::fs::escape;
-use crate::run::{Filter, Status, Summary};
+use crate::run::{Filter, Sort, SortBy, Status, Summary};
 
 /// More columns of metrics, and of parameters, than these make a table hard to read.
 const COLUMN_LIMIT: usize = 4;
@@ -23,23 +22,24 @@ const COLUMN_LIMIT: usize = 4;
 /// Shows the newest first, with the metrics and the parameters in which they differ.
 #[derive(Args)]
 #[command(
-    args_conflicts_with_subcommands = true,
-    after_help = "Examples:\n  mlx runs\n  mlx runs --status failed\n  mlx runs --limit 100 --json | jq '.runs[].metrics'"
+    after_help = "Examples:\n  mlx runs list --tag baseline\n  mlx runs list --sort loss --ascending --limit 5\n  mlx runs list --json | jq '.runs[].metrics'"
 )]
-pub struct Runs {
-    #[command(subcommand)]
-    command: Option<RunsCommand>,
+pub struct List {
     /// List at most so many
     #[arg(long, value_name = "NUMBER", default_value = "20")]
     limit: NonZeroUsize,
     /// List only those that ended, or go on, this way
     #[arg(long, value_name = "STATUS")]
     status: Option<StatusName>,
-}
-
-#[derive(Subcommand)]
-enum RunsCommand {
-    Show(ShowRun),
+    /// List only those with this tag; more than once for all of several
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    /// Put them in order by a metric, a parameter or `duration`, the highest first
+    #[arg(long, value_name = "METRIC")]
+    sort: Option<String>,
+    /// The lowest first
+    #[arg(long, requires = "sort")]
+    ascending: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -61,24 +61,30 @@ impl From<StatusName> for Status {
     }
 }
 
-impl Runs {
+impl List {
     pub fn run(self, cx: &mut Context) -> Result<()> {
-        if let Some(RunsCommand::Show(command)) = self.command {
-            return command.run(cx);
-        }
         let limit = self.limit.get();
         let (_, runs) = cx.runs()?;
+        let sorted_by = self.sort.clone();
+        let sort = self.sort.map(|by| Sort {
+            by: if by == "duration" { SortBy::Duration } else { SortBy::Value(by) },
+            ascending: self.ascending,
+        });
+        let is_filtered = self.status.is_some() || !self.tags.is_empty();
+        let is_sorted = sort.is_some();
         // One more than is shown, to know whether there are more.
-        let filter = Filter { status: self.status.map(Into::into), limit: Some(limit.saturating_add(1)) };
+        let filter =
+            Filter { status: self.status.map(Into::into), tags: self.tags, sort, limit: Some(limit.saturating_add(1)) };
         let mut listed = runs.list(&filter)?;
         let more = listed.len() > limit;
         listed.truncate(limit);
         let is_empty = listed.is_empty();
-        cx.out.show(&Listed { runs: listed, more })?;
-        match self.status {
-            None if is_empty && !more => cx.out.hint("There are no runs yet; `mlx train` makes the first one"),
-            _ if more => cx.out.hint(format!("There are older ones: `mlx runs --limit {}`", limit.saturating_mul(5))),
-            _ => {}
+        cx.out.show(&Listed { runs: listed, more, sorted_by })?;
+        if is_empty && !is_filtered {
+            cx.out.hint("There are no runs yet; `mlx train` makes the first one");
+        } else if more {
+            let which = if is_sorted { "more" } else { "older ones" };
+            cx.out.hint(format!("There are {which}: `mlx runs --limit {}`", limit.saturating_mul(5)));
         }
         Ok(())
     }
@@ -87,8 +93,11 @@ impl Runs {
 #[derive(Serialize)]
 struct Listed {
     runs: Vec<Summary>,
-    /// Whether there are older ones beyond the limit.
+    /// Whether there are others beyond the limit.
     more: bool,
+    /// Comes first among the columns.
+    #[serde(skip)]
+    sorted_by: Option<String>,
 }
 
 impl Render for Listed {
@@ -100,23 +109,34 @@ impl Render for Listed {
         let (mut params, _) = by_variation(&self.runs, |run| &run.params);
         // Metrics are worth seeing even where they are the same everywhere; parameters are not.
         metrics.extend(equal);
-        metrics.truncate(COLUMN_LIMIT);
-        params.truncate(COLUMN_LIMIT);
-        let fixed = ["id", "started (UTC)", "status", "duration", "steps"].map(str::to_owned);
-        let named = metrics.iter().chain(&params).map(|name| escape(name.as_bytes()));
-        let right = [3].into_iter().chain(fixed.len()..fixed.len() + metrics.len() + params.len()).collect();
-        let mut table = Table::with_columns(fixed.into_iter().chain(named).collect(), right);
+        for names in [&mut metrics, &mut params] {
+            names.sort_by_key(|name| self.sorted_by.as_ref() != Some(*name));
+            names.truncate(COLUMN_LIMIT);
+        }
+        let has_labels = |of: fn(&Summary) -> bool| self.runs.iter().any(of);
+        let (names, tags) = (has_labels(|run| run.label.name.is_some()), has_labels(|run| !run.label.tags.is_empty()));
+        let mut columns = vec!["id".to_owned()];
+        columns.extend(names.then(|| "name".to_owned()));
+        columns.extend(["started (UTC)", "status", "duration", "steps"].map(str::to_owned));
+        let time = columns.len() - 2;
+        let first = columns.len();
+        columns.extend(metrics.iter().chain(&params).map(|name| escape(name.as_bytes())));
+        let right = [time].into_iter().chain(first..columns.len()).collect();
+        columns.extend(tags.then(|| "tags".to_owned()));
+        let mut table = Table::with_columns(columns, right);
         for run in &self.runs {
-            let mut cells = vec![
-                run.id.to_string(),
+            let absent = || "-".to_owned();
+            let mut cells = vec![run.id.to_string()];
+            cells.extend(names.then(|| run.label.name.clone().unwrap_or_else(absent)));
+            cells.extend([
                 minute(run.started),
                 word(run.status).to_owned(),
                 run.seconds.map_or("-".into(), duration),
                 steps(run),
-            ];
-            let absent = || "-".to_owned();
+            ]);
             cells.extend(metrics.iter().map(|name| run.metrics.get(*name).copied().map_or_else(absent, number)));
             cells.extend(params.iter().map(|name| run.params.get(*name).map_or_else(absent, value)));
+            cells.extend(tags.then(|| run.label.tags.iter().cloned().collect::<Vec<_>>().join(", ")));
             table.push(cells);
         }
         table.render(out)
@@ -139,30 +159,4 @@ fn steps(run: &Summary) -> String {
     parts.extend((run.cached > 0).then(|| format!("{} cached", run.cached)));
     parts.extend((run.failed > 0).then(|| format!("{} failed or skipped", run.failed)));
     parts.join(", ")
-}
-
-/// A parameter's value on one line.
-pub(super) fn value(value: &Value) -> String {
-    match value {
-        Value::String(text) => escape(text.as_bytes()),
-        other => escape(other.to_string().as_bytes()),
-    }
-}
-
-pub(super) fn word(status: Status) -> &'static str {
-    match status {
-        Status::Running => "running",
-        Status::Finished => "finished",
-        Status::Failed => "failed",
-        Status::Interrupted => "interrupted",
-    }
-}
-
-pub(super) fn style(status: Status) -> Style {
-    match status {
-        Status::Running => Style::Bold,
-        Status::Finished => Style::Good,
-        Status::Failed => Style::Bad,
-        Status::Interrupted => Style::Notice,
-    }
 }

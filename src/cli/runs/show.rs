@@ -1,18 +1,23 @@
 //! `mlx runs show`: everything that is known of one run.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use clap::Args;
 use serde::Serialize;
 
-use super::output::{Style, count, duration, number, size};
-use super::runs::{style, value, word};
-use super::{Context, Render, Table, Text};
+use super::super::output::{Style, count, duration, number, size};
+use super::super::{Context, Render, Table, Text};
+use super::sparkline::sparkline;
+use super::{style, value, word};
 use crate::Result;
 use crate::fs::escape;
 use crate::project::lock::LockedPath;
-use crate::run::{Host, Outcome, Run, RunStep};
+use crate::run::{Host, Label, Outcome, Run, RunStep};
 use crate::store::Store;
+
+/// A history is drawn with at most so many bars.
+const SPARKLINE_WIDTH: usize = 30;
 
 /// Show everything that is known of a run
 #[derive(Args)]
@@ -20,7 +25,7 @@ use crate::store::Store;
     after_help = "Examples:\n  mlx runs show latest\n  mlx runs show 9be0\n  mlx runs show latest --json | jq .params"
 )]
 pub struct ShowRun {
-    /// Run in question: an id, a unique beginning of one, or `latest`
+    /// Run in question: a name, an id, a unique beginning of one, or `latest`
     #[arg(value_name = "RUN")]
     name: String,
 }
@@ -30,7 +35,8 @@ impl ShowRun {
         let (store, runs) = cx.runs()?;
         let run = runs.find(&self.name)?;
         let packages = packages(&store, &run);
-        cx.out.show(&Shown { run, packages })
+        let label = runs.label(&run.id)?;
+        cx.out.show(&Shown { run, label, packages })
     }
 }
 
@@ -42,9 +48,11 @@ fn packages(store: &Store, run: &Run) -> Option<u64> {
 }
 
 #[derive(Serialize)]
-#[serde(transparent)]
 struct Shown {
+    #[serde(flatten)]
     run: Run,
+    #[serde(flatten)]
+    label: Label,
     #[serde(skip)]
     packages: Option<u64>,
 }
@@ -54,7 +62,11 @@ impl Render for Shown {
         let run = &self.run;
         let status = out.styled(style(run.status), word(run.status));
         let after = run.seconds().map_or(String::new(), |seconds| format!(" after {}", duration(seconds)));
-        writeln!(out, "run {} {status}{after}", out.styled(Style::Bold, &run.id))?;
+        let name = self.label.name.as_ref().map_or(String::new(), |name| format!(" `{name}`"));
+        writeln!(out, "run {}{name} {status}{after}", out.styled(Style::Bold, &run.id))?;
+        for line in self.label.note.iter().flat_map(|note| note.lines()) {
+            writeln!(out, "  {}", escape(line.as_bytes()))?;
+        }
         for line in run.error.iter().flat_map(|error| error.lines()) {
             writeln!(out, "  {}", escape(line.as_bytes()))?;
         }
@@ -70,7 +82,7 @@ impl Render for Shown {
         }
         if !run.metrics.is_empty() {
             section(out, "metrics")?;
-            pairs(run.metrics.iter().map(|(name, metric)| (name, number(*metric)))).render(out)?;
+            metrics(run).render(out)?;
         }
         let files = files(&run.steps);
         if !files.is_empty() {
@@ -112,6 +124,9 @@ impl Shown {
         let packages = self.packages.map_or(String::new(), |number| format!(", {}", count(number, "package")));
         facts.push(("environment", format!("{declared}{python}{packages}")));
         facts.push(("mlx", escape(run.mlx.as_bytes())));
+        if !self.label.tags.is_empty() {
+            facts.push(("tags", self.label.tags.iter().cloned().collect::<Vec<_>>().join(", ")));
+        }
         facts
     }
 }
@@ -159,6 +174,27 @@ fn pairs<'a>(pairs: impl Iterator<Item = (&'a String, String)>) -> Table {
     table
 }
 
+/// The metrics, with their values on the way where these are known.
+fn metrics(run: &Run) -> Table {
+    let mut histories: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    run.history.iter().for_each(|point| histories.entry(&point.metric).or_default().push(point.value));
+    if histories.is_empty() {
+        return pairs(run.metrics.iter().map(|(name, metric)| (name, number(*metric))));
+    }
+    let mut table = Table::new(["  name", "value", "history", "from"]).right([3]);
+    for (name, metric) in &run.metrics {
+        let values = histories.get(name.as_str()).map_or(&[][..], Vec::as_slice);
+        let first = values.first().filter(|_| values.len() > 1).map_or(String::new(), |first| number(*first));
+        table.row([
+            format!("  {}", escape(name.as_bytes())),
+            number(*metric),
+            sparkline(values, SPARKLINE_WIDTH),
+            first,
+        ]);
+    }
+    table
+}
+
 fn files(steps: &[RunStep]) -> Table {
     let mut table = Table::new(["  step", "", "path", "digest", "size"]).right([4]);
     for step in steps {
@@ -179,7 +215,7 @@ fn files(steps: &[RunStep]) -> Table {
 }
 
 /// A word of a command line as one would type it.
-fn shell_word(word: &str) -> String {
+pub(super) fn shell_word(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=:,@+%".contains(&byte);
     match !word.is_empty() && word.bytes().all(is_plain) {
         true => word.to_owned(),
