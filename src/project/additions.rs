@@ -22,7 +22,9 @@ fn with_remote(before: &[u8], name: &str, url: &str) -> Result<String> {
         let (same, url) = (remote.url == url, escape(remote.url.as_bytes()));
         let hint = match same {
             true => "there is nothing to do".into(),
-            false => format!("change its `url` in {MANIFEST}, or choose another name"),
+            false => format!(
+                "change its `url` in {MANIFEST}, take it out with `mlx remote remove {name}`, or choose another name"
+            ),
         };
         return Err(Error::usage(format!("there is a remote `{name}` already: {url}")).with_hint(hint));
     }
