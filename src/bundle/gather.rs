@@ -1,6 +1,7 @@
 //! What goes into a bundle of a model version: its weights, the code that made it, the packages that code ran with.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::content::{Content, PlannedLayer, Source};
 use super::description::{File, PythonClass, Serve as Served};

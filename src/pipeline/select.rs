@@ -1,7 +1,7 @@
 //! Which steps are asked for: by name, by what they lead to, and by what changed since a Git revision.
 
 use super::graph::Graph;
-use super::{Options, since};
+use super::{Options, products, since};
 use crate::Result;
 use crate::event::Watch;
 use crate::project::{Lock, Params, Project};
@@ -56,8 +56,11 @@ pub fn select(
 
 /// Makers of what the chosen steps need come along where it is not there.
 fn bring_absent(project: &Project, graph: &Graph<'_>, chosen: &mut [bool]) {
-    let is_absent =
-        |step: usize| graph.steps[step].products().any(|path| path.below(project.root()).symlink_metadata().is_err());
+    let is_absent = |step: usize| {
+        let step = &graph.steps[step];
+        // What can't be listed is looked at by the step itself.
+        products::lying(step, project.root()).map_or(true, |lying| !products::missing(step, &lying).is_empty())
+    };
     // A step stands behind those it needs, so that one that comes along is looked at later.
     for step in graph.order.iter().rev().copied() {
         if chosen[step] {

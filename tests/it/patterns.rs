@@ -274,3 +274,42 @@ fn a_pattern_in_a_fan_gathers_what_all_of_it_makes() {
     assert_eq!(project.read("best"), "a\nb\n");
     assert_outcomes(&project, &[], &[("train@a", "up_to_date"), ("train@b", "up_to_date"), ("best", "up_to_date")]);
 }
+
+#[test]
+fn explain_tells_of_each_file_that_matches() {
+    let project = Project::with_manifest(SPLIT).write("words", "one two");
+    project.mlx(&["train"]).success();
+    let explain = |step: &str| project.mlx(&["explain", step, "--json"]).success().json();
+    let named = |list: &serde_json::Value, key: &str, kind: &str| -> Vec<String> {
+        let parts = list.as_array().unwrap().iter().filter(|part| kind.is_empty() || part["kind"] == kind);
+        parts.map(|part| part[key].as_str().unwrap().to_owned()).collect()
+    };
+
+    let split = explain("split");
+    let made = ["parts/one.txt", "parts/one/x.txt", "parts/two.txt", "parts/two/x.txt"];
+    assert_eq!(named(&split["outputs"], "path", ""), made);
+    assert!(split["parts"].as_array().unwrap().iter().all(|part| part["change"] == "same"), "{split}");
+    let join = explain("join");
+    assert_eq!(named(&join["parts"], "name", "dependency"), ["parts/one.txt", "parts/two.txt"]);
+    assert!(join["parts"].as_array().unwrap().iter().all(|part| part["change"] == "same"), "{join}");
+
+    project.set("mlx.toml", SPLIT.replace("deps = ['parts/*.txt']", "deps = ['parts/o*.txt']"));
+    let join = explain("join");
+    let gone = join["parts"].as_array().unwrap().iter().find(|part| part["name"] == "parts/two.txt").unwrap();
+    assert_eq!(gone["change"], "gone");
+}
+
+#[test]
+fn since_looks_at_what_patterns_match() {
+    let project = Project::with_manifest(SUM).write("data/a.csv", "a").write("data/b.csv", "b");
+    project.mlx(&["train"]).success();
+    project.commit("first");
+    let since = |text: &str| project.mlx(&["train", "-n", "--since", "HEAD"]).success().says(text);
+
+    assert!(!project.mlx(&["train", "-n", "--since", "HEAD"]).success().stderr.contains("since `HEAD` `"));
+    project.set("data/c.csv", "c");
+    since("step `sum`: since `HEAD` `data/c.csv` changed");
+    remove(&project, "data/c.csv");
+    remove(&project, "data/b.csv");
+    since("step `sum`: since `HEAD` `data/b.csv` changed");
+}
