@@ -54,7 +54,7 @@ fn a_run_is_named_tagged_and_noted_and_found_by_its_name() {
     project.mlx(&["logs", "base"]).success();
     project.mlx(&["runs", "tag", "latest", "good"]).success().prints("tags: good");
     project.mlx(&["runs", "tag", "base", "good", "--remove"]).success().prints("tags: old");
-    assert_eq!(ids(&project, &["--tag", "good"]), [second.clone()]);
+    assert_eq!(ids(&project, &["--tag", "good"]), std::slice::from_ref(&second));
     project.mlx(&["runs", "name", "latest", "base"]).exits_with(2).says("has the name `base` already");
     project.mlx(&["train", "--name", "base"]).exits_with(2).says("has the name `base` already");
     project.mlx(&["runs", "name", "base", "--remove"]).success();
@@ -191,7 +191,7 @@ fn a_run_goes_and_leaves_garbage_unless_a_model_comes_from_it() {
     assert!(plan["garbage"]["count"].as_u64().unwrap() >= 2, "{plan}");
     project.mlx(&["runs", "rm", "base"]).success().says("mlx gc --yes");
 
-    assert_eq!(ids(&project, &[]), [second.clone()]);
+    assert_eq!(ids(&project, &[]), std::slice::from_ref(&second));
     project.mlx(&["runs", "show", &first]).exits_with(2);
     let freed = project.mlx(&["gc", "--yes", "--grace", "0s", "--json"]).success().json();
     assert_eq!(freed["objects"], plan["garbage"]["count"]);
