@@ -103,9 +103,9 @@ pub fn code(version: &Version, model: &Model, project: &Project, store: &Store) 
             list(object, "", store, &mut files)?;
             for (below, object) in files.into_iter().filter(|(below, object)| is_code(below.as_bytes(), object)) {
                 let path = path.join(&below).map_err(|error| Error::new(crate::Kind::Failed, error))?;
-                if let Entry::Vacant(free) = contents.entry(path) {
-                    let content = code_file(free.key(), &object, version, project, store)?;
-                    free.insert(content);
+                if let Entry::Vacant(place) = contents.entry(path) {
+                    let content = code_file(place.key(), &object, version, project, store)?;
+                    place.insert(content);
                 }
             }
         }

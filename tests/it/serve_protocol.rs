@@ -112,7 +112,8 @@ fn every_bad_request_gets_an_error_in_json_and_the_next_good_one_an_answer() {
         (post("/v2", "{}"), 405, "does not take this method"),
         (post(infer, "{}").replace("POST", "GET"), 405, "does not take this method"),
         (post(model, "{}"), 405, "does not take this method"),
-        (post("/", "{}"), 404, "there is nothing at this path"),
+        (post("/", "{}"), 405, "does not take this method"),
+        (post("/nothing", "{}"), 404, "there is nothing at this path"),
     ];
 
     for (request, status, message) in cases {

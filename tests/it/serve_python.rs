@@ -171,6 +171,9 @@ class Model:
 fn a_class_that_does_not_load_is_neither_packaged_nor_served() {
     let broken = unpackaged("class Other: pass\n", "examples = \"rows.csv\"\n");
     broken.mlx(&["package", "m"]).exits_with(1).says("does not start").says("m 1: AttributeError");
+    let odd =
+        unpackaged("class Model:\n    inputs = {'x': 'FLOAT[-1]'}\n    predict = print\n", "examples = \"rows.csv\"\n");
+    odd.mlx(&["package", "m"]).exits_with(1).says("unknown variant `FLOAT`").says("hint: declare them as `inputs = {");
     let missing = unpackaged(CLASS, "examples = \"rows.csv\"\n");
     std::fs::remove_file(missing.path("serve.py")).unwrap();
     missing.mlx(&["package", "m"]).exits_with(1).says("write the file, or correct `serve` of the model");

@@ -127,20 +127,24 @@ impl Process {
     /// Waits until the model is loaded.
     pub fn wait_until_ready(&mut self, launch: &Launch, is_given_up: &dyn Fn() -> bool) -> Result<Ready> {
         #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Said {
-            Failed { error: String },
-            Ready(Ready),
+        struct Failed {
+            error: String,
         }
         let limits = &launch.limits;
         let (began, time) = (Instant::now(), limits.start);
         let patience = Patience { began, time, memory_bytes: limits.memory_bytes, is_given_up };
         let cannot = || format!("the Python predictor `{}:{}` does not start", quote(&launch.file), launch.class);
         let (json, _) = self.receive(&patience).with_context(cannot)?;
-        match serde_json::from_slice(&json).with_context(cannot)? {
-            Said::Ready(ready) => Ok(ready),
-            Said::Failed { error } => Err(Error::failed(escape(error.as_bytes())).context(cannot())),
+        if let Ok(Failed { error }) = serde_json::from_slice(&json) {
+            return Err(Error::failed(escape(error.as_bytes())).context(cannot()));
         }
+        let ready =
+            serde_json::from_slice(&json).context("its `inputs` or `outputs` can't be read").map_err(Error::from);
+        ready.map_err(|error| {
+            error
+                .context(cannot())
+                .with_hint("declare them as `inputs = {\"x\": \"FP32[-1, 4]\"}`, with -1 for any length")
+        })
     }
 
     /// Asks the model. After trouble the process is of no use.

@@ -208,7 +208,11 @@ def load(file, name, path):
 
 def takes_parameters(predict):
     """Whether there is a place for the parameters of a request beside the inputs."""
-    found = inspect.signature(predict).parameters.values()
+    try:
+        found = inspect.signature(predict).parameters.values()
+    except (TypeError, ValueError):
+        # What is written in C need not say what it takes.
+        return False
     needed = [p for p in found if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty]
     return len(needed) > 1
 
@@ -219,6 +223,7 @@ def main():
     sys.dont_write_bytecode = True
     try:
         model = load(file, name, path)
+        with_parameters = takes_parameters(model.predict)
     except BaseException as error:
         traceback.print_exc()
         send(connection, {"error": f"{type(error).__name__}: {error}"})
@@ -227,7 +232,6 @@ def main():
     ready = {"inputs": tensors(getattr(model, "inputs", None)), "outputs": outputs}
     send(connection, {**ready, "platform": f"python_{platform.python_version()}"})
     wanted = {output["name"]: output["datatype"] for output in outputs or []}
-    with_parameters = takes_parameters(model.predict)
     while True:
         message = read(connection)
         if message is None:

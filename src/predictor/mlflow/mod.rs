@@ -4,18 +4,18 @@
 //!
 //! See <https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/#json-input>.
 
+mod table;
+
 use std::collections::HashMap;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserializer};
 use serde_json::value::RawValue;
 
-use super::rows::{Builder, Plan};
+use super::rows::Plan;
 use super::{BadRequest, Elements, InferRequest, NamedTensor, Signature, Tensor, parse};
-
-/// A row of a table has no more cells than this.
-const MOST_CELLS: usize = 1 << 16;
+use table::{Records, Table};
 
 /// How the answer is to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +86,7 @@ fn from_split(signature: &Signature, split: Split<'_>) -> Result<InferRequest, B
         Name::Number(number) => number.to_string(),
     };
     let columns: Option<Vec<String>> = split.columns.map(|columns| columns.into_iter().map(name).collect());
-    let mut table = Table { signature, builder: None, width: None, rows: 0 };
+    let mut table = Table::unnamed(signature);
     if let Some(columns) = columns {
         let header: Vec<&str> = columns.iter().map(String::as_str).collect();
         // Numbers count the columns and name nothing that a model could know.
@@ -95,8 +95,7 @@ fn from_split(signature: &Signature, split: Split<'_>) -> Result<InferRequest, B
             true => Plan::by_names(signature, &header)?,
             false => Plan::by_order(signature, header.len(), "value")?,
         };
-        table.width = Some(header.len());
-        table.builder = Some(Builder::new(signature, plan));
+        table = Table::planned(signature, plan, header.len());
     }
     let mut json = serde_json::Deserializer::from_str(split.data.get());
     json.deserialize_seq(&mut table).map_err(unreadable)?;
@@ -104,10 +103,10 @@ fn from_split(signature: &Signature, split: Split<'_>) -> Result<InferRequest, B
 }
 
 fn from_records(signature: &Signature, records: &RawValue) -> Result<InferRequest, BadRequest> {
-    let mut records_table = Records { table: Table { signature, builder: None, width: None, rows: 0 }, places: None };
+    let mut table = Records::new(signature);
     let mut json = serde_json::Deserializer::from_str(records.get());
-    json.deserialize_seq(&mut records_table).map_err(unreadable)?;
-    records_table.table.finish()
+    json.deserialize_seq(&mut table).map_err(unreadable)?;
+    table.finish()
 }
 
 /// Rows: values of the only input, or objects with a value for each input or column.
@@ -210,227 +209,6 @@ fn fitted(input: &Tensor, mut shape: Vec<usize>, data: Elements) -> NamedTensor 
 
 fn is_list_of_objects(raw: &RawValue) -> bool {
     raw.get().strip_prefix('[').is_some_and(|rest| rest.trim_start().starts_with('{'))
-}
-
-/// A table that grows row by row.
-struct Table<'a> {
-    signature: &'a Signature,
-    builder: Option<Builder<'a>>,
-    /// How many cells a row has.
-    width: Option<usize>,
-    rows: usize,
-}
-
-impl Table<'_> {
-    fn push(&mut self, cells: &[Cell]) -> Result<(), BadRequest> {
-        let row = self.rows;
-        let width = *self.width.get_or_insert(cells.len());
-        if cells.len() != width {
-            let found = cells.len();
-            return Err(BadRequest::new(format!("row {row} has {found} values, and there are {width} columns")));
-        }
-        let builder = match &mut self.builder {
-            Some(builder) => builder,
-            None => self.builder.insert(Builder::new(self.signature, Plan::by_order(self.signature, width, "value")?)),
-        };
-        self.rows += 1;
-        builder.row(|source, elements| {
-            cells[source].push(elements).map_err(|why| format!("row {row}, value {source} {why}"))
-        })
-    }
-
-    fn finish(self) -> Result<InferRequest, BadRequest> {
-        self.builder.ok_or_else(|| BadRequest::new("there are no rows"))?.finish()
-    }
-}
-
-impl<'de> Visitor<'de> for &mut Table<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of rows")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let most = self.width.unwrap_or(MOST_CELLS);
-        let mut cells = Vec::new();
-        while list.next_element_seed(Row { cells: &mut cells, most })?.is_some() {
-            self.push(&cells).map_err(de::Error::custom)?;
-        }
-        Ok(())
-    }
-}
-
-/// One row as a list of cells.
-struct Row<'a> {
-    cells: &'a mut Vec<Cell>,
-    most: usize,
-}
-
-impl<'de> DeserializeSeed<'de> for Row<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Row<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a row, which is a list of values")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let Self { cells, most } = self;
-        cells.clear();
-        while let Some(cell) = list.next_element()? {
-            if cells.len() == most {
-                return Err(de::Error::custom(format_args!("a row has more than {most} values")));
-            }
-            cells.push(cell);
-        }
-        Ok(())
-    }
-}
-
-/// A table of objects; the first one names the columns.
-struct Records<'a> {
-    table: Table<'a>,
-    places: Option<HashMap<String, usize>>,
-}
-
-impl<'de> Visitor<'de> for &mut Records<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of records")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while list.next_element_seed(Record { records: &mut *self })?.is_some() {}
-        Ok(())
-    }
-}
-
-struct Record<'r, 'a> {
-    records: &'r mut Records<'a>,
-}
-
-impl<'de> DeserializeSeed<'de> for Record<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Record<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a record, which is an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Records { table, places } = self.records;
-        let row = table.rows;
-        let Some(places) = places else {
-            let (mut names, mut cells) = (Vec::<String>::new(), Vec::new());
-            while let Some((name, cell)) = map.next_entry::<String, Cell>()? {
-                if names.len() == MOST_CELLS {
-                    return Err(de::Error::custom(format_args!("a record has more than {MOST_CELLS} values")));
-                }
-                names.push(name);
-                cells.push(cell);
-            }
-            let header: Vec<&str> = names.iter().map(String::as_str).collect();
-            let plan = Plan::by_names(table.signature, &header).map_err(de::Error::custom)?;
-            table.builder = Some(Builder::new(table.signature, plan));
-            *places = Some(names.into_iter().enumerate().map(|(place, name)| (name, place)).collect());
-            return table.push(&cells).map_err(de::Error::custom);
-        };
-        let mut cells: Vec<Option<Cell>> = Vec::new();
-        cells.resize_with(places.len(), || None);
-        while let Some(name) = map.next_key::<String>()? {
-            match places.get(&name) {
-                Some(place) => cells[*place] = Some(map.next_value()?),
-                None => drop(map.next_value::<de::IgnoredAny>()?),
-            }
-        }
-        let missing = |place: usize| {
-            let name = places.iter().find(|(_, other)| **other == place).map_or("?", |(name, _)| name);
-            de::Error::custom(format_args!("row {row} has no `{}`", super::data::shorten(name)))
-        };
-        let cells: Vec<Cell> = cells
-            .into_iter()
-            .enumerate()
-            .map(|(place, cell)| cell.ok_or_else(|| missing(place)))
-            .collect::<Result<_, A::Error>>()?;
-        table.push(&cells).map_err(de::Error::custom)
-    }
-}
-
-/// One value of a table.
-enum Cell {
-    Missing,
-    Bool(bool),
-    Integer(i128),
-    Float(f64),
-    Text(String),
-}
-
-impl Cell {
-    fn push(&self, elements: &mut Elements) -> Result<(), String> {
-        match self {
-            Self::Missing => elements.push_missing(),
-            Self::Bool(value) => elements.push_bool(*value),
-            Self::Integer(value) => elements.push_integer(*value),
-            Self::Float(value) => elements.push_float(*value),
-            Self::Text(value) => elements.push_string(value),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Cell {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CellVisitor)
-    }
-}
-
-struct CellVisitor;
-
-impl Visitor<'_> for CellVisitor {
-    type Value = Cell;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number, a string, true, false or null")
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<Cell, E> {
-        Ok(Cell::Missing)
-    }
-
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Cell, E> {
-        Ok(Cell::Bool(value))
-    }
-
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Cell, E> {
-        Ok(Cell::Integer(value.into()))
-    }
-
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Cell, E> {
-        Ok(Cell::Integer(value.into()))
-    }
-
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Cell, E> {
-        Ok(Cell::Float(value))
-    }
-
-    fn visit_str<E: de::Error>(self, value: &str) -> Result<Cell, E> {
-        Ok(Cell::Text(value.to_owned()))
-    }
 }
 
 #[cfg(test)]
