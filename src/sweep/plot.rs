@@ -181,9 +181,8 @@ fn line(svg: &mut String, results: &Results, trial: &TrialResult, axes: &[Axis],
     }
     let style = match (trial.state, axes.get(params).zip(trial.value)) {
         (TrialState::Failed, _) => "class=\"failed\"".to_owned(),
-        (_, Some((axis, value))) => {
-            let part = axis.scale.part(&value.into()).unwrap_or(0.5);
-            let good = if results.goal == Goal::Max { part } else { 1.0 - part };
+        (_, Some((_, value))) => {
+            let good = share_of_worse(results, value);
             let is_best = results.best == Some(trial.number);
             let colour: Vec<String> =
                 WORST.iter().zip(BEST).map(|(worst, best)| format!("{:.0}", worst + good * (best - worst))).collect();
@@ -197,6 +196,13 @@ fn line(svg: &mut String, results: &Results, trial: &TrialResult, axes: &[Axis],
     let value = trial.value.map_or(String::new(), |value| format!(": {}", short(value)));
     let title = format!("trial {} {}{value}\n{}", trial.number, trial.state.word(), told.join("\n"));
     let _ = writeln!(svg, "<path d=\"{path}\" {style}><title>{}</title></path>", escape(&title));
+}
+
+/// How many of the other trials are worse, from 0 to 1: a few bad ones must not make all others look the same.
+fn share_of_worse(results: &Results, value: f64) -> f64 {
+    let others: Vec<f64> = results.trials.iter().filter_map(|trial| trial.value).collect();
+    let is_worse = |other: &&f64| if results.goal == Goal::Max { **other < value } else { **other > value };
+    others.iter().filter(is_worse).count() as f64 / (others.len() - 1).max(1) as f64
 }
 
 fn y_of(part: f64) -> f64 {

@@ -55,8 +55,9 @@ impl Parzen {
             Axis::Line { low, high, gap } => {
                 let middle = f64::midpoint(low, high);
                 let means = seen.iter().copied().chain([middle]);
+                let deviations = deviations(low, high, seen).into_iter().chain([high - low]);
                 let kernel = |((mean, deviation), weight)| Kernel { weight, mean, deviation };
-                let kernels = means.clone().zip(deviations(low, high, &means.collect::<Vec<_>>())).zip(weights);
+                let kernels = means.zip(deviations).zip(weights);
                 Self::Line { low, high, gap, kernels: kernels.map(kernel).collect() }
             }
         }
@@ -112,24 +113,20 @@ fn weights(count: usize) -> Vec<f64> {
     (0..count).map(of).collect()
 }
 
-/// How wide each kernel is: as the wider gap to a neighbour. The last of the means is the prior's.
-fn deviations(low: f64, high: f64, means: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..means.len()).collect();
-    order.sort_by(|a, b| means[*a].total_cmp(&means[*b]));
-    let at = |place: usize| means[order[place]];
-    let last = order.len() - 1;
-    let narrowest = (high - low) / 100.0_f64.min(1.0 + means.len() as f64 + 1.0);
-    let mut deviations = vec![high - low; means.len()];
-    for (place, index) in order.iter().enumerate().filter(|(_, index)| **index != last) {
-        let before = (place > 0).then(|| at(place) - at(place - 1));
-        let after = (place < last).then(|| at(place + 1) - at(place));
-        // The ends of the domain are neighbours of a kernel only where there is no other.
+/// How wide the kernel of each value is: as the wider gap to a neighbour, or to an end for a value that has none.
+fn deviations(low: f64, high: f64, seen: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..seen.len()).collect();
+    order.sort_by(|a, b| seen[*a].total_cmp(&seen[*b]));
+    let narrowest = (high - low) / 100.0_f64.min(2.0 + seen.len() as f64);
+    let mut deviations = vec![high - low; seen.len()];
+    for (place, index) in order.iter().enumerate() {
+        let at = seen[*index];
+        let before = place.checked_sub(1).map(|before| at - seen[order[before]]);
+        let after = order.get(place + 1).map(|after| seen[*after] - at);
         let gap = match (before, after) {
             (Some(before), Some(after)) => before.max(after),
-            (None, Some(gap)) | (Some(gap), None) if last > 1 => gap,
-            (None, Some(gap)) => gap.max(at(place) - low),
-            (Some(gap), None) => gap.max(high - at(place)),
-            (None, None) => high - low,
+            (Some(gap), None) | (None, Some(gap)) => gap,
+            (None, None) => (at - low).max(high - at),
         };
         deviations[*index] = gap.clamp(narrowest, high - low);
     }
