@@ -135,7 +135,15 @@ impl Context {
         Interpreters {
             path: std::env::var_os("PATH").unwrap_or_default(),
             pyenv_version: std::env::var_os("PYENV_VERSION").filter(|version| !version.is_empty()),
+            conda: ["MAMBA_EXE", "CONDA_EXE"].iter().find_map(|name| {
+                std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute() && path.is_file())
+            }),
         }
+    }
+
+    /// The user's shell.
+    pub fn shell(&self) -> OsString {
+        std::env::var_os("SHELL").filter(|shell| !shell.is_empty()).unwrap_or_else(|| "/bin/sh".into())
     }
 
     /// How remotes are reached from here.

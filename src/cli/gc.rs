@@ -6,10 +6,13 @@ use std::time::Duration;
 use clap::Args;
 
 use super::output::{count, size};
-use super::{Context, Render, Text};
+use super::{Context, Render, Text, env};
 use crate::Result;
-use crate::data::{self, Collected, Collection, History, Workspace};
+use crate::data::{self, Amount, Collected, Collection, History, Workspace};
 use crate::project::parse_duration;
+
+/// An environment that was not used for so many days is mentioned.
+const OLD_DAYS: u32 = 30;
 
 /// Find objects that nothing names, and remove them with `--yes`
 ///
@@ -65,8 +68,21 @@ impl Gc {
         } else if collected.quarantined.count > 0 && !self.quarantine {
             cx.out.hint("What was put aside goes with `mlx gc --yes --quarantine`");
         }
+        let old = old_environments(cx)?;
+        if old.count > 0 {
+            let (count, size) = (count(old.count, "environment"), size(old.bytes));
+            cx.out.hint(format!(
+                "{count} ({size}) not used for {OLD_DAYS} days; remove with `mlx env rm --unused {OLD_DAYS}`"
+            ));
+        }
         Ok(())
     }
+}
+
+/// The environments of all projects that nobody used for a while.
+fn old_environments(cx: &Context) -> Result<Amount> {
+    let old = env::unused(&env::listed(cx)?, OLD_DAYS);
+    Ok(Amount { count: old.len() as u64, bytes: old.iter().map(|kept| kept.bytes).sum() })
 }
 
 impl Render for Collected {

@@ -13,6 +13,7 @@ mod dag;
 mod deploy;
 mod diff;
 mod doctor;
+mod env;
 mod explain;
 mod fetch;
 mod gc;
@@ -113,6 +114,7 @@ enum Command {
     Sweep(sweep::Sweep),
     Dag(dag::ShowDag),
     Explain(explain::Explain),
+    Env(env::Env),
     Runs(runs::Runs),
     Compare(compare::Compare),
     Logs(logs::Logs),
@@ -156,6 +158,7 @@ impl Command {
             Self::Sweep(command) => command.run(cx),
             Self::Dag(command) => command.run(cx),
             Self::Explain(command) => command.run(cx),
+            Self::Env(command) => command.run(cx),
             Self::Runs(command) => command.run(cx),
             Self::Compare(command) => command.run(cx),
             Self::Logs(command) => command.run(cx),

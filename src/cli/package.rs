@@ -11,7 +11,7 @@ use crate::Result;
 use crate::bundle::{self, Inputs, Packaged};
 use crate::env::{Declared, Library};
 use crate::fs::quote;
-use crate::project::manifest::{Model, Serve};
+use crate::project::manifest::{DEFAULT_ENVIRONMENT, Model, Serve};
 use crate::project::{Project, ProjectPath, git, gitignore};
 use crate::registry::{Reference, Registry};
 use crate::store::Store;
@@ -94,12 +94,15 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// What the project's environment has for the model; the environment is made where it is not there yet.
+    /// What the environment of the step that makes the model has for it; the environment is made where it is not there yet.
     pub fn of(cx: &Context, project: &Project, store: &Store, model: &Model) -> Result<Self> {
         if model.serve.is_none() {
             return Ok(Self::default());
         }
-        let declared = Declared::of(project, &cx.cache_directory_for(project), &cx.interpreters())?;
+        let maker = project.manifest.steps.iter().find(|step| step.touches(&model.path));
+        let name = maker.map_or(DEFAULT_ENVIRONMENT, |step| step.environment());
+        let (cache, interpreters) = (cx.cache_directory_for(project), cx.interpreters());
+        let declared = Declared::of(project, name, &cache, &interpreters, Some(cx.watch()))?;
         let prepared = declared.prepare(store, cx.watch())?;
         let python = prepared.record.python.as_ref().map(PathBuf::from);
         Ok(Self { onnxruntime: prepared.onnxruntime(), python })

@@ -36,9 +36,9 @@ fn git(project: Option<&Project>, path: &OsStr) -> Check {
 
 fn python(declared: Option<&Result<Declared>>, place: &Place<'_>) -> Check {
     let found = match declared {
-        Some(Ok(declared)) => Ok(declared.interpreter().cloned()),
+        Some(Ok(declared)) if declared.interpreter().is_some() => Ok(declared.interpreter().cloned()),
         Some(Err(error)) => return Check::failed("python", error),
-        None => place.interpreters.find(None, Path::new("/"), place.cache),
+        _ => place.interpreters.find(None, Path::new("/"), place.cache),
     };
     match found {
         Ok(Some(python)) => Check::good("python", format!("{} ({})", python.version, quote(&python.executable))),

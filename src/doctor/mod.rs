@@ -2,6 +2,7 @@
 //!
 //! It changes nothing that the user made: what it tries on the file system it tries on temporary files.
 
+mod environments;
 mod machine;
 mod reach;
 mod workspace;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use crate::env::{Declared, Interpreters};
 use crate::event::EventSink;
 use crate::project::Project;
+use crate::project::manifest::DEFAULT_ENVIRONMENT;
 use crate::remote::Access;
 use crate::{Error, Result};
 
@@ -93,11 +95,13 @@ impl Check {
 pub fn examine(place: &Place<'_>) -> Report {
     let Place { project, cache, interpreters, access, events } = place;
     let opened = project.and_then(|project| project.as_ref().ok());
-    let declared = opened.map(|project| Declared::of(project, cache, interpreters));
+    let declared = opened.map(|project| Declared::of(project, DEFAULT_ENVIRONMENT, cache, interpreters, None));
     let mut checks = machine::checks(opened, declared.as_ref(), place);
     match project {
         Some(Ok(project)) => {
-            checks.extend(workspace::checks(project, declared.and_then(Result::ok).as_ref(), interpreters, *events));
+            let declared = declared.and_then(Result::ok);
+            checks.extend(environments::checks(project, declared.as_ref(), cache, interpreters));
+            checks.extend(workspace::checks(project, declared.as_ref(), *events));
             checks.extend(reach::checks(project, access));
         }
         None => checks.push(Check::notice("project", "none here", "start one with `mlx init`")),

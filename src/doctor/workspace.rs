@@ -1,13 +1,12 @@
-//! What the project has: its environment, its store, its file system.
+//! What the project has: its store, its runs, its file system.
 
 use std::fs::File;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use anyhow::Context;
 
 use super::Check;
-use crate::env::{Declared, Interpreters, find_program};
+use crate::env::Declared;
 use crate::event::EventSink;
 use crate::fs::{quote, temporary_dir};
 use crate::project::Project;
@@ -19,15 +18,9 @@ use crate::{Error, Result};
 /// With less than this, training soon fails for want of space.
 const LITTLE_SPACE: u64 = 1 << 30;
 
-pub fn checks(
-    project: &Project,
-    declared: Option<&Declared>,
-    interpreters: &Interpreters,
-    events: &dyn EventSink,
-) -> Vec<Check> {
+pub fn checks(project: &Project, declared: Option<&Declared>, events: &dyn EventSink) -> Vec<Check> {
     let mut checks = vec![Check::good("project", format!("{} ({})", project.name(), quote(project.root())))];
     if let Some(declared) = declared {
-        checks.push(environment(declared, interpreters));
         checks.extend(onnx_runtime(project, declared));
     }
     checks.push(store(project));
@@ -35,39 +28,6 @@ pub fn checks(
     checks.push(links(project));
     checks.push(space(project));
     checks
-}
-
-fn environment(declared: &Declared, interpreters: &Interpreters) -> Check {
-    let Some(digest) = declared.digest() else {
-        return Check::notice(
-            "environment",
-            "none is declared; steps use the Python above",
-            "declare one in mlx.toml: [env] python = { requirements = \"requirements.txt\" }",
-        );
-    };
-    let short = digest.short();
-    if declared.is_ready() {
-        return Check::good("environment", format!("{short} is ready"));
-    }
-    let has_uv = find_program("uv", &interpreters.path).is_some();
-    let has_venv = || {
-        let python = declared.interpreter().map(|python| python.executable.as_path());
-        python.is_some_and(|python| can_import(python, "import ensurepip, venv"))
-    };
-    match has_uv || has_venv() {
-        true => Check::good("environment", format!("{short} is made when `mlx train` needs it")),
-        false => Check::missing(
-            "environment",
-            format!("{short} can't be made: this Python has no `venv`"),
-            "install it (`apt install python3-venv`), or install uv",
-        ),
-    }
-}
-
-fn can_import(python: &Path, code: &str) -> bool {
-    let mut command = Command::new(python);
-    command.args(["-I", "-c", code]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
 }
 
 /// Needed where a model is served in ONNX.

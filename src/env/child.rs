@@ -115,6 +115,30 @@ fn failure(doing: &str, program: &str, status: ExitStatus, last: VecDeque<String
     Error::failed(message)
 }
 
+/// What to do where a program failed because it reached nobody.
+pub fn network_hint(error: &Error) -> Option<&'static str> {
+    let said = error.to_string().to_lowercase();
+    let signs = [
+        "name resolution",
+        "name or service not known",
+        "failed to establish a new connection",
+        "connection refused",
+        "network is unreachable",
+        "dns error",
+        "error sending request",
+        "client error (connect)",
+        "could not resolve host",
+        "could not connect",
+        "connectionerror",
+        "timed out",
+        "failed to fetch",
+    ];
+    signs.iter().any(|sign| said.contains(sign)).then_some(
+        "the package index can't be reached from here: look at the network and at its settings \
+         (PIP_INDEX_URL, UV_INDEX_URL, HTTPS_PROXY); what was made before works without it",
+    )
+}
+
 /// Reads on a thread of its own, so that the wish to stop is heard while nothing is said.
 fn read_lines(reader: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::sync_channel(1000);

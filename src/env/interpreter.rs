@@ -18,6 +18,8 @@ pub struct Interpreters {
     pub path: OsString,
     /// The value of `PYENV_VERSION`, by which the shims of pyenv choose an interpreter.
     pub pyenv_version: Option<OsString>,
+    /// The program that the user's shell calls for conda packages: the value of `MAMBA_EXE` or `CONDA_EXE`.
+    pub conda: Option<PathBuf>,
 }
 
 /// A Python interpreter.
@@ -80,10 +82,19 @@ impl Interpreters {
             false => self.first(&[wanted.to_owned()], root, memory, |_| true),
         };
         found.ok_or_else(|| match is_version {
-            true => Error::failed(format!("there is no Python {shown} on this machine, and the project asks for it"))
-                .with_hint(format!(
-                    "install it (`uv python install {shown}`, `pyenv install {shown}`), or change `python` in [env]"
-                )),
+            true => {
+                let known = self.versions(root, memory);
+                let known = match known.is_empty() {
+                    true => String::new(),
+                    false => format!("; there is {}", known.join(", ")),
+                };
+                let how = match find_program("uv", &self.path) {
+                    Some(_) => format!("`uv python install {shown}`"),
+                    None => format!("`pyenv install {shown}`, or install uv, which can fetch it"),
+                };
+                Error::failed(format!("there is no Python {shown} on this machine{known}"))
+                    .with_hint(format!("install it ({how}), or change `python` in [env]"))
+            }
             false => Error::failed(format!("there is no program `{shown}` on PATH that is a Python"))
                 .with_hint("`python` in [env] takes a version such as \"3.11\", or the path of an interpreter"),
         })
@@ -101,15 +112,36 @@ impl Interpreters {
         candidates.filter_map(|path| self.identify(&path, root, memory)).find(suits)
     }
 
-    /// An interpreter of this version that is installed but not on `PATH`: one of pyenv's, or one that uv knows.
-    fn managed(&self, version: &str, root: &Path, memory: &mut Memory) -> Option<Interpreter> {
+    /// The versions of all interpreters that are found without asking for one, sorted.
+    fn versions(&self, root: &Path, memory: &mut Memory) -> Vec<String> {
+        let mut names = vec!["python3".to_owned(), "python".to_owned()];
+        names.extend((6..30).map(|minor| format!("python3.{minor}")));
+        // A shim of pyenv has a version for each project; they are all in its own directory.
+        let is_shim =
+            |path: &PathBuf| path.parent().and_then(Path::parent).is_some_and(|pyenv| pyenv.join("versions").is_dir());
+        let on_path = names.iter().flat_map(|name| programs(name, &self.path)).filter(|path| !is_shim(path));
+        let of_pyenv = self.of_pyenv().into_iter().map(|directory| directory.join("bin/python"));
+        let candidates: Vec<PathBuf> = on_path.chain(of_pyenv).collect();
+        let mut found: Vec<Interpreter> =
+            candidates.iter().filter_map(|path| self.identify(path, root, memory)).collect();
+        found.sort_by_key(|python| numbers(Path::new(&python.version)));
+        found.dedup_by(|a, b| a.version == b.version);
+        found.into_iter().map(|python| python.version).collect()
+    }
+
+    /// The directories of the versions that pyenv has installed.
+    fn of_pyenv(&self) -> Vec<PathBuf> {
         let versions =
             find_program("pyenv", &self.path).and_then(|pyenv| Some(pyenv.parent()?.parent()?.join("versions")));
-        let mut installed: Vec<PathBuf> = versions
-            .and_then(|versions| std::fs::read_dir(versions).ok())
+        let entries = versions.and_then(|versions| std::fs::read_dir(versions).ok());
+        entries.into_iter().flatten().filter_map(|entry| entry.ok().map(|entry| entry.path())).collect()
+    }
+
+    /// An interpreter of this version that is installed but not on `PATH`: one of pyenv's, or one that uv knows.
+    fn managed(&self, version: &str, root: &Path, memory: &mut Memory) -> Option<Interpreter> {
+        let mut installed: Vec<PathBuf> = self
+            .of_pyenv()
             .into_iter()
-            .flatten()
-            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
             .filter(|path| path.file_name().and_then(OsStr::to_str).is_some_and(|name| is_of_version(name, version)))
             .collect();
         installed.sort_by_key(|path| numbers(path));
@@ -246,7 +278,7 @@ mod tests {
         python(&at("uv/python3.10/python"), "3.10.2");
         program(&at("bin/uv"), &format!("echo '{}'", at("uv/python3.10/python").display()));
         let path = std::env::join_paths([at("bin"), at("pyenv/bin")]).unwrap();
-        let interpreters = Interpreters { path, pyenv_version: None };
+        let interpreters = Interpreters { path, ..Interpreters::default() };
         let find = |wanted: Option<&str>| interpreters.find(wanted, dir.path(), &at("cache"));
         let version = |wanted: &str| find(Some(wanted)).unwrap().unwrap().version;
 

@@ -28,23 +28,56 @@ impl Library {
     }
 }
 
-/// The installed packages as sorted `name==version` lines, from the names of their `*.dist-info` directories.
-pub fn packages(site_packages: &[PathBuf]) -> String {
+/// The directories of the packages that are installed in the environment with this prefix.
+pub fn site_packages(prefix: &Path) -> Vec<PathBuf> {
+    let libraries = std::fs::read_dir(prefix.join("lib")).into_iter().flatten();
+    let paths = libraries.filter_map(|entry| Some(entry.ok()?.path().join("site-packages")));
+    let mut paths: Vec<PathBuf> = paths.filter(|path| path.is_dir()).collect();
+    paths.sort();
+    // Conda makes `python3.1` a link to `python3.11` or so.
+    paths.dedup_by_key(|path| path.canonicalize().unwrap_or_else(|_| path.clone()));
+    paths
+}
+
+/// An installed Python package.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Package {
+    /// In the one form that all spellings have in common: [`normal_name`].
+    pub name: String,
+    pub version: String,
+    /// The program that installed it, as it says itself: `pip`, `uv`, `conda`.
+    pub installer: Option<String>,
+}
+
+/// The installed packages, sorted, from the names of their `*.dist-info` directories.
+pub fn packages(site_packages: &[PathBuf]) -> Vec<Package> {
     let entries = site_packages.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten();
-    let mut lines: Vec<String> = entries
+    let mut packages: Vec<Package> = entries
         .filter_map(|entry| {
-            let name = entry.ok()?.file_name();
+            let entry = entry.ok()?;
+            let name = entry.file_name();
             let stem = name.as_bytes().strip_suffix(b".dist-info")?;
             let dash = stem.iter().rposition(|byte| *byte == b'-')?;
-            let (name, version) = (&stem[..dash], &stem[dash + 1..]);
-            // Upper case and underscores are how the directory is written; the name is the same without them.
-            let name = escape(name).to_ascii_lowercase().replace('_', "-");
-            Some(format!("{name}=={}\n", escape(version)))
+            let (name, version) = (normal_name(&escape(&stem[..dash])), escape(&stem[dash + 1..]));
+            let installer = std::fs::read_to_string(entry.path().join("INSTALLER")).ok();
+            Some(Package { name, version, installer: installer.map(|installer| installer.trim().to_owned()) })
         })
         .collect();
-    lines.sort();
-    lines.dedup();
-    lines.concat()
+    packages.sort();
+    packages.dedup_by(|a, b| (&a.name, &a.version) == (&b.name, &b.version));
+    packages
+}
+
+/// The installed packages as `name==version` lines.
+pub fn package_lines(site_packages: &[PathBuf]) -> String {
+    packages(site_packages).iter().map(|package| format!("{}=={}\n", package.name, package.version)).collect()
+}
+
+/// The name of a package in lower case and with single dashes, by which the spellings of one name are equal: `Foo__bar.x`
+/// is `foo-bar-x` (PEP 503).
+pub fn normal_name(name: &str) -> String {
+    let parts = name.split(['-', '_', '.']).filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("-").to_ascii_lowercase()
 }
 
 /// The ONNX Runtime library that the Python package `onnxruntime` (or one of its variants) brings.
@@ -84,7 +117,8 @@ mod tests {
             std::fs::create_dir(dir.path().join(name)).unwrap();
         }
 
-        assert_eq!(packages(&[dir.path().into(), dir.path().join("none")]), "pyyaml==6.0\nscikit-learn==1.5.0\n");
+        let lines = package_lines(&[dir.path().into(), dir.path().join("none")]);
+        assert_eq!(lines, "pyyaml==6.0\nscikit-learn==1.5.0\n");
     }
 
     #[test]

@@ -1,39 +1,53 @@
 //! Environments: what the steps run in, made once for each content that is declared.
 //!
-//! A declared environment is a virtual environment in the user's cache, named by the digest of its requirements, its
-//! interpreter's version and the platform. Where nothing is declared, steps run in what the user's `PATH` has, and the
-//! run says what that was.
+//! A declared environment is a virtual environment or a conda prefix in the user's cache, named by the digest of all that
+//! decides what it holds, or a container whose image is known by its digest. Where nothing is declared, steps run in what
+//! the user's `PATH` has, and the run says what that was.
 
-mod build;
 mod child;
+mod conda;
+mod container;
 mod interpreter;
+mod kept;
 mod library;
+mod locked;
 mod memory;
+mod pin;
+mod python;
 mod requirements;
 mod serving;
+mod shelf;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use container::{Launch, Launcher, Shared};
 pub use interpreter::{Interpreter, Interpreters, find_program};
 pub use library::Library;
+pub use pin::{Pinned, pin};
 pub use serving::interpreter;
+pub use shelf::{Kept, Removed, kept, remove};
 
-use crate::digest::Hasher;
 use crate::event::Watch;
-use crate::fs::quote;
-use crate::project::Project;
+use crate::fs::{FileLock, quote};
+use crate::project::manifest::{EnvironmentSource, Requirements};
+use crate::project::{Project, ProjectPath};
 use crate::store::Store;
 use crate::{Digest, Error, Result};
-use requirements::Requirements;
+use conda::Conda;
+use container::Container;
+use kept::Place;
+use locked::LockFile;
+use python::Python;
 
 /// What the steps ran in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
-    /// The digest of what was declared (requirements, interpreter, platform), which is part of each step key; `None`
-    /// where nothing is declared and the user's own interpreter served.
+    /// The digest of what was declared (requirements or lock, interpreter, platform, image), which is part of each step
+    /// key; `None` where nothing is declared and the user's own interpreter served.
     pub digest: Option<Digest>,
     /// The interpreter's path; `None` where there is no Python.
     pub python: Option<String>,
@@ -41,29 +55,66 @@ pub struct Environment {
     pub python_version: Option<String>,
     /// The installed packages as `name==version` lines; an object of the store.
     pub packages: Option<Digest>,
+    /// How it was made; `None` where nothing is declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
+    /// What was really installed, with hashes as far as the installer knows them, in the form of a lock file; an object of
+    /// the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<Digest>,
+    /// The image of a container with its digest: `python:3.12@sha256:…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
-/// The environment that a project declares, or the lack of one, before anything is made.
+/// How an environment is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Python,
+    Conda,
+    Container,
+}
+
+/// The files of the project that say what an environment of this name is made from, its lock file among them. What they
+/// include is not followed, and none of them need be there.
+pub fn files(source: &EnvironmentSource, name: &str) -> Result<Vec<ProjectPath>> {
+    Ok(match source {
+        EnvironmentSource::Python(python) => {
+            let file = match &python.requirements {
+                Requirements::File(file) => Some(file),
+                Requirements::Lines(_) => None,
+            };
+            let lock = LockFile::path(python.lock.as_ref(), file, "requirements", name)?;
+            file.cloned().into_iter().chain([lock]).collect()
+        }
+        EnvironmentSource::Conda(conda) => {
+            vec![conda.file.clone(), LockFile::path(conda.lock.as_ref(), Some(&conda.file), "environment", name)?]
+        }
+        EnvironmentSource::Container(_) => Vec::new(),
+    })
+}
+
+/// The environment that a project declares under a name, or the lack of one, before anything is made.
 #[derive(Debug, Clone)]
 pub struct Declared {
     /// `PATH` as the user has it.
     path: OsString,
-    interpreter: Option<Interpreter>,
-    python: Option<Python>,
-}
-
-/// A virtual environment to be made.
-#[derive(Debug, Clone)]
-struct Python {
-    digest: Digest,
-    requirements: Requirements,
-    /// Where it lies, or will.
-    directory: PathBuf,
-    /// Where the installer runs: relative paths in requirements count from here.
+    /// The project's directory.
     root: PathBuf,
+    source: Source,
 }
 
-/// An environment that steps can run in.
+#[derive(Debug, Clone)]
+enum Source {
+    /// What the user's `PATH` has.
+    Own(Option<Interpreter>),
+    Python(Box<Python>),
+    Conda(Box<Conda>),
+    Container(Container),
+}
+
+/// An environment that steps can run in, as long as this is there: nobody removes it meanwhile.
 #[derive(Debug, Clone)]
 pub struct Prepared {
     /// For the record of the run.
@@ -72,47 +123,123 @@ pub struct Prepared {
     pub variables: Vec<(String, OsString)>,
     /// The directories that hold installed packages, the first one first.
     pub site_packages: Vec<PathBuf>,
+    /// How programs are started in it, where it is a container.
+    pub launcher: Option<Launcher>,
+    held: Option<Arc<FileLock>>,
 }
 
 impl Declared {
-    /// What the project declares. `cache` is the directory that the user's projects share; where an interpreter has been
-    /// asked for its version before and has not changed since, this starts no process.
-    pub fn of(project: &Project, cache: &Path, host: &Interpreters) -> Result<Self> {
-        let declared = project.manifest.python.as_ref();
-        let wanted = declared.and_then(|python| python.python.as_deref());
-        let interpreter = host.find(wanted, project.root(), cache)?;
-        let Some(declared) = declared else {
-            return Ok(Self { path: host.path.clone(), interpreter, python: None });
+    /// What the project declares under this name. `cache` is the directory that the user's projects share. Where an
+    /// interpreter has been asked for its version before and has not changed since, this starts no process, except to ask
+    /// for the digest of an image's tag; an image that is not here is fetched where `watch` is given, and else an error.
+    pub fn of(
+        project: &Project,
+        name: &str,
+        cache: &Path,
+        host: &Interpreters,
+        watch: Option<Watch<'_>>,
+    ) -> Result<Self> {
+        let source = match project.manifest.environments.get(name) {
+            None => Source::Own(host.find(None, project.root(), cache)?),
+            Some(declared) => match &declared.source {
+                EnvironmentSource::Python(python) => {
+                    Source::Python(Box::new(Python::of(python, name, project, cache, host, false)?))
+                }
+                EnvironmentSource::Conda(conda) => {
+                    Source::Conda(Box::new(Conda::of(conda, name, project, cache, host, false)?))
+                }
+                EnvironmentSource::Container(container) => {
+                    Source::Container(Container::of(container, &declared.place, &host.path, watch)?)
+                }
+            },
         };
-        let interpreter = interpreter.ok_or_else(|| {
-            Error::failed("the project declares a Python environment, and there is no Python on PATH")
-                .with_hint("install Python 3.8 or newer, for example with `apt install python3 python3-venv`")
-        })?;
-        let requirements = Requirements::read(&declared.requirements, project)?;
-        let digest = digest(&interpreter, &requirements);
-        // What is installed from a path of this machine must not be shared with another copy of the project.
-        let name = match requirements.is_tied_to_place() {
-            true => Digest::of(format!("{digest} {}", quote(project.root()))),
-            false => digest,
-        };
-        let directory = cache.join("envs").join(name.hex());
-        let python = Python { digest, requirements, directory, root: project.root().to_path_buf() };
-        Ok(Self { path: host.path.clone(), interpreter: Some(interpreter), python: Some(python) })
+        Ok(Self { path: host.path.clone(), root: project.root().to_path_buf(), source })
     }
 
     /// The digest that is part of each step key; `None` where no environment is declared.
     pub fn digest(&self) -> Option<Digest> {
-        self.python.as_ref().map(|python| python.digest)
+        match &self.source {
+            Source::Own(_) => None,
+            Source::Container(container) => Some(container.digest),
+            Source::Python(_) | Source::Conda(_) => self.place().map(|place| place.digest),
+        }
+    }
+
+    /// How it is made; `None` where nothing is declared.
+    pub fn kind(&self) -> Option<Kind> {
+        match &self.source {
+            Source::Own(_) => None,
+            Source::Python(_) => Some(Kind::Python),
+            Source::Conda(_) => Some(Kind::Conda),
+            Source::Container(_) => Some(Kind::Container),
+        }
+    }
+
+    /// Where it lies in the cache, or will.
+    fn place(&self) -> Option<&Place> {
+        match &self.source {
+            Source::Python(python) => Some(&python.place),
+            Source::Conda(conda) => Some(&conda.place),
+            Source::Own(_) | Source::Container(_) => None,
+        }
+    }
+
+    /// The directory where it lies in the cache, or will; `None` where it lies elsewhere.
+    pub fn directory(&self) -> Option<&Path> {
+        self.place().map(|place| place.directory.as_path())
+    }
+
+    /// The lock file that decides what it holds, where there is one.
+    pub fn lock_file(&self) -> Option<String> {
+        let lock = match &self.source {
+            Source::Python(python) => &python.lock,
+            Source::Conda(conda) => &conda.lock,
+            Source::Own(_) | Source::Container(_) => return None,
+        };
+        lock.lines.is_some().then(|| lock.path.to_string())
+    }
+
+    /// The image of a container with its digest.
+    pub fn image(&self) -> Option<String> {
+        match &self.source {
+            Source::Container(container) => Some(container.resolved_image()),
+            _ => None,
+        }
+    }
+
+    /// What it is made from, in words.
+    pub fn what(&self) -> String {
+        match (&self.source, self.place()) {
+            (Source::Container(container), _) => container.image.clone(),
+            (_, Some(place)) => place.what.clone(),
+            (_, None) => "nothing is declared; steps run in what PATH has".into(),
+        }
     }
 
     /// Whether [`Declared::prepare`] has nothing to make.
     pub fn is_ready(&self) -> bool {
-        self.python.as_ref().is_none_or(|python| build::is_ready(&python.directory))
+        match &self.source {
+            Source::Container(container) => container.is_here(),
+            _ => self.place().is_none_or(Place::is_ready),
+        }
     }
 
-    /// The interpreter that steps run with, or that the environment is made with; `None` where there is no Python.
+    /// The interpreter that steps run with, or that the environment is made with; `None` where there is no Python, or where
+    /// the environment brings its own.
     pub fn interpreter(&self) -> Option<&Interpreter> {
-        self.interpreter.as_ref()
+        match &self.source {
+            Source::Own(interpreter) => interpreter.as_ref(),
+            Source::Python(python) => Some(&python.interpreter),
+            Source::Conda(_) | Source::Container(_) => None,
+        }
+    }
+
+    /// The program that runs the container, where it is one and there is such a program.
+    pub fn engine(&self) -> Option<&Path> {
+        match &self.source {
+            Source::Container(container) => container.engine(),
+            _ => None,
+        }
     }
 
     /// The ONNX Runtime library of the environment as it is now; `None` where it has none or is not made yet.
@@ -121,24 +248,44 @@ impl Declared {
     }
 
     fn site_packages(&self) -> Vec<PathBuf> {
-        match (&self.python, &self.interpreter) {
-            (Some(python), _) => build::site_packages(&python.directory),
-            (None, Some(interpreter)) => interpreter.site_packages.clone(),
-            (None, None) => Vec::new(),
+        match &self.source {
+            Source::Own(interpreter) => {
+                interpreter.as_ref().map(|interpreter| interpreter.site_packages.clone()).unwrap_or_default()
+            }
+            _ => self.place().map(Place::site_packages).unwrap_or_default(),
+        }
+    }
+
+    /// The installed packages as `name==version` lines, as far as the environment is made.
+    pub fn packages(&self) -> String {
+        match &self.source {
+            Source::Conda(conda) => conda::packages_of(&conda.place.lock_text()),
+            _ => library::package_lines(&self.site_packages()),
         }
     }
 
     /// The record of the environment without its packages, for a run in which nothing needs it.
     pub fn record(&self) -> Environment {
-        let python = match &self.python {
-            Some(python) => Some(build::executable(&python.directory)),
-            None => self.interpreter.as_ref().map(|interpreter| interpreter.executable.clone()),
+        let python = match &self.source {
+            Source::Own(interpreter) => interpreter.as_ref().map(|interpreter| interpreter.executable.clone()),
+            Source::Python(python) => Some(python::executable(&python.place.directory)),
+            Source::Conda(conda) => conda.python(),
+            Source::Container(_) => None,
+        };
+        let version = match &self.source {
+            Source::Conda(_) => {
+                self.packages().lines().find_map(|line| line.strip_prefix("python==").map(str::to_owned))
+            }
+            _ => self.interpreter().map(|interpreter| interpreter.version.clone()),
         };
         Environment {
             digest: self.digest(),
             python: python.map(quote),
-            python_version: self.interpreter.as_ref().map(|interpreter| interpreter.version.clone()),
+            python_version: version,
             packages: None,
+            kind: self.kind(),
+            lock: None,
+            image: self.image(),
         }
     }
 
@@ -149,23 +296,46 @@ impl Declared {
             // A step writes into a pipe; without this Python would keep its output back until the end.
             ("PYTHONUNBUFFERED".to_owned(), OsString::from("1")),
         ];
-        if let (Some(python), Some(interpreter)) = (&self.python, &self.interpreter) {
-            let uv = find_program("uv", &self.path);
-            build::make(python, interpreter, uv.as_deref(), watch)?;
-            variables.push(("PATH".into(), self.path_through(&python.directory)?));
-            variables.push(("VIRTUAL_ENV".into(), python.directory.clone().into_os_string()));
-        }
-        let site_packages = self.site_packages();
-        let mut record = self.record();
-        if record.python.is_some() {
-            let packages = library::packages(&site_packages);
-            let digest = Digest::of(&packages);
-            if !store.contains(&digest) {
-                store.put_bytes(packages.as_bytes())?;
+        let mut launcher = None;
+        let held = match &self.source {
+            Source::Own(_) => None,
+            Source::Python(python) => {
+                let uv = find_program("uv", &self.path);
+                let held = python.hold(uv.as_deref(), watch)?;
+                variables.push(("VIRTUAL_ENV".into(), python.place.directory.clone().into_os_string()));
+                Some(held)
             }
-            record.packages = Some(digest);
+            Source::Conda(conda) => {
+                let held = conda.hold(&self.path, watch)?;
+                variables.push(("CONDA_PREFIX".into(), conda.place.directory.clone().into_os_string()));
+                Some(held)
+            }
+            Source::Container(container) => {
+                launcher = Some(container.prepare(watch)?);
+                None
+            }
+        };
+        if let Some(place) = self.place() {
+            variables.push(("PATH".into(), self.path_through(&place.directory)?));
+            let own = place.mark().map(|mark| mark.variables).unwrap_or_default();
+            variables.extend(own.into_iter().map(|(name, value)| (name, value.into())));
+            place.note_use(&self.root);
         }
-        Ok(Prepared { record, variables, site_packages })
+        let mut record = self.record();
+        let keep = |text: &str| -> Result<Digest> {
+            let digest = Digest::of(text);
+            if !store.contains(&digest) {
+                store.put_bytes(text.as_bytes())?;
+            }
+            Ok(digest)
+        };
+        if record.python.is_some() || self.kind() == Some(Kind::Conda) {
+            record.packages = Some(keep(&self.packages())?);
+        }
+        if let Some(place) = self.place() {
+            record.lock = Some(keep(&place.lock_text())?);
+        }
+        Ok(Prepared { record, variables, site_packages: self.site_packages(), launcher, held: held.map(Arc::new) })
     }
 
     /// `PATH` with the programs of the environment first.
@@ -184,13 +354,9 @@ impl Prepared {
     pub fn onnxruntime(&self) -> Option<Library> {
         library::onnxruntime(&self.site_packages)
     }
-}
 
-/// Everything that decides what gets installed, and nothing else: no path, no time.
-fn digest(interpreter: &Interpreter, requirements: &Requirements) -> Digest {
-    let mut hasher = Hasher::new();
-    let head = format!("mlx environment 1\n{}\n{}\n", interpreter.version, interpreter.platform);
-    hasher.update(head.as_bytes());
-    hasher.update(requirements.canonical().as_bytes());
-    hasher.finish().0
+    /// Lets the program that takes the place of this one (`exec`) hold the environment until it ends.
+    pub fn survive_exec(&self) -> Result<()> {
+        self.held.as_ref().map_or(Ok(()), |held| held.survive_exec())
+    }
 }

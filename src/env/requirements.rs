@@ -11,7 +11,7 @@ use anyhow::Context;
 
 use crate::digest::Hasher;
 use crate::fs::{self, escape, quote};
-use crate::project::{MANIFEST, Project, manifest};
+use crate::project::{MANIFEST, Project, ProjectPath, manifest};
 use crate::{Digest, Error, Result};
 
 /// A local package larger than this is not hashed each time, but refused.
@@ -29,9 +29,20 @@ pub struct Requirements {
     options: Vec<String>,
     /// Requirements and constraints in their canonical form.
     wanted: BTreeSet<String>,
+    /// Of these, in the order of the file, what comes from a path or a URL: a lock file can't pin it by an index's hash.
+    direct: Vec<Direct>,
     /// Local directories whose code is used where it lies.
     editable: Vec<String>,
     followed: BTreeSet<PathBuf>,
+}
+
+/// A requirement that names where its package comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Direct {
+    /// As pip takes it.
+    pub line: String,
+    /// With the digest of the content, where that lies here.
+    pub canonical: String,
 }
 
 #[derive(Debug, Clone)]
@@ -76,31 +87,41 @@ struct Reader<'p> {
 impl Requirements {
     /// Reads the declared requirements of a project.
     pub fn read(declared: &manifest::Requirements, project: &Project) -> Result<Self> {
-        let mut requirements = Self::default();
         match declared {
             manifest::Requirements::File(path) => {
-                let file = project.resolve(path)?;
-                requirements.name = path.to_string();
                 let hint = format!("write the file, or change `requirements` in [env] of {MANIFEST}");
-                requirements.follow(project, &file, false).map_err(|error| error.with_hint(hint))?;
-                requirements.source = Source::File(file);
+                Self::of_file(path, project).map_err(|error| error.with_hint(hint))
             }
             manifest::Requirements::Lines(lines) => {
-                requirements.name = format!("the requirements in {MANIFEST}");
-                let directory = project.root().to_path_buf();
-                let reader = Reader { project, file: requirements.name.clone(), directory, is_constraint: false };
-                let lines = logical_lines(&lines.join("\n"));
-                let absolute = |line: &Line| match wish(&line.text, project.root()) {
-                    Wish::Include { path, is_constraint } if !path.contains("://") => {
-                        let flag = if is_constraint { "-c" } else { "-r" };
-                        format!("{flag} {}", shell_quoted(&project.root().join(path).to_string_lossy()))
-                    }
-                    _ => line.text.clone(),
-                };
-                requirements.source = Source::Lines(lines.iter().map(absolute).collect());
-                lines.iter().try_for_each(|line| requirements.take(&reader, line))?;
+                Self::of_lines(lines, format!("the requirements in {MANIFEST}"), project.root(), project)
             }
         }
+    }
+
+    /// Reads a requirements file.
+    pub fn of_file(path: &ProjectPath, project: &Project) -> Result<Self> {
+        let file = project.resolve(path)?;
+        let mut requirements = Self { name: path.to_string(), ..Self::default() };
+        requirements.follow(project, &file, false)?;
+        requirements.source = Source::File(file);
+        Ok(requirements)
+    }
+
+    /// Reads lines that stand in another file; the files they include are looked for in `directory`.
+    pub fn of_lines(lines: &[String], name: String, directory: &Path, project: &Project) -> Result<Self> {
+        let mut requirements = Self { name, ..Self::default() };
+        let (file, directory) = (requirements.name.clone(), directory.to_path_buf());
+        let reader = Reader { project, file, directory, is_constraint: false };
+        let lines = logical_lines(&lines.join("\n"));
+        let absolute = |line: &Line| match wish(&line.text, project.root()) {
+            Wish::Include { path, is_constraint } if !path.contains("://") => {
+                let flag = if is_constraint { "-c" } else { "-r" };
+                format!("{flag} {}", shell_quoted(&reader.directory.join(path).to_string_lossy()))
+            }
+            _ => line.text.clone(),
+        };
+        requirements.source = Source::Lines(lines.iter().map(absolute).collect());
+        lines.iter().try_for_each(|line| requirements.take(&reader, line))?;
         Ok(requirements)
     }
 
@@ -119,6 +140,22 @@ impl Requirements {
                 Ok(path.to_path_buf())
             }
         }
+    }
+
+    /// Options such as `--index-url`, in their order. Paths of `--find-links` are absolute.
+    pub fn options(&self, root: &Path) -> Vec<String> {
+        let absolute = |option: &String| match flag(option, "-f", "--find-links") {
+            Some(path) if !path.contains("://") => {
+                format!("--find-links {}", shell_quoted(&root.join(path).to_string_lossy()))
+            }
+            _ => option.clone(),
+        };
+        self.options.iter().map(absolute).collect()
+    }
+
+    /// What comes from a path or a URL.
+    pub fn direct(&self) -> &[Direct] {
+        &self.direct
     }
 
     /// Local directories whose code is used where it lies, so that the digest does not stand for it.
@@ -162,18 +199,30 @@ impl Requirements {
             Wish::Include { .. } | Wish::Option => self.options.push(text.clone()),
             Wish::Editable(path) => {
                 let digest = packaging_digest(&root.join(path)).map_err(place)?;
-                self.wanted.insert(format!("{text} {digest}"));
+                self.want(text, format!("{text} {digest}"), true);
                 self.editable.push(escape(path.as_bytes()));
             }
             Wish::Local(path) => {
                 let digest = content_digest(&root.join(path)).map_err(place)?;
-                self.wanted.insert(format!("{text} {digest}"));
+                self.want(text, format!("{text} {digest}"), true);
             }
             Wish::Requirement if reader.is_constraint => drop(self.wanted.insert(format!("-c {text}"))),
-            Wish::Requirement => drop(self.wanted.insert(text.clone())),
+            Wish::Requirement => self.want(text, text.clone(), text.contains("://")),
         }
         Ok(())
     }
+
+    fn want(&mut self, line: &str, canonical: String, is_direct: bool) {
+        if is_direct {
+            self.direct.push(Direct { line: line.to_owned(), canonical: canonical.clone() });
+        }
+        self.wanted.insert(canonical);
+    }
+}
+
+/// The texts of the lines of a requirements file: comments gone, continued lines joined.
+pub fn lines_of(text: &str) -> Vec<String> {
+    logical_lines(text).into_iter().map(|line| line.text).collect()
 }
 
 /// The lines of a requirements file without comments, with single spaces, and with continued lines joined.
@@ -299,15 +348,15 @@ mod tests {
     /// The canonical text of `requirements.txt` in a project with these files.
     fn canonical(files: &[(&str, &str)]) -> Result<String> {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join(MANIFEST), "[env]\npython = { requirements = 'requirements.txt' }").unwrap();
+        std::fs::write(dir.path().join(MANIFEST), "").unwrap();
         for (name, content) in files {
             let path = dir.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, content).unwrap();
         }
         let project = Project::open(dir.path()).unwrap();
-        let declared = project.manifest.python.clone().unwrap().requirements;
-        Requirements::read(&declared, &project).map(|requirements| requirements.canonical())
+        let path = ProjectPath::new("requirements.txt").unwrap();
+        Requirements::of_file(&path, &project).map(|requirements| requirements.canonical())
     }
 
     fn of(text: &str) -> String {
@@ -320,6 +369,11 @@ mod tests {
 
         assert_eq!(of("# data\npandas>=2  ; \\\n  python_version > '3.8'\n\n\tnumpy==1.26 # pinned\n"), plain);
         assert_ne!(of("numpy==1.26\npandas>=2\n"), plain);
+    }
+
+    #[test]
+    fn line_ends_of_windows_do_not_count() {
+        assert_eq!(of("six \\\r\n  ==1.16.0\r\nnumpy\r\n"), of("six ==1.16.0\nnumpy\n"));
     }
 
     #[test]

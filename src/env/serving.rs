@@ -3,10 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Declared, Environment, Interpreters, build, library};
+use super::{Declared, Environment, Interpreters, kept, library, python};
 use crate::error::ErrorContext;
 use crate::event::Watch;
 use crate::fs;
+use crate::project::manifest::DEFAULT_ENVIRONMENT;
 use crate::project::{MANIFEST, Project};
 use crate::store::Store;
 use crate::{Digest, Error, Result};
@@ -29,14 +30,15 @@ pub fn interpreter(
         };
     };
     if let Some(digest) = trained_in.and_then(|environment| environment.digest) {
-        let directory = cache.join("envs").join(digest.hex());
-        if build::is_ready(&directory) && library::packages(&build::site_packages(&directory)) == packages {
-            return Ok(build::executable(&directory));
+        let directory = kept::all(cache).join(digest.hex());
+        if kept::mark(&directory).is_some() && library::package_lines(&library::site_packages(&directory)) == packages {
+            return Ok(python::executable(&directory));
         }
     }
     let minor = version.map(|version| version.split('.').take(2).collect::<Vec<_>>().join("."));
     let project = project_of(packages, minor.as_deref(), cache)?;
-    let prepared = Declared::of(&project, cache, host)?.prepare(&Store::of(&project)?, watch)?;
+    let prepared =
+        Declared::of(&project, DEFAULT_ENVIRONMENT, cache, host, None)?.prepare(&Store::of(&project)?, watch)?;
     let python = prepared.record.python.map(PathBuf::from);
     python.ok_or_else(|| Error::failed("the environment of the model has no interpreter"))
 }

@@ -1,5 +1,6 @@
 //! Runs a step's program on this machine, in its own process group, and leaves nothing of it behind.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,6 +15,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::output::Output;
 use super::{End, Job, Report};
+use crate::env::Launch;
 use crate::event::Watch;
 use crate::{Error, Result};
 
@@ -35,6 +37,12 @@ pub fn run(job: &Job<'_>, watch: Watch<'_>) -> Result<Report> {
     // From here on the main process is over, or something went wrong on our side: nobody of the group may live on.
     running.signal(Signal::KILL);
     let usage = running.reap();
+    // The program that was ended is the engine's; what it had started in the container has others above it.
+    if let Some(launch) = &job.launch
+        && !matches!((&watched, &usage), (Ok(None), Ok((status, _))) if libc::WIFEXITED(*status))
+    {
+        end_container(launch, job.step, watch);
+    }
     let ended = watched?;
     let (status, usage) = usage?;
     if pipe.is_some() {
@@ -55,6 +63,26 @@ pub fn run(job: &Job<'_>, watch: Watch<'_>) -> Result<Report> {
     })
 }
 
+/// A command of these words, of which there is one at least.
+fn words(words: &[OsString]) -> Command {
+    let (program, arguments) = words.split_first().expect("a command line begins with its program");
+    let mut command = Command::new(program);
+    command.args(arguments);
+    command
+}
+
+/// Ends all that runs in the container of a program, and takes the container away.
+fn end_container(launch: &Launch, step: &str, watch: Watch<'_>) {
+    let mut command = words(&launch.end);
+    let output = command.stdin(Stdio::null()).process_group(0).output();
+    let trouble = match &output {
+        Ok(output) if output.status.success() => return,
+        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        Err(error) => error.to_string(),
+    };
+    watch.events.warn(format!("the container of step `{step}` may go on: {}", crate::fs::escape(trouble.as_bytes())));
+}
+
 fn seconds(time: libc::timeval) -> f64 {
     time.tv_sec as f64 + time.tv_usec as f64 / 1e6
 }
@@ -72,7 +100,10 @@ impl Running {
         rustix::io::ioctl_fionbio(&reader, true).context("cannot set up a pipe")?;
         let errors = writer.try_clone().context("cannot copy the end of a pipe")?;
         // An absolute path, so that the standard library can start it without copying this process.
-        let mut command = Command::new("/bin/sh");
+        let mut command = match &job.launch {
+            None => Command::new("/bin/sh"),
+            Some(launch) => words(&launch.start),
+        };
         command.arg("-c").arg(job.cmd).current_dir(&job.directory).process_group(0);
         command.stdin(Stdio::null()).stdout(writer).stderr(errors);
         command.envs(job.variables.iter().map(|(name, value)| (name, value)));
@@ -302,6 +333,7 @@ mod tests {
         let job = Job {
             step: "a",
             cmd,
+            launch: None,
             directory: dir.path().to_path_buf(),
             variables: vec![("GREETING".into(), "hello".into())],
             timeout,

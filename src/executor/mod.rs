@@ -9,6 +9,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::env::Launch;
+
 /// A step's program, ready to be started.
 #[derive(Debug)]
 pub struct Job<'a> {
@@ -16,6 +18,8 @@ pub struct Job<'a> {
     pub step: &'a str,
     /// Given to `sh -c`.
     pub cmd: &'a str,
+    /// Starts it in a container; this machine's own shell does where nothing is said.
+    pub launch: Option<Launch>,
     /// Where it works.
     pub directory: PathBuf,
     /// What it gets besides the environment of this process.

@@ -17,7 +17,7 @@ use crate::{Error, Result};
 /// A lock that is held until this is dropped.
 #[derive(Debug)]
 pub struct FileLock {
-    _file: File,
+    file: File,
 }
 
 /// Who holds a lock, as its file says: `mlx train (process 4711)`.
@@ -31,7 +31,7 @@ impl FileLock {
         match flock(&file, FlockOperation::NonBlockingLockExclusive, path)? {
             true => {
                 write_owner(&mut file, owner);
-                Ok(Ok(Self { _file: file }))
+                Ok(Ok(Self { file }))
             }
             false => Ok(Err(holder(&mut file))),
         }
@@ -46,7 +46,7 @@ impl FileLock {
                 let mut file = open(path)?;
                 flock(&file, FlockOperation::LockExclusive, path)?;
                 write_owner(&mut file, owner);
-                Ok(Self { _file: file })
+                Ok(Self { file })
             }
         }
     }
@@ -85,7 +85,19 @@ impl FileLock {
     pub fn shared(path: &Path) -> Result<Self> {
         let file = File::open(path).map_or_else(|_| open(path), Ok)?;
         flock(&file, FlockOperation::LockShared, path)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+
+    /// Takes the lock together with others that share it, or says that somebody holds it alone.
+    pub fn try_shared(path: &Path) -> Result<Option<Self>> {
+        let file = open(path)?;
+        Ok(flock(&file, FlockOperation::NonBlockingLockShared, path)?.then_some(Self { file }))
+    }
+
+    /// Lets the program that takes the place of this one (`exec`) hold the lock until it ends.
+    pub fn survive_exec(&self) -> Result<()> {
+        rustix::io::fcntl_setfd(&self.file, rustix::io::FdFlags::empty()).context("cannot pass a lock on")?;
+        Ok(())
     }
 }
 

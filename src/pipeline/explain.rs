@@ -11,7 +11,7 @@ use super::Options;
 use super::cached::CachedStep;
 use super::judge::{Decision, Judge, has_whole};
 use super::plan::{Action, Judged, judge_all};
-use super::setup::Setup;
+use super::setup::{Purpose, Setup};
 use crate::digest::Object;
 use crate::event::Watch;
 use crate::project::lock::{JsonText, LockedPath, LockedStep};
@@ -132,7 +132,7 @@ pub struct Needed {
 /// Explains the step that the options name. Changes nothing.
 pub fn explain(project: &Project, options: &Options, watch: Watch<'_>) -> Result<Explanation> {
     let project = &*project.with_params(&options.settings)?;
-    let setup = Setup::unchecked(project, options, watch)?;
+    let setup = Setup::of(project, options, Purpose::Tell, watch)?;
     let [name] = options.steps.as_slice() else { return Err(Error::usage("name one step to explain")) };
     let index = *setup.graph.indexes(&options.steps)?.first().ok_or_else(|| Error::usage("name one step"))?;
     let judge = setup.judge(options)?;
@@ -191,7 +191,7 @@ fn parts(
     }));
     parts.extend(dependencies(setup, index, judged, locked, watch)?);
     parts.extend(file_parts(step, judged, locked));
-    let environments = (setup.environment.digest(), locked.and_then(|locked| locked.environment));
+    let environments = (setup.digests[index], locked.and_then(|locked| locked.environment));
     if environments != (None, None) {
         let text = |digest: Option<Digest>| digest.map(|digest| digest.to_string().into());
         parts.push(one(PartKind::Environment, "", text(environments.0), text(environments.1)));

@@ -25,7 +25,8 @@ pub struct Judge<'a> {
     pub lock: &'a Lock,
     /// The parameters of each step, by its index.
     pub params: &'a [BTreeMap<String, Value>],
-    pub environment: Option<Digest>,
+    /// The digest of each step's environment, by its index.
+    pub environments: &'a [Option<Digest>],
     /// Who looks at parts of files and at what lies outside.
     pub parts: &'a Parts,
     /// The steps that run whatever is known.
@@ -83,7 +84,7 @@ impl Judge<'_> {
         if step.frozen {
             return self.judge_frozen(step, watch);
         }
-        let key = step_key(step, &self.params[index], &inputs, self.environment);
+        let key = step_key(step, &self.params[index], &inputs, self.environments[index]);
         let (decision, reason) = match self.must_run(index, step) {
             Some(reason) => (Decision::Run, reason.to_owned()),
             None => self.decide(index, step, &key, &inputs, watch)?,
@@ -244,7 +245,7 @@ impl Judge<'_> {
             difference_of_params(last, &self.params[index]),
             difference_of_deps(last, &inputs.deps),
             difference_of_parts(&last.parts, &inputs.parts),
-            (last.environment != self.environment).then(|| "its environment changed".to_owned()),
+            (last.environment != self.environments[index]).then(|| "its environment changed".to_owned()),
             (!products::fit(step, &last.outs, &last.unstored)).then(|| "its outputs were renamed".to_owned()),
         ];
         let differences: Vec<String> = differences.into_iter().flatten().collect();

@@ -8,6 +8,8 @@ mod cached;
 mod commit;
 mod dag;
 mod elsewhere;
+mod enter;
+mod environments;
 mod explain;
 mod failure;
 mod graph;
@@ -30,12 +32,14 @@ mod train;
 mod travel;
 mod trial;
 mod unfinished;
+mod variables;
 mod work;
 
 use std::path::PathBuf;
 
 pub use dag::{Dag, DagStep, State, dag, mermaid, svg};
 pub use elsewhere::Elsewhere;
+pub use enter::{Entered, enter};
 pub use explain::{
     Change, Explanation, LastRun, Made, Needed, Output, Part, PartKind, Presence as OutputPresence, explain,
 };
@@ -56,7 +60,7 @@ use crate::event::Watch;
 use crate::project::{Project, params};
 use crate::remote::Access;
 use crate::run::{Label, RunId};
-use setup::Setup;
+use setup::{Purpose, Setup};
 
 /// What is asked for, and by whom.
 #[derive(Debug, Clone)]
@@ -97,14 +101,14 @@ pub struct Options {
 /// The names of the steps that the options ask for, in order. Changes nothing.
 pub fn selected(project: &Project, options: &Options, watch: Watch<'_>) -> Result<Vec<String>> {
     let project = &*project.with_params(&options.settings)?;
-    let setup = Setup::new(project, options, watch)?;
+    let setup = Setup::of(project, options, Purpose::Plan, watch)?;
     Ok(setup.selected.iter().map(|step| setup.graph.steps[*step].name.clone()).collect())
 }
 
 /// What [`train`] would do now. Changes nothing.
 pub fn plan(project: &Project, options: &Options, watch: Watch<'_>) -> Result<Plan> {
     let project = &*project.with_params(&options.settings)?;
-    let setup = Setup::new(project, options, watch)?;
+    let setup = Setup::of(project, options, Purpose::Plan, watch)?;
     let judged = plan::judge_all(&setup.judge(options)?, &setup.graph, &setup.selected, watch)?;
     setup.save();
     Ok(Plan { steps: judged.iter().map(|judged| judged.planned(&setup.graph)).collect() })

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Options;
+use super::environments::first_and_others;
 use super::setup::Setup;
 use super::work::Performed;
 use crate::env::Environment;
@@ -43,6 +44,7 @@ pub fn begin(project: &Project, options: &Options, setup: &Setup<'_>) -> Result<
         Some(trial) => trial.code.clone(),
         None => Code::of(project, setup.workspace.store())?,
     };
+    let (environment, environments) = first_and_others(setup.environments.records());
     Ok(Run {
         version: VERSION,
         id: options.trial.as_ref().map_or_else(RunId::random, |trial| Ok(trial.run.clone()))?,
@@ -56,7 +58,9 @@ pub fn begin(project: &Project, options: &Options, setup: &Setup<'_>) -> Result<
         mlx: env!("CARGO_PKG_VERSION").into(),
         commit,
         patch,
-        environment: setup.environment.record(),
+        environment,
+        environments,
+        environment_seconds: 0.0,
         sweep: options.trial.as_ref().map(|trial| trial.trial.clone()),
         params: setup.params.0.clone(),
         metrics: BTreeMap::new(),
@@ -68,15 +72,17 @@ pub fn begin(project: &Project, options: &Options, setup: &Setup<'_>) -> Result<
 /// What became of all steps of a run.
 pub struct Results {
     pub performed: HashMap<usize, Performed>,
-    /// Where a program ran.
-    pub environment: Option<Environment>,
+    /// Those in which a program ran, by name.
+    pub environments: BTreeMap<String, Environment>,
+    /// Seconds in which nothing was done but making them.
+    pub environment_seconds: f64,
     /// Why finished steps could not be committed.
     pub commit: Result<()>,
 }
 
 /// Writes the end into the record. Returns why the run did not come to a good one.
 pub fn end(run: &mut Run, setup: &Setup<'_>, results: Results) -> Option<Error> {
-    let Results { mut performed, environment, commit } = results;
+    let Results { mut performed, environments, environment_seconds, commit } = results;
     let mut failures = Vec::new();
     failures.extend(commit.err());
     let blockers = blockers(setup, &performed);
@@ -95,9 +101,10 @@ pub fn end(run: &mut Run, setup: &Setup<'_>, results: Results) -> Option<Error> 
         run.steps.push(step);
         failures.extend(error);
     }
-    if let Some(environment) = environment {
-        run.environment = environment;
-    }
+    let mut records = setup.environments.records();
+    records.extend(environments);
+    (run.environment, run.environments) = first_and_others(records);
+    run.environment_seconds = environment_seconds;
     run.finished = Some(Timestamp::now());
     let failure = one_of(failures);
     run.status = match failure.as_ref().map(Error::kind) {

@@ -6,16 +6,26 @@ use serde_json::Value;
 
 use super::Options;
 use super::elsewhere::Elsewhere;
+use super::environments::Environments;
 use super::graph::Graph;
 use super::judge::Judge;
 use super::params::Params;
 use super::parts::Parts;
 use super::select::select;
 use crate::data::Workspace;
-use crate::env::Declared;
 use crate::event::Watch;
 use crate::project::{Lock, MANIFEST, Project};
-use crate::{Error, Result};
+use crate::{Digest, Error, Result};
+
+/// What a pipeline is looked at for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Train,
+    /// To say what a training would do.
+    Plan,
+    /// To tell of the pipeline: a dependency that nobody makes may be missing.
+    Tell,
+}
 
 /// A pipeline that can be carried out.
 pub struct Setup<'a> {
@@ -25,7 +35,9 @@ pub struct Setup<'a> {
     pub params: Params,
     /// The parameters of each step, by its index.
     pub step_params: Vec<BTreeMap<String, Value>>,
-    pub environment: Declared,
+    pub environments: Environments,
+    /// The digest of each step's environment, by its index.
+    pub digests: Vec<Option<Digest>>,
     pub lock: Lock,
     pub workspace: Workspace,
     pub parts: Parts,
@@ -33,17 +45,9 @@ pub struct Setup<'a> {
 }
 
 impl<'a> Setup<'a> {
-    /// Checks everything that can be checked; until that is done, nothing is written.
-    pub fn new(project: &'a Project, options: &Options, watch: Watch<'_>) -> Result<Self> {
-        Self::of(project, options, true, watch)
-    }
-
-    /// As [`Setup::new`], for who only tells of the pipeline: a dependency that nobody makes may be missing.
-    pub fn unchecked(project: &'a Project, options: &Options, watch: Watch<'_>) -> Result<Self> {
-        Self::of(project, options, false, watch)
-    }
-
-    fn of(project: &'a Project, options: &Options, needs_sources: bool, watch: Watch<'_>) -> Result<Self> {
+    /// Checks everything that can be checked; until that is done, nothing is written. The image of a container is fetched for
+    /// a training only, where it is needed to know the keys.
+    pub fn of(project: &'a Project, options: &Options, purpose: Purpose, watch: Watch<'_>) -> Result<Self> {
         if project.manifest.steps.is_empty() {
             return Err(Error::usage(format!("there are no steps in {MANIFEST}"))
                 .with_hint("a step is a table like `[step.train]` with `cmd`, `deps` and `outs`"));
@@ -53,15 +57,18 @@ impl<'a> Setup<'a> {
         let params = Params::read(project, &options.settings)?;
         let selected = select(project, &graph, &lock, &params, options, watch)?;
         let step_params = graph.steps.iter().map(|step| params.of_step(step)).collect::<Result<_>>()?;
-        if needs_sources {
+        if purpose != Purpose::Tell {
             graph.check_sources(project, &lock, &selected)?;
         }
-        let environment = Declared::of(project, &options.cache, &options.interpreters)?;
+        let fetching = (purpose == Purpose::Train).then_some(watch);
+        let steps = selected.iter().map(|index| &graph.steps[*index]);
+        let environments = Environments::of(project, options, steps, fetching)?;
+        let digests = environments.digests(graph.steps);
         // From here on there may be directories of ours.
         let workspace = Workspace::open(project)?;
         let parts = Parts::new(project, options.outside.clone(), &options.cache);
         let elsewhere = Elsewhere::of(project, &workspace, options.access.as_ref());
-        Ok(Self { graph, selected, params, step_params, environment, lock, workspace, parts, elsewhere })
+        Ok(Self { graph, selected, params, step_params, environments, digests, lock, workspace, parts, elsewhere })
     }
 
     /// Writes down what was learned about files.
@@ -81,7 +88,7 @@ impl<'a> Setup<'a> {
             workspace: &self.workspace,
             lock: &self.lock,
             params: &self.step_params,
-            environment: self.environment.digest(),
+            environments: &self.digests,
             parts: &self.parts,
             forced,
             // A check has nothing to say of steps that are never up to date.

@@ -8,9 +8,10 @@ use serde_json::Value;
 use super::graph::Graph;
 use crate::data::Workspace;
 use crate::digest::Object;
+use crate::env;
 use crate::event::Watch;
 use crate::project::git::Git;
-use crate::project::manifest::{PythonEnvironment, Requirements, Step};
+use crate::project::manifest::Step;
 use crate::project::{Lock, MANIFEST, Manifest, Params, Project, ProjectPath};
 use crate::store::tree::Tree;
 use crate::{Error, Result};
@@ -68,7 +69,7 @@ pub fn affected(
         (step.name.clone(), (step, params))
     };
     let changed = git.changed_since(&at.commit)?;
-    let is_environment_new = is_environment_new(project, manifest.python.as_ref(), &changed);
+    let new_environments = new_environments(project, &manifest, &changed)?;
     let workspace = Workspace::open(project)?;
     let before = Before {
         steps: manifest.steps.into_iter().map(of_step).collect(),
@@ -84,7 +85,7 @@ pub fn affected(
     for index in graph.order.iter().copied() {
         watch.interrupt.check()?;
         let step = &graph.steps[index];
-        let why = match is_environment_new {
+        let why = match new_environments.contains(step.environment()) {
             true => Some("the environment changed".to_owned()),
             false => before.why(graph, step, &params.of_step(step)?, &tracked)?,
         };
@@ -106,14 +107,18 @@ pub fn affected(
     Ok(affected)
 }
 
-/// Whether steps run in another environment than they did.
-fn is_environment_new(project: &Project, before: Option<&PythonEnvironment>, changed: &BTreeSet<ProjectPath>) -> bool {
-    let now = project.manifest.python.as_ref();
-    let file = now.and_then(|python| match &python.requirements {
-        Requirements::File(path) => Some(path),
-        Requirements::Lines(_) => None,
-    });
-    now != before || file.is_some_and(|file| changed.contains(file))
+/// The names of the environments that are not what they were.
+fn new_environments(project: &Project, before: &Manifest, changed: &BTreeSet<ProjectPath>) -> Result<BTreeSet<String>> {
+    let mut new = BTreeSet::new();
+    let now = &project.manifest.environments;
+    for name in now.keys().chain(before.environments.keys()) {
+        let [now, before] = [now, &before.environments].map(|all| all.get(name).map(|declared| &declared.source));
+        let files = now.map_or(Ok(Vec::new()), |source| env::files(source, name))?;
+        if now != before || files.iter().any(|file| changed.contains(file)) {
+            new.insert(name.clone());
+        }
+    }
+    Ok(new)
 }
 
 impl Before<'_> {

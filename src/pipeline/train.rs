@@ -1,8 +1,8 @@
 //! One `mlx train`: judge, run what must run, commit as it comes, record all of it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, mpsc};
+use std::sync::mpsc;
 use std::thread;
 
 use anyhow::Context;
@@ -10,11 +10,12 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use super::commit::{commit_all, forget_gone_steps};
+use super::environments::Making;
 use super::judge::{Decision, Judge};
 use super::plan::{Action, Judged, Plan, judge_all};
 use super::record::{self, Results};
 use super::schedule::{Ending, Schedule};
-use super::setup::Setup;
+use super::setup::{Purpose, Setup};
 use super::work::{Performed, Work};
 use super::{Options, unfinished};
 use crate::data;
@@ -38,11 +39,11 @@ pub fn train(project: &Project, options: &Options, watch: Watch<'_>) -> Result<T
     let declared = project;
     let project = &*project.with_params(&options.settings)?;
     // Checked before anything is written, and again when it is this process's turn.
-    let mut setup = Setup::new(project, options, watch)?;
+    let mut setup = Setup::of(project, options, Purpose::Train, watch)?;
     let (_alone, waited) = take_turn(project, options.within.as_ref(), watch)?;
     project.hide_state()?;
     if waited {
-        setup = Setup::new(project, options, watch)?;
+        setup = Setup::of(project, options, Purpose::Train, watch)?;
     }
     let unfinished = unfinished::take_up(project, &setup.lock, watch.events)?;
     let judge = setup.judge(options)?;
@@ -62,7 +63,7 @@ pub fn train(project: &Project, options: &Options, watch: Watch<'_>) -> Result<T
 
     let (done, open) = split(project, &setup, judged, watch);
     let results = if open.is_empty() {
-        Results { performed: done, environment: None, commit: Ok(()) }
+        Results { performed: done, environments: BTreeMap::new(), environment_seconds: 0.0, commit: Ok(()) }
     } else {
         ignore_outputs(project, &setup, watch)?;
         runs.start(&run)?;
@@ -208,7 +209,7 @@ fn execute(
     let files = fresh_directory(&step_files(project))?;
     let (sender, receiver) = mpsc::channel();
     let schedule = Schedule { graph: &setup.graph, steps: open, jobs: options.jobs, keep_going: options.keep_going };
-    let (environment, commit) = thread::scope(|scope| {
+    let ((environments, environment_seconds), commit) = thread::scope(|scope| {
         // The receiver goes with the thread, so that after an error the steps learn that nobody commits them.
         let committer = scope.spawn(move || commit_all(project, setup.workspace.store(), &receiver));
         let work = Work {
@@ -216,8 +217,7 @@ fn execute(
             workspace: &setup.workspace,
             graph: &setup.graph,
             judge,
-            environment: &setup.environment,
-            prepared: Mutex::default(),
+            environments: Making::new(&setup.environments, setup.workspace.store()),
             run: &run.id,
             unfinished,
             force: options.force,
@@ -240,11 +240,10 @@ fn execute(
                 watch.events.warn(format!("programs of the steps may go on: {error}"));
             }
         }
-        let Work { prepared, commits, .. } = work;
+        let Work { environments, commits, .. } = work;
         drop(commits);
-        let prepared = prepared.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         let commit = committer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        (prepared.map(|prepared| prepared.record.clone()), commit)
+        (environments.finish(), commit)
     });
     let _ = std::fs::remove_dir_all(&files);
     // An interrupt between steps leaves none that could tell of it.
@@ -252,7 +251,7 @@ fn execute(
     let is_cut_short = watch.interrupt.is_requested() && open.iter().any(|step| !performed.contains_key(step));
     let commit =
         if is_cut_short && !performed.values().any(tells) { commit.and(Err(Error::interrupted())) } else { commit };
-    Ok(Results { performed, environment, commit })
+    Ok(Results { performed, environments, environment_seconds, commit })
 }
 
 fn ending(performed: &Performed, watch: Watch<'_>) -> Ending {

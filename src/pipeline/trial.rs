@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::setup::Setup;
+use super::setup::{Purpose, Setup};
 use super::{Code, Options};
+use crate::env;
 use crate::event::Watch;
 use crate::fs::FileLock;
-use crate::project::manifest::Requirements;
 use crate::project::{Project, ProjectPath};
 use crate::run::{RunId, Trial};
 use crate::{Digest, Result};
@@ -68,10 +68,12 @@ impl Materials {
 /// Checks everything that `train` would check first, and says what the steps work with.
 pub fn materials(project: &Project, options: &Options, watch: Watch<'_>) -> Result<Materials> {
     let project = &*project.with_params(&options.settings)?;
-    let setup = Setup::new(project, options, watch)?;
+    let setup = Setup::of(project, options, Purpose::Train, watch)?;
     let mut sources: BTreeSet<ProjectPath> = project.manifest.params.files.iter().cloned().collect();
-    if let Some(Requirements::File(file)) = project.manifest.python.as_ref().map(|python| &python.requirements) {
-        sources.insert(file.clone());
+    for (name, declared) in &project.manifest.environments {
+        let files = env::files(&declared.source, name)?;
+        // A lock file need not be there.
+        sources.extend(files.into_iter().filter(|file| file.below(project.root()).exists()));
     }
     let mut used = BTreeSet::new();
     for index in &setup.selected {

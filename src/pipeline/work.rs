@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -13,6 +12,7 @@ use serde_json::Value;
 
 use super::cached::{self, CachedStep};
 use super::commit::{Commit, Made};
+use super::environments::Making;
 use super::graph::Graph;
 use super::judge::{Decision, Judge, Known, Verdict, has_whole};
 use super::key::Inputs;
@@ -20,9 +20,9 @@ use super::metrics::Measured;
 use super::plan::matched;
 use super::products;
 use super::results::other_kind;
-use super::{TrialRun, params, unfinished};
+use super::{TrialRun, params, unfinished, variables};
 use crate::data::Workspace;
-use crate::env::{Declared, Prepared};
+use crate::env::{Launch, Prepared, Shared};
 use crate::error::ErrorContext;
 use crate::event::{Event, Watch};
 use crate::executor::{self, Job};
@@ -32,7 +32,7 @@ use crate::project::manifest::{Part, Step};
 use crate::project::{Project, ProjectPath};
 use crate::run::{MetricPoint, Outcome, RunId, RunStep, log_path};
 use crate::store::StoreError;
-use crate::{Error, Kind, Result};
+use crate::{Digest, Error, Kind, Result};
 
 /// What the work on any step of a run needs.
 pub struct Work<'a> {
@@ -40,9 +40,7 @@ pub struct Work<'a> {
     pub workspace: &'a Workspace,
     pub graph: &'a Graph<'a>,
     pub judge: &'a Judge<'a>,
-    pub environment: &'a Declared,
-    /// Made when the first program needs it.
-    pub prepared: Mutex<Option<Arc<Prepared>>>,
+    pub environments: Making<'a>,
     pub run: &'a RunId,
     /// Steps whose outputs were left half made by an earlier run.
     pub unfinished: &'a HashSet<String>,
@@ -70,6 +68,7 @@ impl Performed {
     pub fn nothing(step: &Step, params: &BTreeMap<String, Value>, outcome: Outcome, reason: &str) -> Self {
         let step = RunStep {
             name: step.name.clone(),
+            env: step.env.clone(),
             cmd: params::fill(&step.cmd, params),
             outcome,
             key: None,
@@ -144,7 +143,7 @@ impl Work<'_> {
             key,
             cmd: step.cmd.clone(),
             dir: step.dir.clone(),
-            environment: self.judge.environment,
+            environment: self.judge.environments[index],
             params: self.judge.params[index]
                 .iter()
                 .map(|(name, value)| (name.clone(), JsonText(value.clone())))
@@ -286,16 +285,16 @@ impl Work<'_> {
     fn run_program(&self, index: usize, performed: &mut Performed) -> Result<Made> {
         let step = &self.graph.steps[index];
         let key = performed.step.key.expect("a step is judged before it runs");
-        let prepared = self.prepare()?;
+        let prepared = self.environments.prepare(step, self.watch)?;
         self.clear_outputs(step)?;
         unfinished::mark(self.project, &step.name, self.run, &key)?;
-        let directory = self.directory(step)?;
+        let directory = variables::directory(self.project, step)?;
         let files = self.write_files(step, &performed.step.params)?;
         let cmd = performed.step.cmd.clone();
         let job = self.job(step, &cmd, directory, &performed.step.params, &prepared, &files);
         self.watch.events.emit(Event::StepStarted { step: step.name.clone(), cmd: cmd.clone() });
         performed.step.started = Some(Timestamp::now());
-        let report = executor::run(&job, self.watch);
+        let report = self.environments.while_running(|| executor::run(&job, self.watch));
         let result = report.and_then(|report| self.take_results(step, performed, &report, &files, &job.log));
         files.remove();
         let outcome = if result.is_ok() { "ran" } else { "failed" };
@@ -315,17 +314,6 @@ impl Work<'_> {
             history: performed.history.clone(),
         });
         Ok(Made { batch, cached, turn: None })
-    }
-
-    /// The environment, made by whoever needs it first; the others wait.
-    fn prepare(&self) -> Result<Arc<Prepared>> {
-        let mut prepared = self.prepared.lock().expect("no thread panics while it makes the environment");
-        if let Some(prepared) = &*prepared {
-            return Ok(prepared.clone());
-        }
-        let made = Arc::new(self.environment.prepare(self.workspace.store(), self.watch)?);
-        *prepared = Some(made.clone());
-        Ok(made)
     }
 
     /// Takes old outputs away, so that nothing of them gets into the new ones, and makes the directories around them.
@@ -360,23 +348,6 @@ impl Work<'_> {
         }
     }
 
-    /// Where the program works.
-    fn directory(&self, step: &Step) -> Result<PathBuf> {
-        let root = self.project.root();
-        let Some(dir) = &step.dir else { return Ok(root.to_path_buf()) };
-        let refused =
-            |how: String| Error::usage(format!("step `{}` works in `{dir}`, {how} ({})", step.name, step.place));
-        match dir.below(root).canonicalize() {
-            Ok(found) if !found.starts_with(root) => Err(refused(format!("which leads to `{}`", quote(&found)))
-                .with_hint("name a directory that lies in the project itself")),
-            Ok(found) if found.is_dir() => Ok(found),
-            Ok(_) => Err(refused("which is no directory".into()).with_hint("correct `dir`")),
-            Err(error) => {
-                Err(refused(format!("which can't be entered: {error}")).with_hint("make it, or correct `dir`"))
-            }
-        }
-    }
-
     fn write_files(&self, step: &Step, values: &BTreeMap<String, Value>) -> Result<StepFiles> {
         let file = |ending: &str| self.files.join(format!("{}.{ending}", step.name));
         let files = StepFiles { params: file("params.json"), metrics: file("metrics.jsonl") };
@@ -394,10 +365,7 @@ impl Work<'_> {
         prepared: &Prepared,
         files: &StepFiles,
     ) -> Job<'j> {
-        let mut variables = prepared.variables.clone();
-        variables.extend(step.variables.iter().map(|(name, value)| (name.clone(), value.into())));
-        let of_param = |(name, value): (&String, &Value)| (params::variable(name), params::text_of(value).into());
-        variables.extend(values.iter().map(of_param));
+        let mut variables = variables::of_step(step, values, prepared);
         let own: [(&str, OsString); 4] = [
             (unfinished::RUN_VARIABLE, self.run.as_str().into()),
             ("MLX_STEP", step.name.as_str().into()),
@@ -408,11 +376,36 @@ impl Work<'_> {
         Job {
             step: &step.name,
             cmd,
+            launch: self.launch(step, prepared, &directory, &variables),
             directory,
             variables,
             timeout: step.timeout,
             log: log_path(self.project, self.run, &step.name),
         }
+    }
+
+    /// How the program is started, where the step's environment is a container.
+    fn launch(
+        &self,
+        step: &Step,
+        prepared: &Prepared,
+        directory: &Path,
+        variables: &[(String, OsString)],
+    ) -> Option<Launch> {
+        let launcher = prepared.launcher.as_ref()?;
+        let fit = |character: char| if character.is_ascii_alphanumeric() { character } else { '-' };
+        let readable: String = step.name.chars().take(40).map(fit).collect();
+        // Names of steps that differ only in other characters, or late, stay different.
+        let name = format!("mlx-{}-{readable}-{}", self.run, &Digest::of(&step.name).hex()[..8]);
+        let names: Vec<String> = variables.iter().map(|(name, _)| name.clone()).collect();
+        Some(launcher.launch(&Shared {
+            name: &name,
+            root: self.project.root(),
+            directory,
+            variables: &names,
+            gpus: step.resources.gpus,
+            is_interactive: false,
+        }))
     }
 }
 

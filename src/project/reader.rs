@@ -215,6 +215,22 @@ impl<'t> Table<'t> {
         Some(Item { source: self.source, what: format!("`{key}`{}", self.within()), value })
     }
 
+    /// Takes out, in the order of the file, every entry that is a table and that nobody took, for tables in which the user's
+    /// own names stand beside known keys.
+    pub fn take_tables(&mut self) -> Vec<(String, Item<'t>)> {
+        let entries = std::mem::take(&mut self.entries);
+        let (tables, others) = entries.into_iter().partition(|(_, _, value)| value.get_ref().is_table());
+        self.entries = others;
+        let rest = Self {
+            source: self.source,
+            name: self.name.clone(),
+            span: self.span.clone(),
+            entries: tables,
+            known: Vec::new(),
+        };
+        rest.into_entries()
+    }
+
     /// Takes the value of a key that must be there.
     pub fn require(&mut self, key: &'static str) -> Result<Item<'t>> {
         let item = self.take(key);

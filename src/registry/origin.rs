@@ -178,7 +178,7 @@ impl Sources<'_> {
             // JSON has no infinities.
             metrics: run.metrics.iter().filter(|(_, value)| value.is_finite()).map(|(k, v)| (k.clone(), *v)).collect(),
             data: sources_of(&step.name, &made),
-            environment: Some(made_in.environment.clone()),
+            environment: Some(made_in.environment_of(made_in.step(&step.name).unwrap_or(step)).clone()),
             ..version
         })
     }

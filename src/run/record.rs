@@ -83,10 +83,17 @@ pub struct Run {
     pub commit: Option<String>,
     /// Uncommitted changes as a patch that `git apply` takes; an object of the store. `None` where there were none.
     pub patch: Option<Digest>,
+    /// The environment of the steps that name none; where all of them do, that of one of them.
     pub environment: Environment,
     /// The trial of a sweep that this was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<Trial>,
+    /// The environments that steps name, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environments: BTreeMap<String, Environment>,
+    /// Seconds in which nothing was done but making environments; not part of the run's own time.
+    #[serde(default)]
+    pub environment_seconds: f64,
     /// Every parameter by its dotted name, such as `train.trees`.
     pub params: BTreeMap<String, Value>,
     /// The last value of each metric.
@@ -98,9 +105,15 @@ pub struct Run {
 }
 
 impl Run {
-    /// Seconds from start to end; `None` while it runs.
+    /// Seconds from start to end without those in which environments were made; `None` while it runs.
     pub fn seconds(&self) -> Option<f64> {
-        self.finished.map(|finished| finished.duration_since(self.started).as_secs_f64())
+        let all = |finished: Timestamp| finished.duration_since(self.started).as_secs_f64();
+        self.finished.map(|finished| (all(finished) - self.environment_seconds).max(0.0))
+    }
+
+    /// The environment in which this step runs.
+    pub fn environment_of(&self, step: &RunStep) -> &Environment {
+        step.env.as_ref().and_then(|name| self.environments.get(name)).unwrap_or(&self.environment)
     }
 
     /// The step with this name.
@@ -151,6 +164,9 @@ pub struct MetricPoint {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunStep {
     pub name: String,
+    /// The environment that it names, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env: Option<String>,
     pub cmd: String,
     pub outcome: Outcome,
     /// The step key; `None` where it was not known, because a step before it failed.

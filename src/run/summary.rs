@@ -14,7 +14,7 @@ pub struct Summary {
     pub id: RunId,
     pub status: Status,
     pub started: Timestamp,
-    /// Seconds from start to end; `None` while it runs.
+    /// Seconds from start to end without those in which environments were made; `None` while it runs.
     pub seconds: Option<f64>,
     pub command: Vec<String>,
     pub commit: Option<String>,

@@ -18,7 +18,7 @@ use crate::error::ErrorContext;
 use crate::event::{Event, Watch};
 use crate::pipeline::{Code, Materials};
 use crate::project::git::Git;
-use crate::project::manifest::{Manifest, OutputPattern, Step, Sweep};
+use crate::project::manifest::{EnvironmentSource, Manifest, OutputPattern, Step, Sweep};
 use crate::project::{LOCK, MANIFEST, Params, Project, ProjectPath};
 use crate::store::tree::{Entry, Tree};
 use crate::store::{Batch, Store};
@@ -128,7 +128,10 @@ impl Snapshot {
                 None => differences.push(format!("the parameter `{name}` is new")),
             }
         }
-        if before.python != now.python {
+        let sources = |manifest: &Manifest| -> Vec<(String, EnvironmentSource)> {
+            manifest.environments.iter().map(|(name, declared)| (name.clone(), declared.source.clone())).collect()
+        };
+        if sources(&before) != sources(now) {
             differences.push("[env] was changed".into());
         }
         if before.sweeps.get(name).map(searched) != now.sweeps.get(name).map(searched) {

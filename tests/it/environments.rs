@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use mlx::env::{Declared, Interpreters, Prepared};
 use mlx::event::{Event, EventSink, Interrupt, Recorder, Watch};
-use mlx::project;
+use mlx::project::{self, manifest::DEFAULT_ENVIRONMENT};
 use mlx::store::Store;
 use mlx::{Error, Kind};
 
@@ -17,7 +17,8 @@ use crate::harness::{Project, shared_cache};
 fn host(first: &Path) -> Interpreters {
     let path = std::env::var_os("PATH").unwrap();
     let all = std::iter::once(first.to_path_buf()).chain(std::env::split_paths(&path));
-    Interpreters { path: std::env::join_paths(all).unwrap(), pyenv_version: std::env::var_os("PYENV_VERSION") }
+    let pyenv_version = std::env::var_os("PYENV_VERSION");
+    Interpreters { path: std::env::join_paths(all).unwrap(), pyenv_version, conda: None }
 }
 
 /// A project whose environment is made in a cache of its own, or in the one that all tests share.
@@ -40,7 +41,8 @@ impl Place {
     }
 
     fn declared(&self) -> Result<Declared, Error> {
-        Declared::of(&project::Project::open(&self.project.root()).unwrap(), &self.cache, &host(&self.programs()))
+        let project = project::Project::open(&self.project.root()).unwrap();
+        Declared::of(&project, DEFAULT_ENVIRONMENT, &self.cache, &host(&self.programs()), None)
     }
 
     fn prepare(&self) -> Result<Prepared, Error> {
@@ -163,9 +165,10 @@ fn a_known_interpreter_is_not_started_again() {
     std::fs::create_dir_all(root.join("pyenv/versions")).unwrap();
     let real = place.declared().unwrap().record().python.unwrap();
     place.project.program(&shim, &format!("echo x >> '{}'\nexec '{real}' \"$@\"", trace.display()));
-    let host = Interpreters { path: shim.parent().unwrap().into(), pyenv_version: None };
+    let host = Interpreters { path: shim.parent().unwrap().into(), ..Interpreters::default() };
     let opened = project::Project::open(&place.project.root()).unwrap();
-    let python = || Declared::of(&opened, &place.cache, &host).unwrap().record().python.unwrap();
+    let python =
+        || Declared::of(&opened, DEFAULT_ENVIRONMENT, &place.cache, &host, None).unwrap().record().python.unwrap();
 
     assert_eq!([python(), python()], [real.clone(), real]);
 
@@ -268,7 +271,8 @@ fn child_that_makes_an_environment() {
     let store = Store::open(&opened.state("store")).unwrap();
     let cache = Path::new(&root).parent().unwrap().join("home/cache");
     let watch = Watch { events: &Lines, interrupt: &Interrupt::default() };
-    Declared::of(&opened, &cache, &host(Path::new("/nonexistent"))).unwrap().prepare(&store, watch).unwrap();
+    let host = host(Path::new("/nonexistent"));
+    Declared::of(&opened, DEFAULT_ENVIRONMENT, &cache, &host, None).unwrap().prepare(&store, watch).unwrap();
 }
 
 fn child(place: &Place) -> std::process::Child {

@@ -38,6 +38,7 @@ fn train(project: &Project, id: &str, model: &str, metrics: &[(&str, f64)]) {
     let store = Store::open(&project.path(".mlx/store")).unwrap();
     let step = RunStep {
         name: "train".into(),
+        env: None,
         cmd: "train".into(),
         outcome: Outcome::Ran,
         key: Some(Digest::of(model)),
@@ -85,7 +86,10 @@ fn train(project: &Project, id: &str, model: &str, metrics: &[(&str, f64)]) {
             python: Some("/usr/bin/python3".into()),
             python_version: Some("3.13.1".into()),
             packages: None,
+            ..Environment::default()
         },
+        environments: Default::default(),
+        environment_seconds: 0.0,
         params: [("train.trees".to_owned(), serde_json::json!(200))].into(),
         metrics: metrics.iter().map(|(name, value)| (name.to_string(), *value)).collect(),
         history: Vec::new(),

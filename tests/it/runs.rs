@@ -78,7 +78,10 @@ impl Place {
                 python: Some("/usr/bin/python3".into()),
                 python_version: Some("3.11.7".into()),
                 packages: Some(self.store.put_bytes(b"numpy==1.26.4\nsix==1.16.0\n").unwrap()),
+                ..Environment::default()
             },
+            environments: Default::default(),
+            environment_seconds: 0.0,
             params: [("train.depth".to_owned(), 6.into()), ("train.trees".to_owned(), 100.into())].into(),
             metrics: [("accuracy".to_owned(), 0.9), ("auc".to_owned(), 0.9312)].into(),
             history: Vec::new(),
@@ -93,6 +96,7 @@ impl Place {
 fn step(name: &str, log: Option<Digest>, deps: Vec<LockedPath>, outs: Vec<LockedPath>) -> RunStep {
     RunStep {
         name: name.into(),
+        env: None,
         cmd: format!("python {name}.py"),
         outcome: Outcome::Ran,
         key: Some(Digest::of(name)),

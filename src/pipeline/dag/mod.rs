@@ -14,7 +14,7 @@ pub use svg::svg;
 use super::Options;
 use super::graph::Graph;
 use super::plan::{Action, judge_all};
-use super::setup::Setup;
+use super::setup::{Purpose, Setup};
 use crate::Result;
 use crate::event::Watch;
 use crate::project::{Project, ProjectPath};
@@ -95,7 +95,7 @@ impl State {
 /// The selected steps and their states. Changes nothing; an input that is missing is a state and no error.
 pub fn dag(project: &Project, options: &Options, watch: Watch<'_>) -> Result<Dag> {
     let project = &*project.with_params(&options.settings)?;
-    let setup = Setup::unchecked(project, options, watch)?;
+    let setup = Setup::of(project, options, Purpose::Tell, watch)?;
     let judged = judge_all(&setup.judge(options)?, &setup.graph, &setup.selected, watch)?;
     setup.save();
     let failed = failed_lately(project, &setup, watch)?;

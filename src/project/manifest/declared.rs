@@ -26,6 +26,7 @@ pub struct DeclaredStep {
     outs: Vec<DeclaredOutput>,
     metrics: Vec<DeclaredOutput>,
     variables: Vec<(String, Text)>,
+    env: Option<Text>,
     timeout: Option<Duration>,
     resources: Resources,
     always: bool,
@@ -51,7 +52,7 @@ impl DeclaredStep {
         let params = table.take("params").map_or(Ok(Vec::new()), |item| Text::all(item, "params"))?;
         let deps = table.take("deps").map_or(Ok(Vec::new()), |item| DeclaredDependency::all(item, &name))?;
         let mut text = |key| table.take(key).map(|item| Text::of(item, key)).transpose();
-        let (description, dir) = (text("description")?, text("dir")?);
+        let (description, dir, env) = (text("description")?, text("dir")?, text("env")?);
         let timeout = table.take("timeout").map(Item::duration).transpose()?;
         let resources = Resources::take(&mut table, timeout)?;
         let mut variables = Vec::new();
@@ -78,6 +79,7 @@ impl DeclaredStep {
             outs,
             metrics,
             variables,
+            env,
             timeout,
             resources,
             always,
@@ -106,7 +108,8 @@ impl DeclaredStep {
     fn has_templates(&self) -> bool {
         let variables = self.variables.iter().map(|(_, text)| text);
         let deps = self.deps.iter().flat_map(DeclaredDependency::texts);
-        let mut texts = self.paths().chain(deps).chain(&self.description).chain(&self.params).chain(variables);
+        let mut texts =
+            self.paths().chain(deps).chain(&self.description).chain(&self.env).chain(&self.params).chain(variables);
         self.fan.as_ref().is_some_and(Fan::needs_params) || texts.any(Text::is_template)
     }
 
@@ -174,6 +177,7 @@ impl DeclaredStep {
             optional,
             unstored,
             variables: self.variables.iter().map(variable).collect::<Result<BTreeMap<_, _>>>()?,
+            env: text(&self.env)?,
             timeout: self.timeout,
             resources: self.resources.clone(),
             always: self.always,

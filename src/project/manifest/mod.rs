@@ -2,6 +2,7 @@
 
 mod declared;
 mod dependency;
+mod environment;
 mod fan;
 mod model;
 mod output;
@@ -20,6 +21,10 @@ use std::path::Path;
 use serde_json::Value;
 
 pub use declared::DeclaredStep;
+pub use environment::{
+    CondaEnvironment, ContainerEnvironment, DEFAULT_ENVIRONMENT, Environment, EnvironmentSource, PythonEnvironment,
+    Requirements,
+};
 pub use fan::{KEY, MOST_STEPS, Member};
 pub use model::{Model, Serve};
 pub use output::OutputPattern;
@@ -43,7 +48,8 @@ pub struct Manifest {
     /// Named data of `[data]`.
     pub data: BTreeMap<String, DataSource>,
     pub params: Params,
-    pub python: Option<PythonEnvironment>,
+    /// By name; [`DEFAULT_ENVIRONMENT`] is that of steps that name none.
+    pub environments: BTreeMap<String, Environment>,
     /// The tables of `[step]`, as they are written and in the order of the file.
     pub declared: Vec<DeclaredStep>,
     /// The steps that the tables make, in that order; their names are unique.
@@ -73,22 +79,6 @@ pub struct Params {
     pub values: serde_json::Map<String, Value>,
     /// The files of `params = ["params.yaml"]`: YAML, JSON or TOML by their ending.
     pub files: Vec<ProjectPath>,
-}
-
-/// `[env] python = { requirements = "requirements.txt" }`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PythonEnvironment {
-    pub requirements: Requirements,
-    /// The interpreter the environment is made with, such as `3.11` or `/usr/bin/python3`.
-    pub python: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum Requirements {
-    /// A requirements file of the project.
-    File(ProjectPath),
-    /// Requirement lines in the manifest itself.
-    Lines(Vec<String>),
 }
 
 /// Another place that holds objects.
@@ -125,9 +115,7 @@ impl Manifest {
             manifest.params = params(item)?;
         }
         if let Some(item) = root.take("env") {
-            let mut table = item.table("[env]".into())?;
-            manifest.python = table.take("python").map(python).transpose()?;
-            table.finish()?;
+            manifest.environments = environment::read(item)?;
         }
         for (key, item) in named(&mut root, "step", "[step]")? {
             manifest.declared.push(DeclaredStep::of(key, item)?);
@@ -172,7 +160,27 @@ impl Manifest {
             steps.extend(declared.expand(MOST_STEPS.saturating_sub(steps.len()), params)?);
         }
         self.steps = steps;
-        Ok(())
+        self.check_environments()
+    }
+
+    /// Refuses the first step whose environment is not declared.
+    fn check_environments(&self) -> Result<()> {
+        let undeclared = |step: &&Step| step.env.as_ref().is_some_and(|env| !self.environments.contains_key(env));
+        let Some(step) = self.steps.iter().find(undeclared) else { return Ok(()) };
+        let name = step.environment();
+        let shown = fs::escape(name.as_bytes());
+        let message =
+            format!("step `{}` names the environment `{shown}`, which there is not ({})", step.name, step.place);
+        let known = self.environments.keys().map(String::as_str);
+        Err(Error::usage(message).with_hint(match self.environments.is_empty() {
+            true => format!("declare it as a table `[env.{shown}]`"),
+            false => crate::error::did_you_mean(name, known),
+        }))
+    }
+
+    /// The environment with this name.
+    pub fn environment(&self, name: &str) -> Result<&Environment> {
+        self.environments.get(name).ok_or_else(|| unknown("environment", name, self.environments.keys()))
     }
 
     /// The step with this name.
@@ -259,16 +267,4 @@ fn params(item: Item<'_>) -> Result<Params> {
         values.insert(key, item.json()?);
     }
     Ok(Params { values, files: Vec::new() })
-}
-
-fn python(item: Item<'_>) -> Result<PythonEnvironment> {
-    let mut table = item.table("`python` in [env]".into())?;
-    let requirements = table.require("requirements")?;
-    let requirements = match requirements.is_array() {
-        true => Requirements::Lines(requirements.strings()?),
-        false => Requirements::File(requirements.path()?),
-    };
-    let python = table.take("python").map(Item::string).transpose()?;
-    table.finish()?;
-    Ok(PythonEnvironment { requirements, python })
 }

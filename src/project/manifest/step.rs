@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::environment::DEFAULT_ENVIRONMENT;
 use super::{OutputPattern, Part, Resources};
 use crate::project::{Glob, ProjectPath};
 
@@ -42,6 +43,8 @@ pub struct Step {
     pub unstored: BTreeSet<ProjectPath>,
     /// Variables the program gets besides its own environment.
     pub variables: BTreeMap<String, String>,
+    /// The environment it runs in, where it names one.
+    pub env: Option<String>,
     pub timeout: Option<Duration>,
     pub resources: Resources,
     /// Runs each time, whatever is known.
@@ -72,5 +75,10 @@ impl Step {
     /// Whether the manifest alone does not say which outputs there will be.
     pub fn is_open(&self) -> bool {
         !self.out_patterns.is_empty() || !self.optional.is_empty()
+    }
+
+    /// The name of the environment it runs in, which need not be declared.
+    pub fn environment(&self) -> &str {
+        self.env.as_deref().unwrap_or(DEFAULT_ENVIRONMENT)
     }
 }

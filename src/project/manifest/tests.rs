@@ -56,6 +56,9 @@ fn the_schema_and_the_page_name_the_keys_that_the_reader_knows() {
         ("/properties/data/additionalProperties/anyOf/1", "data.a = { path = 'a', zzzz = 1 }"),
         ("/properties/env", "env.zzzz = 1"),
         ("/properties/env/properties/python", "env.python = { requirements = [], zzzz = 1 }"),
+        ("/properties/env/properties/conda", "env.conda = { file = 'x', zzzz = 1 }"),
+        ("/properties/env/properties/container", "env.container = { image = 'x', zzzz = 1 }"),
+        ("/properties/env/additionalProperties", "env.a = { zzzz = 1 }"),
         ("/properties/step/additionalProperties", "step.a = { cmd = 'x', zzzz = 1 }"),
         (
             "/properties/step/additionalProperties/properties/deps/items/anyOf/1",
