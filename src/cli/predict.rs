@@ -94,7 +94,9 @@ impl Predict {
 
     fn read(&self, cx: &Context) -> Result<Vec<u8>> {
         if !self.is_stdin() {
-            return crate::fs::read(&cx.file(&self.input));
+            let file = cx.file(&self.input);
+            return crate::fs::read_stream(&file)?
+                .ok_or_else(|| Error::failed(format!("there is no file `{}`", crate::fs::quote(&file))));
         }
         let mut bytes = Vec::new();
         io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use clap::Args;
 
-use super::output::{Style, count, grouped, size};
+use super::output::{Style, count, grouped, minute, size};
 use super::{Context, Render, Text};
 use crate::Result;
 use crate::data::{self, Problem, Verified, Versions, Workspace};
@@ -71,12 +71,21 @@ impl Render for Verified {
             let line = out.styled(Style::Good, format!("Sound: {} checked", count(self.objects, "object")));
             writeln!(out, "{line}")?;
         }
-        if self.elsewhere > 0 {
+        if self.remembered > 0 {
+            let since = self.remembered_since.map_or_else(String::new, |since| format!(" ({})", minute(since)));
+            let stand = if self.remembered == 1 { "stands" } else { "stand" };
             writeln!(
                 out,
-                "Not here, but on a remote or named by other commits or projects only: {}",
-                count(self.elsewhere, "object")
+                "Not here, but on a remote when this machine looked last{since}: {}, which {stand} for {}; `mlx verify \
+                 --remote` looks again",
+                count(self.remembered, "object"),
+                count(self.remembered_files, "file")
             )?;
+        }
+        let others = self.elsewhere - self.remembered;
+        if others > 0 {
+            let others = count(others, "object");
+            writeln!(out, "Not here, and named by other commits or projects only: {others}")?;
         }
         Ok(())
     }
@@ -110,6 +119,9 @@ impl Render for RemoteVerified {
             writeln!(out, "{line}")?;
         }
         and_more(out, self.paths.len() + digests.len())?;
+        for what in &self.misnamed {
+            writeln!(out, "{}", out.styled(Style::Bad, what))?;
+        }
         let what = format!("{} ({}) read on {}", count(self.objects, "object"), size(self.bytes), self.url);
         let (style, verdict) = if self.is_sound() { (Style::Good, "Sound") } else { (Style::Bad, "Not sound") };
         let line = out.styled(style, format!("{verdict}: {what}"));

@@ -1,6 +1,6 @@
 //! Diff: which files differ between two versions of the data, or between one and the working tree.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -133,7 +133,11 @@ fn name_missing(project: &Project, workspace: &Workspace, revisions: &[String], 
 /// Whether the store has all listings of a directory.
 fn has_listings(workspace: &Workspace, object: &Object) -> bool {
     let mut waiting = vec![object.clone()];
+    let mut met = HashSet::new();
     while let Some(object) = waiting.pop().filter(Object::is_directory) {
+        if !met.insert(object.digest) {
+            continue;
+        }
         let Ok(tree) = workspace.store.tree(&object.digest) else { return false };
         waiting.extend(tree.entries().iter().map(|entry| entry.object.clone()).filter(Object::is_directory));
     }
@@ -238,7 +242,8 @@ impl Files<'_> {
         }
         check_depth(path)?;
         let (old, new) = (before.filter(|object| object.is_directory()), after.filter(|object| object.is_directory()));
-        let tree = old.map(|object| self.workspace.store.tree(&object.digest)).transpose()?.unwrap_or_default();
+        old.map_or(Ok(()), |object| self.workspace.store.check_files(object))?;
+        let tree = old.map(|object| self.workspace.store.tree_of(object)).transpose()?.unwrap_or_default();
         let lent = new.and_then(|_| self.workspace.index.block(path));
         let block = lent.as_ref().map(Lent::block);
         let [is_old_file, is_new_file] = [old.is_none(), new.is_none()];
@@ -264,7 +269,9 @@ impl Files<'_> {
             && new.is_directory()
         {
             check_depth(path)?;
-            let (old, new) = (self.workspace.store.tree(&old.digest)?, self.workspace.store.tree(&new.digest)?);
+            let store = &self.workspace.store;
+            [old, new].into_iter().try_for_each(|object| store.check_files(object))?;
+            let (old, new) = (store.tree_of(old)?, store.tree_of(new)?);
             for Entry { name, object } in old.entries() {
                 self.compare(&[path, b"/", name].concat(), Some(object), new.get(name))?;
             }
@@ -272,6 +279,9 @@ impl Files<'_> {
                 self.compare(&[path, b"/", name].concat(), None, Some(object))?;
             }
             return Ok(());
+        }
+        for object in before.into_iter().chain(after).filter(|object| object.is_directory()) {
+            self.workspace.store.count_paths(object)?;
         }
         before.map_or(Ok(()), |object| flatten(self.workspace, path, object, &mut self.before))?;
         after.map_or(Ok(()), |object| flatten(self.workspace, path, object, &mut self.after))

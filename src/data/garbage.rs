@@ -67,7 +67,8 @@ pub fn collect_garbage(
 ) -> Result<Collected> {
     let store = &workspace.store;
     let _alone: Option<FileLock> = how.remove.then(|| store.lock_for_gc("mlx gc", watch)).transpose()?;
-    let neighbours = Neighbours::of(project, store)?;
+    let mut neighbours = Neighbours::of(project, store)?;
+    neighbours.refuse_hidden()?;
     if !how.forget_missing {
         neighbours.refuse_missing()?;
     }

@@ -13,7 +13,6 @@ pub mod block;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -103,7 +102,7 @@ fn path_of(key: &[u8]) -> Vec<u8> {
 impl Index {
     /// Opens the index in this file; one that is missing, damaged or of another version is an empty one.
     pub fn open(path: &Path) -> Self {
-        let map = File::open(path).ok().and_then(|file| {
+        let map = fs::open_regular(path).ok().and_then(|file| {
             // SAFETY: the file is replaced as a whole and never written in place.
             unsafe { Mmap::map(&file) }.ok()
         });

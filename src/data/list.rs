@@ -1,5 +1,8 @@
 //! Ls: what a version holds, from the listings in the store, without checking it out.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -66,10 +69,13 @@ pub fn list(
             found
         }
     };
-    let lister = Lister { workspace, recursive, watch };
+    let lister = Lister { workspace, recursive, watch, known: Mutex::default() };
     let mut entries = Vec::new();
     for (place, object) in found {
         let is_asked_for = path.is_some_and(|path| *path == place || recursive);
+        if object.is_directory() && recursive {
+            workspace.store.count_paths(&object).map_err(|error| error.context(format!("cannot list `{place}`")))?;
+        }
         let listed = match object.is_directory() && (is_asked_for || recursive) {
             true => lister.below(place.as_bytes(), &object, path.is_some()),
             false => lister.one(place.as_bytes(), object).map(|one| vec![one]),
@@ -83,7 +89,7 @@ pub fn list(
 
 /// Whether the store has an object with all that it names.
 pub fn is_whole(workspace: &Workspace, path: &ProjectPath, object: &Object, watch: Watch<'_>) -> Result<bool> {
-    let lister = Lister { workspace, recursive: false, watch };
+    let lister = Lister { workspace, recursive: false, watch, known: Mutex::default() };
     Ok(lister.presence(path.as_bytes(), object)? == Presence::Local)
 }
 
@@ -91,6 +97,8 @@ struct Lister<'a> {
     workspace: &'a Workspace,
     recursive: bool,
     watch: Watch<'a>,
+    /// Of directories: one may be listed in many places.
+    known: Mutex<HashMap<Object, Presence>>,
 }
 
 impl Lister<'_> {
@@ -122,6 +130,16 @@ impl Lister<'_> {
             let is_here = self.workspace.store.contains(&object.digest);
             return Ok(if is_here { Presence::Local } else { Presence::Missing });
         }
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(presence) = known().get(object) {
+            return Ok(*presence);
+        }
+        let presence = self.presence_of_directory(path, object)?;
+        known().insert(object.clone(), presence);
+        Ok(presence)
+    }
+
+    fn presence_of_directory(&self, path: &[u8], object: &Object) -> Result<Presence> {
         self.watch.interrupt.check()?;
         check_depth(path)?;
         let tree = match self.workspace.store.tree(&object.digest) {

@@ -1,5 +1,6 @@
 //! Listings of directories that are not here: they come from a remote alone, without the files that they name.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Workspace;
@@ -10,7 +11,7 @@ use crate::event::Watch;
 use crate::project::{Project, ProjectPath};
 use crate::remote::{Catalog, Remote, Transfer};
 use crate::store::StoreError;
-use crate::{Error, Result};
+use crate::{Digest, Error, Result};
 
 /// What is asked of a remote at once.
 const JOBS: usize = 4;
@@ -43,7 +44,7 @@ pub fn bring_listings(
     }
     let mut absent = Vec::new();
     for (object, names) in wanted {
-        if !is_here(workspace, object, &names, recursive, watch)? {
+        if !is_here(workspace, object, &names, recursive, &mut HashSet::new(), watch)? {
             absent.push((object, names));
         }
     }
@@ -67,9 +68,17 @@ pub fn bring_listings(
 }
 
 /// Whether the listings on the way to what these names lead to are here, and those below it where it is `recursive`.
-fn is_here(workspace: &Workspace, object: &Object, names: &[&[u8]], recursive: bool, watch: Watch<'_>) -> Result<bool> {
+fn is_here(
+    workspace: &Workspace,
+    object: &Object,
+    names: &[&[u8]],
+    recursive: bool,
+    met: &mut HashSet<Digest>,
+    watch: Watch<'_>,
+) -> Result<bool> {
     watch.interrupt.check()?;
-    if !object.is_directory() {
+    // One directory may stand in many places.
+    if !object.is_directory() || (names.is_empty() && !met.insert(object.digest)) {
         return Ok(true);
     }
     let tree = match workspace.store().tree(&object.digest) {
@@ -77,13 +86,13 @@ fn is_here(workspace: &Workspace, object: &Object, names: &[&[u8]], recursive: b
         tree => tree?,
     };
     if let [name, rest @ ..] = names {
-        return tree.get(name).map_or(Ok(true), |below| is_here(workspace, below, rest, recursive, watch));
+        return tree.get(name).map_or(Ok(true), |below| is_here(workspace, below, rest, recursive, met, watch));
     }
     if !recursive {
         return Ok(true);
     }
     for entry in tree.entries().iter().filter(|entry| entry.object.is_directory()) {
-        if !is_here(workspace, &entry.object, &[], true, watch)? {
+        if !is_here(workspace, &entry.object, &[], true, met, watch)? {
             return Ok(false);
         }
     }
@@ -100,7 +109,7 @@ fn below(
 ) -> Result<()> {
     let alone = |digest| Object { kind: ObjectKind::File, digest, size: u64::MAX, files: 0 };
     let mut level = vec![directory.digest];
-    let mut met: std::collections::HashSet<_> = level.iter().copied().collect();
+    let mut met: HashSet<_> = level.iter().copied().collect();
     while !level.is_empty() {
         listings.extend(level.iter().map(|digest| alone(*digest)));
         if !recursive {

@@ -19,6 +19,7 @@ mod pipe;
 mod placed;
 mod pushed;
 mod read;
+mod refused;
 mod remedy;
 mod restore;
 mod roots;

@@ -170,13 +170,15 @@ impl Workspace {
         }
         let missing = plan.places.par_iter().flat_map_iter(|place| {
             let writes = place.writes.iter().map(|write| &place.tree.entries()[write.entry]);
-            writes.filter(|entry| !self.store.contains(&entry.object.digest)).map(move |entry| (place, entry))
+            let is_here = |object: &Object| self.store.size(&object.digest) == Some(object.size);
+            writes.filter(move |entry| !is_here(&entry.object)).map(move |entry| (place, entry))
         });
         let missing: Vec<(&Place, &Entry)> = missing.collect();
         if let Some((place, Entry { name, object })) = missing.first() {
             let (first, more) = (fs::escape(&place.below(name)), more(missing.len()));
-            return Err(Error::from(StoreError::Missing { digest: object.digest })
-                .context(format!("cannot bring back `{first}`{more}")));
+            let error = self.store.check_size(object).err();
+            let error = error.unwrap_or_else(|| StoreError::Missing { digest: object.digest }.into());
+            return Err(error.context(format!("cannot bring back `{first}`{more}")));
         }
         plan.places.iter().try_for_each(|place| twins::check(self, &place.path, &place.tree))
     }
@@ -214,7 +216,10 @@ impl<'a> Planner<'a> {
             Some(_) => Some(self.file(bytes)),
         };
         match wanted {
-            Some(object) if object.is_directory() => self.directory(bytes, object, present),
+            Some(object) if object.is_directory() => {
+                self.workspace.store.count_paths(object)?;
+                self.directory(bytes, object, present)
+            }
             Some(object) => {
                 let parent = path.parent();
                 let name = parent.as_ref().map_or(bytes, |parent| &bytes[parent.as_bytes().len() + 1..]);
@@ -243,7 +248,7 @@ impl<'a> Planner<'a> {
     /// Plans for a directory that should be there.
     fn directory(&mut self, path: &[u8], wanted: &Object, present: Option<Item>) -> Result<()> {
         check_depth(path)?;
-        let tree = self.workspace.store.tree(&wanted.digest)?;
+        let tree = self.workspace.store.tree_of(wanted)?;
         let is_new = match &present {
             Some(Item::Directory(object)) if object == wanted => return Ok(()),
             Some(Item::Directory(_)) => false,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::verify::Problem;
+use crate::digest::Object;
 use crate::event::{Event, EventSink};
 use crate::fs::quote;
 use crate::project::git::Git;
@@ -29,6 +30,8 @@ pub enum History {
 #[derive(Debug, Clone)]
 pub struct Root {
     pub named: Named,
+    /// With the totals that a lock says; a record need not say any.
+    pub object: Option<Object>,
     /// For people.
     pub name: String,
     pub claim: Claim,
@@ -66,11 +69,13 @@ pub struct Neighbours {
     pub present: Vec<(Project, Store)>,
     /// Roots where no project lies.
     pub missing: Vec<PathBuf>,
+    /// Why others can't be looked at.
+    pub hidden: Vec<Error>,
 }
 
 impl Neighbours {
     pub fn of(project: &Project, store: &Store) -> Result<Self> {
-        let mut neighbours = Self { present: Vec::new(), missing: Vec::new() };
+        let mut neighbours = Self { present: Vec::new(), missing: Vec::new(), hidden: Vec::new() };
         for root in store.neighbours(project)? {
             match root.join(MANIFEST).symlink_metadata() {
                 Err(error)
@@ -79,7 +84,7 @@ impl Neighbours {
                     neighbours.missing.push(root);
                 }
                 Err(error) => {
-                    return Err(unreadable(&root, anyhow::Error::new(error).into()));
+                    neighbours.hidden.push(unreadable(&root, anyhow::Error::new(error).into()));
                 }
                 Ok(_) => {
                     let project = Project::neighbour(&root);
@@ -102,6 +107,11 @@ impl Neighbours {
             "what it needs would be taken for garbage: bring it back, or if it is gone for good (or was moved and used \
              since), run `mlx gc --forget-missing`",
         ))
+    }
+
+    /// An error where a project that uses the store can't be looked at.
+    pub fn refuse_hidden(&mut self) -> Result<()> {
+        self.hidden.pop().map_or(Ok(()), Err)
     }
 
     /// All that the present ones name.
@@ -172,6 +182,9 @@ pub fn all(
     let mut roots = of_locks(project, history)?;
     roots.extend(of_records(store, problems)?);
     let neighbours = Neighbours::of(project, store)?;
+    for error in &neighbours.hidden {
+        events.emit(Event::Warning { message: error.to_string(), hint: error.hint().map(str::to_owned) });
+    }
     for (neighbour, store) in &neighbours.present {
         let mut theirs = of_locks(neighbour, history).and_then(|mut roots| {
             roots.extend(of_records(store, &mut Vec::new())?);
@@ -205,7 +218,7 @@ fn of_locks(project: &Project, history: History) -> Result<Vec<Root>> {
                 true => Origin::Output,
                 false => Origin::History,
             };
-            roots.push(Root { named: object.into(), name, claim, origin });
+            roots.push(Root { named: object.into(), object: Some(object.clone()), name, claim, origin });
         }
     }
     Ok(roots)
@@ -236,7 +249,7 @@ fn of_records(store: &Store, problems: &mut Vec<Problem>) -> Result<Vec<Root>> {
         // Inputs of a run are named, but only outputs are kept by it.
         for (named, is_kept) in objects {
             let claim = if is_kept && !is_cache { kept_as } else { Claim::MadeFrom };
-            roots.push(Root { named, name: name.clone(), claim, origin: Origin::Record });
+            roots.push(Root { named, object: None, name: name.clone(), claim, origin: Origin::Record });
         }
     }
     Ok(roots)

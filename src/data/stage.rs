@@ -48,7 +48,8 @@ impl Workspace {
             return Ok(Restored::default());
         }
         let all = || plan.places.iter().flat_map(|place| place.writes.iter().map(|write| place.object_of(write)));
-        let (files, bytes) = all().fold((0, 0), |(files, bytes), object| (files + 1, bytes + object.size));
+        let (files, bytes) =
+            all().fold((0, 0), |(files, bytes), object| (files + 1, object.size.saturating_add(bytes)));
         let files_removed = plan.removed.iter().filter(|removal| !removal.is_directory).count() as u64;
         let id = format!("restore {path}");
         let (what, total) = (format!("Restoring `{path}`"), Some(files));

@@ -6,13 +6,14 @@ use serde::Serialize;
 
 use super::naming::paths_of;
 use super::remedy::is_absence;
-use super::{CheckedOut, Workspace, checkout};
+use super::{CheckedOut, Workspace, checkout, refused};
 use crate::digest::Object;
 use crate::error::did_you_mean;
 use crate::event::Watch;
 use crate::project::git::Git;
 use crate::project::{LOCK, Lock, Project, ProjectPath};
 use crate::remote::{Catalog, Fetched, Pushed, Remote, RemoteVerified, Transfer};
+use crate::store::StoreError;
 use crate::{Digest, Error, Result};
 
 /// Which versions travel.
@@ -77,7 +78,8 @@ pub fn push(
         false => roots(project, &transfer, &transfer.catalog()?, selection)?,
     };
     roots.extend(selection.others.iter().cloned());
-    let mut pushed = transfer.push(&roots, selection.repair, selection.dry_run)?;
+    let refused = |error: Error| name_refused(project, &transfer, selection, error);
+    let mut pushed = transfer.push(&roots, selection.repair, selection.dry_run).map_err(refused)?;
     if !pushed.lost.is_empty() {
         // The paths are for people; what any commit names is looked at, as far as it can be read.
         let locks = locks(project, &Versions::All).or_else(|_| locks(project, &Versions::Lock))?;
@@ -106,9 +108,10 @@ pub fn fetch(
     let memory = project.state("remotes");
     let transfer = transfer(workspace, remote, &memory, selection, watch);
     let catalog = transfer.catalog()?;
-    let mut roots = roots(project, &transfer, &catalog, selection)?;
+    let refused = |error: Error| name_refused(project, &transfer, selection, error);
+    let mut roots = roots(project, &transfer, &catalog, selection).map_err(refused)?;
     roots.extend(selection.others.iter().cloned());
-    let mut fetched = transfer.fetch(&catalog, &roots, selection.repair, selection.dry_run)?;
+    let mut fetched = transfer.fetch(&catalog, &roots, selection.repair, selection.dry_run).map_err(refused)?;
     if !fetched.lacking.is_empty() {
         let lacking = fetched.lacking.iter().map(|lack| lack.digest).collect();
         let locks = locks(project, &selection.versions)?;
@@ -202,6 +205,15 @@ fn locks(project: &Project, versions: &Versions) -> Result<Vec<Lock>> {
             std::iter::once(project.read_lock()?).chain(history).collect()
         }
     })
+}
+
+/// Where a version was refused because of what one of its directories is, says which.
+fn name_refused(project: &Project, transfer: &Transfer<'_>, selection: &Selection, error: Error) -> Error {
+    if !matches!(error.downcast_ref(), Some(StoreError::NotADirectory { .. } | StoreError::Misnamed { .. })) {
+        return error;
+    }
+    let (Ok(locks), Ok(catalog)) = (locks(project, &selection.versions), transfer.catalog()) else { return error };
+    refused::with_path(error, &locks, |digests| transfer.trees(&catalog, digests))
 }
 
 fn whole(locks: &[Lock]) -> Vec<Object> {

@@ -1,17 +1,20 @@
 //! Verify: whether all that the project needs is here, and whether every object is what its name says.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use jiff::Timestamp;
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::Workspace;
 use super::roots::{self, Claim, History, Root};
+use crate::digest::Object;
 use crate::event::{Event, Unit, Watch};
 use crate::fs::{escape, quote};
 use crate::project::Project;
 use crate::remote::Remembered;
+use crate::store::tree::Tree;
 use crate::store::verify::State;
 use crate::store::{BrokenPack, Named, Store, StoreError};
 use crate::{Digest, Error, Result};
@@ -25,6 +28,13 @@ pub struct Verified {
     /// Objects that are not here, and are no fault of this store: a remote had them when this machine looked last, or only
     /// other commits or projects name them.
     pub elsewhere: u64,
+    /// Of these, objects that are needed here and that a remote had when this machine looked last; what a listing that is
+    /// not here names is not known, and not counted.
+    pub remembered: u64,
+    /// The files that these stand for, as far as a lock says it: a directory counts with all that is below it.
+    pub remembered_files: u64,
+    /// When this machine looked at that remote last; of several remotes, the earliest.
+    pub remembered_since: Option<Timestamp>,
 }
 
 impl Verified {
@@ -76,30 +86,36 @@ pub fn verify(project: &Project, workspace: &Workspace, watch: Watch<'_>) -> Res
         });
     }
     let roots = roots::all(project, store, History::Tips, &mut problems, watch.events)?;
-    let claims = claims(store, &roots)?;
+    let (claims, mut misnamed) = claims(store, &roots)?;
     // What nothing names may be named tomorrow: storing the same content again would find it there.
     let mut digests = store.objects()?;
     digests.extend(claims.keys());
     digests.par_sort_unstable();
     digests.dedup();
-    let unsound = check(store, &digests, watch)?;
+    let unsound = check(store, &digests, &claims, watch)?;
     let mut objects = (digests.len() - unsound.len()) as u64;
-    let mut elsewhere = 0;
+    let (mut elsewhere, mut was_there) = (0, Vec::new());
     // A clone need not have everything, as long as it can be had.
     let remembered =
         if unsound.is_empty() { Remembered::default() } else { Remembered::open(&project.state("remotes")) };
-    let broken: HashSet<Digest> = unsound.iter().map(|(digest, _)| *digest).collect();
+    let broken: HashSet<Digest> = unsound.iter().map(|(digest, _)| *digest).chain(misnamed.keys().copied()).collect();
     let mut names = if broken.is_empty() { HashMap::new() } else { names(store, &roots, &broken)? };
     for (digest, state) in unsound {
         let mut problem = |what: String, quarantined| {
             let breaks = names.remove(&digest).unwrap_or_default();
             problems.push(Problem { digest: Some(digest), what, breaks, quarantined });
         };
-        match (state, claims.get(&digest)) {
+        match (state, claims.get(&digest).map(|claimed| claimed.claim)) {
             (State::Sound, _) => objects += 1,
-            (State::Missing, Some(Claim::Needed)) if remembered.contains(&digest) => elsewhere += 1,
+            (State::OfOtherSize(size), _) => {
+                objects += 1;
+                misnamed
+                    .entry(digest)
+                    .or_insert_with(|| format!("it has {size} bytes, and is named with another size"));
+            }
+            (State::Missing, Some(Claim::Needed)) if remembered.contains(&digest) => was_there.push(digest),
             (State::Missing, Some(Claim::Needed)) => problem("is missing".into(), None),
-            (State::Missing, claim) => elsewhere += u64::from(claim == Some(&Claim::Elsewhere)),
+            (State::Missing, claim) => elsewhere += u64::from(claim == Some(Claim::Elsewhere)),
             (State::Unreadable(why), _) => problem(format!("can't be read: {why}"), None),
             (State::Damaged(what), _) => match store.quarantine(&digest) {
                 Ok(aside) => problem(format!("is damaged: {what}"), Some(quote(aside))),
@@ -107,20 +123,38 @@ pub fn verify(project: &Project, workspace: &Workspace, watch: Watch<'_>) -> Res
             },
         }
     }
+    // The object is sound; what names it is not, and must be mended.
+    for (digest, what) in misnamed {
+        let breaks = names.remove(&digest).unwrap_or_default();
+        let what = format!("is not what it is named as: {what}");
+        problems.push(Problem { digest: Some(digest), what, breaks, quarantined: None });
+    }
     problems.sort_by(|a, b| (&a.breaks, &a.digest).cmp(&(&b.breaks, &b.digest)));
     store.sweep_temporaries()?;
-    Ok(Verified { objects, problems, elsewhere })
+    let said: HashMap<Digest, u64> =
+        roots.iter().filter_map(|root| root.object.as_ref()).map(|object| (object.digest, object.files)).collect();
+    let files = |digest: &Digest| said.get(digest).copied().unwrap_or(1);
+    let since = remembered.since.filter(|_| !was_there.is_empty());
+    Ok(Verified {
+        objects,
+        problems,
+        elsewhere: elsewhere + was_there.len() as u64,
+        remembered: was_there.len() as u64,
+        remembered_files: was_there.iter().map(files).fold(0, u64::saturating_add),
+        remembered_since: since.and_then(|at| Timestamp::try_from(at).ok()),
+    })
 }
 
-/// Reads these objects; returns those that are not sound.
-fn check(store: &Store, digests: &[Digest], watch: Watch<'_>) -> Result<Vec<(Digest, State)>> {
+/// Reads these objects; returns those that are not sound, or not as long as they are said to be.
+fn check(store: &Store, digests: &[Digest], claims: &Claims, watch: Watch<'_>) -> Result<Vec<(Digest, State)>> {
     let id = "verify".to_owned();
     let (what, total) = ("Checking objects".to_owned(), Some(digests.len() as u64));
     watch.events.emit(Event::Started { id: id.clone(), what, total, unit: Unit::Objects });
     let done = AtomicU64::new(0);
     let check = |digest: &Digest| -> Result<Option<(Digest, State)>> {
         watch.interrupt.check()?;
-        let state = store.check(digest)?;
+        let size = claims.get(digest).filter(|claimed| claimed.claim == Claim::Needed).and_then(|claimed| claimed.size);
+        let state = store.check_as(digest, size)?;
         let done = done.fetch_add(1, Ordering::Relaxed) + 1;
         watch.events.emit(Event::Progress { id: id.clone(), done });
         Ok((state != State::Sound).then_some((*digest, state)))
@@ -130,21 +164,85 @@ fn check(store: &Store, digests: &[Digest], watch: Watch<'_>) -> Result<Vec<(Dig
     unsound
 }
 
-/// All that the roots reach, each with the strongest claim to it.
-fn claims(store: &Store, roots: &[Root]) -> Result<HashMap<Digest, Claim>> {
-    let mut claims: HashMap<Digest, Claim> = HashMap::new();
-    let mut followed: HashMap<Digest, Claim> = HashMap::new();
-    let mut waiting: Vec<(Named, Claim)> = roots.iter().map(|root| (root.named, root.claim)).collect();
-    while let Some((named, claim)) = waiting.pop() {
-        let known = claims.entry(named.digest).or_insert(claim);
-        *known = claim.max(*known);
-        if named.is_directory == Some(false) || followed.get(&named.digest).is_some_and(|known| *known >= claim) {
+/// What is known of an object from those who name it.
+#[derive(Debug, Clone, Copy)]
+struct Claimed {
+    claim: Claim,
+    /// The bytes of a file as the strongest claim says them; `None` where nobody does.
+    size: Option<u64>,
+}
+
+type Claims = HashMap<Digest, Claimed>;
+
+/// Something that names an object, and with what totals where it is not a record.
+#[derive(Debug, Clone)]
+struct Naming {
+    named: Named,
+    object: Option<Object>,
+    claim: Claim,
+}
+
+/// All that the roots reach, each with the strongest claim to it; and what is needed and named as something that it is
+/// not, with what it is.
+fn claims(store: &Store, roots: &[Root]) -> Result<(Claims, BTreeMap<Digest, String>)> {
+    let (mut claims, mut misnamed) = (Claims::new(), BTreeMap::new());
+    // Directories, and what their listings say that they are.
+    let mut followed: HashMap<Digest, (Claim, Option<(u64, u64)>)> = HashMap::new();
+    let naming = |root: &Root| Naming { named: root.named, object: root.object.clone(), claim: root.claim };
+    let mut waiting: Vec<Naming> = roots.iter().map(naming).collect();
+    while let Some(Naming { named, object, claim }) = waiting.pop() {
+        let mut misname = |what: String| {
+            if claim == Claim::Needed {
+                misnamed.entry(named.digest).or_insert(what);
+            }
+        };
+        let is_directory = named.is_directory == Some(true);
+        let size = object.as_ref().filter(|_| !is_directory).map(|object| object.size);
+        let known = claims.entry(named.digest).or_insert(Claimed { claim, size });
+        match (known.size, size) {
+            (Some(one), Some(other)) if known.claim == claim && one != other => {
+                misname(format!("it is named with {one} bytes and with {other}"));
+            }
+            (_, Some(_)) if known.claim < claim => known.size = size,
+            (None, Some(_)) => known.size = size,
+            _ => {}
+        }
+        known.claim = claim.max(known.claim);
+        if named.is_directory == Some(false) {
             continue;
         }
-        followed.insert(named.digest, claim);
-        waiting.extend(entries(store, &named)?.into_iter().map(|(_, named)| (named, claim)));
+        let before = followed.get(&named.digest).copied();
+        let totals = match before {
+            Some((before, totals)) if before >= claim => totals,
+            _ => {
+                let tree = match entries(store, &named)? {
+                    Listing::Of(tree) => Some(tree),
+                    Listing::None => None,
+                    Listing::Wrong(wrong) => {
+                        misname(format!("it is named as a directory, and {wrong}"));
+                        None
+                    }
+                };
+                let totals = tree.as_ref().and_then(Tree::totals);
+                followed.insert(named.digest, (claim, totals));
+                waiting.extend(tree.iter().flat_map(Tree::entries).map(|entry| Naming {
+                    named: Named::from(&entry.object),
+                    object: Some(entry.object.clone()),
+                    claim,
+                }));
+                totals
+            }
+        };
+        if let (Some(object), Some((size, files))) = (object.filter(|_| is_directory), totals)
+            && (object.size, object.files) != (size, files)
+        {
+            misname(format!(
+                "the directory holds {files} files of {size} bytes together, and is named with {} of {}",
+                object.files, object.size
+            ));
+        }
     }
-    Ok(claims)
+    Ok((claims, misnamed))
 }
 
 /// What each of these objects breaks: a few of the roots that reach it, with the way to it.
@@ -166,22 +264,35 @@ fn names(store: &Store, roots: &[Root], wanted: &HashSet<Digest>) -> Result<Hash
         if named.is_directory == Some(false) || *visits > NAMED {
             continue;
         }
-        let below = entries(store, &named)?.into_iter().rev();
+        let Listing::Of(tree) = entries(store, &named)? else { continue };
+        let below = tree.entries().iter().rev().map(|entry| (&entry.name, Named::from(&entry.object)));
         // Of files only those that are asked for, which are few.
         let below = below.filter(|(_, named)| named.is_directory == Some(true) || wanted.contains(&named.digest));
-        waiting.extend(below.map(|(entry, named)| (named, format!("{name}/{}", escape(&entry)))));
+        waiting.extend(below.map(|(entry, named)| (named, format!("{name}/{}", escape(entry)))));
     }
     Ok(names)
 }
 
-/// What a tree lists; nothing for a file, and for a tree that is missing or damaged, which the check will say.
-fn entries(store: &Store, named: &Named) -> Result<Vec<(Vec<u8>, Named)>> {
-    if named.is_directory != Some(true) && !store.may_be_tree(&named.digest)? {
-        return Ok(Vec::new());
+/// What a directory lists.
+enum Listing {
+    Of(Tree),
+    /// It is a file; or it is missing or damaged, which the check will say.
+    None,
+    /// It is named as a directory and sound, but none.
+    Wrong(String),
+}
+
+fn entries(store: &Store, named: &Named) -> Result<Listing> {
+    let is_sure = named.is_directory == Some(true);
+    if !is_sure && !store.may_be_tree(&named.digest)? {
+        return Ok(Listing::None);
     }
     match store.tree(&named.digest) {
-        Ok(tree) => Ok(tree.entries().iter().map(|entry| (entry.name.clone(), Named::from(&entry.object))).collect()),
-        Err(error) if error.downcast_ref::<StoreError>().is_some() => Ok(Vec::new()),
-        Err(error) => Err(error),
+        Ok(tree) => Ok(Listing::Of(tree)),
+        Err(error) => match error.downcast_ref::<StoreError>() {
+            Some(StoreError::NotADirectory { wrong, .. }) if is_sure => Ok(Listing::Wrong(wrong.to_string())),
+            Some(_) => Ok(Listing::None),
+            None => Err(error),
+        },
     }
 }

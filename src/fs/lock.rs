@@ -4,6 +4,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use anyhow::Context;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
+use super::regular::{WITHOUT_WAITING, open_regular, refuse_irregular};
 use super::{create_dir_all, quote};
 use crate::{Error, Result};
 
@@ -71,7 +73,7 @@ impl FileLock {
 
     /// Whether somebody holds the lock alone. Where the file is missing, nobody does.
     pub fn is_held(path: &Path) -> Result<bool> {
-        match File::open(path) {
+        match open_regular(path) {
             Ok(file) => flock(&file, FlockOperation::NonBlockingLockShared, path).map(|free| !free),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
             Err(error) => {
@@ -83,7 +85,7 @@ impl FileLock {
     /// Takes the lock together with others that share it; waits while somebody holds it alone. Who may only read its file
     /// can share it, too.
     pub fn shared(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_or_else(|_| open(path), Ok)?;
+        let file = open_regular(path).map_or_else(|_| open(path), Ok)?;
         flock(&file, FlockOperation::LockShared, path)?;
         Ok(Self { file })
     }
@@ -108,7 +110,9 @@ fn open(path: &Path) -> Result<File> {
         .write(true)
         .create(true)
         .truncate(false)
+        .custom_flags(WITHOUT_WAITING)
         .open(path)
+        .and_then(|file| refuse_irregular(&file).map(|()| file))
         .with_context(|| format!("cannot open the lock `{}`", quote(path)))?;
     Ok(file)
 }

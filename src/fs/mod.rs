@@ -3,10 +3,12 @@
 mod directory;
 mod lock;
 mod name;
+mod regular;
 
 pub use directory::{Directory, Names, c_name};
 pub use lock::{FileLock, Holder};
 pub use name::{escape, quote, unescape};
+pub use regular::{open_regular, refuse_irregular};
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -117,15 +119,24 @@ pub fn create_dir_all(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Reads a whole file.
+/// Reads a whole regular file; anything else in its place is an error.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read `{}`", quote(path)))?;
+    let bytes = regular::read(path).with_context(|| format!("cannot read `{}`", quote(path)))?;
     Ok(bytes)
 }
 
-/// Reads a whole file, or `None` where there is none.
+/// Reads a whole regular file, or `None` where there is none.
 pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>> {
-    match fs::read(path) {
+    optional(path, regular::read(path))
+}
+
+/// As [`read_optional`], for a file that people name themselves: it may be a pipe, and is waited for.
+pub fn read_stream(path: &Path) -> Result<Option<Vec<u8>>> {
+    optional(path, fs::read(path))
+}
+
+fn optional(path: &Path, read: io::Result<Vec<u8>>) -> Result<Option<Vec<u8>>> {
+    match read {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read `{}`", quote(path))).map_err(Into::into),

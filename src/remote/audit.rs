@@ -1,13 +1,13 @@
 //! Looking into what a remote has: every object of a pack is read and checked, and what can be mended is.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
-use super::catalog::{Catalog, KnownPack};
-use super::chunks::{LARGEST_WHOLE, Recipe};
+use super::catalog::{Catalog, KnownPack, Place};
+use super::chunks::{Chunk, LARGEST_WHOLE, Recipe};
 use super::closure::Closure;
 use super::layout::pack_name;
 use super::workers::share;
@@ -15,7 +15,8 @@ use super::{Body, Content, RemoteError, Transfer, parts};
 use crate::digest::Object;
 use crate::event::{Event, Unit};
 use crate::fs;
-use crate::store::pack::{self, Compression, Item, Kind, Pack, Writer};
+use crate::store::StoreError;
+use crate::store::pack::{self, Compression, Entry, Item, Kind, Pack, Writer};
 use crate::store::verify::State;
 use crate::{Digest, Error, Result};
 
@@ -34,11 +35,13 @@ pub struct RemoteVerified {
     pub trouble: Option<String>,
     /// The paths of what is missing, as far as somebody knows them.
     pub paths: Vec<String>,
+    /// Objects that are sound and not what the roots, or listings that they reach, name them as; with what is wrong in words.
+    pub misnamed: Vec<String>,
 }
 
 impl RemoteVerified {
     pub fn is_sound(&self) -> bool {
-        self.damaged.is_empty() && self.missing.is_empty()
+        self.damaged.is_empty() && self.missing.is_empty() && self.misnamed.is_empty()
     }
 
     /// Says no when something is wrong.
@@ -46,8 +49,16 @@ impl RemoteVerified {
         if self.is_sound() {
             return Ok(());
         }
+        let hint = match (self.damaged.as_slice(), self.missing.as_slice()) {
+            ([], []) => {
+                "`mlx verify` says which paths name them; take their lines in mlx.lock from a commit where they were right"
+            }
+            // What another machine has not looked into it trusts.
+            ([_, ..], _) => "`mlx push --repair` from a clone that has it sends again what is missing or damaged there",
+            ([], _) => "`mlx push` from a clone that has it sends again what is missing there",
+        };
         Err(Error::check(format!("the remote `{}` lacks or has damaged what this project needs", self.url))
-            .with_hint("`mlx push` from a clone that has it sends again what is missing or damaged there"))
+            .with_hint(hint))
     }
 }
 
@@ -142,13 +153,20 @@ impl Transfer<'_> {
         }
         catalog.memory.save();
         lost.sort_unstable();
-        let closure = Closure::walk(roots, |digests| self.trees(&catalog, digests))?;
-        let wanted = closure.sorted();
+        let closure = Closure::walk(roots, |digests| self.listings(&catalog, digests))?;
+        let (wanted, sizes) = closure.sorted_with_sizes();
         let places = catalog.locate(&wanted);
         let mut missing = Vec::new();
-        for (digest, place) in wanted.iter().zip(places) {
+        let mut misnamed: Vec<String> = closure.misnamed.iter().map(ToString::to_string).collect();
+        for ((digest, place), size) in wanted.iter().zip(places).zip(sizes) {
+            let is_other = |place: Place| size != u64::MAX && catalog.entry(place).size != size;
             let is_there = match place {
                 None => false,
+                Some(place) if is_other(place) && catalog.place_of_size(digest, size).is_none() => {
+                    let found = format!("it has {} bytes, and should have {size}", catalog.entry(place).size);
+                    misnamed.push(StoreError::Misnamed { digest: *digest, found }.to_string());
+                    lost.binary_search(digest).is_err()
+                }
                 Some(place) => match catalog.entry(place).kind {
                     Kind::Recipe => lost.binary_search(digest).is_err() && self.has_chunks(&catalog, digest, &lost)?,
                     _ => lost.binary_search(digest).is_err(),
@@ -161,17 +179,53 @@ impl Transfer<'_> {
         damaged.sort_by(|a, b| a.name.cmp(&b.name));
         let trouble = if missing.is_empty() { None } else { catalog.trouble(self.remote)? };
         let url = self.remote.url().to_owned();
-        Ok(RemoteVerified { url, objects, bytes, damaged, missing, trouble, paths: Vec::new() })
+        Ok(RemoteVerified { url, objects, bytes, damaged, missing, misnamed, trouble, paths: Vec::new() })
     }
 
-    /// Whether every chunk of an object is there and none is among the lost.
+    /// Whether every chunk of an object is there with its length, and none is among the lost.
     pub(super) fn has_chunks(&self, catalog: &Catalog, digest: &Digest, lost: &[Digest]) -> Result<bool> {
         let Some((number, entry)) = catalog.find(digest) else { return Ok(false) };
-        let segment = parts::Segment { range: entry.range(), entries: vec![entry] };
-        let items = parts::read(self.remote, &catalog.packs[number], &segment)?;
-        let Some(recipe) = items.first().and_then(|item| Recipe::decode(&item.stored).ok()) else { return Ok(false) };
-        let is_sound = |chunk: &Digest| catalog.find(chunk).is_some() && lost.binary_search(chunk).is_err();
-        Ok(recipe.chunks.iter().all(|chunk| is_sound(&chunk.digest)))
+        self.has_chunks_of(catalog, number, &entry, lost)
+    }
+
+    fn has_chunks_of(&self, catalog: &Catalog, pack: usize, entry: &Entry, lost: &[Digest]) -> Result<bool> {
+        let Some(recipe) = self.recipe(catalog, pack, entry)? else { return Ok(false) };
+        let is_there = |chunk: &Chunk| {
+            lost.binary_search(&chunk.digest).is_err() && catalog.find_whole(&chunk.digest, chunk.size).is_some()
+        };
+        Ok(recipe.chunks.iter().all(is_there))
+    }
+
+    /// Recipes in these packs that make another object than they stand for. One that only lacks a chunk is right again when
+    /// that comes; it counts where the object is here, from which another is made.
+    fn false_recipes(&self, catalog: &Catalog, packs: &[usize], lost: &[Digest]) -> Result<Vec<(usize, Digest)>> {
+        let recipes = packs.iter().flat_map(|pack| {
+            let entries = catalog.packs[*pack].index.entries().filter(|entry| entry.kind == Kind::Recipe);
+            entries.map(|entry| (*pack, entry))
+        });
+        let recipes: Vec<(usize, Entry)> =
+            recipes.filter(|(_, entry)| lost.binary_search(&entry.digest).is_err()).collect();
+        if recipes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (id, events, total) = ("recipes".to_owned(), self.watch.events, recipes.len() as u64);
+        let what = format!("Putting large objects together from {}", self.remote.url());
+        events.emit(Event::Started { id: id.clone(), what, total: Some(total), unit: Unit::Objects });
+        let found: Mutex<(u64, Vec<(usize, Digest)>)> = Mutex::default();
+        let result = share(self.jobs, recipes, |(pack, entry)| {
+            let is_false = match self.has_chunks_of(catalog, pack, &entry, &[])? {
+                true => self.has_chunks_of(catalog, pack, &entry, lost)? && !self.is_made(catalog, pack, &entry)?,
+                false => catalog.damaged.is_empty() && self.store.size(&entry.digest) == Some(entry.size),
+            };
+            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            found.0 += 1;
+            found.1.extend(is_false.then_some((pack, entry.digest)));
+            events.emit(Event::Progress { id: id.clone(), done: found.0 });
+            Ok(())
+        });
+        events.emit(Event::Finished { id });
+        result?;
+        Ok(found.into_inner().unwrap_or_else(PoisonError::into_inner).1)
     }
 
     /// Before a push: looks into the packs that are not what they were, or with `all` into every one, and takes damaged ones
@@ -185,7 +239,8 @@ impl Transfer<'_> {
             let lost = damage.objects(pack);
             // A pack of which only the frame is damaged loses nothing, and is mended too.
             mended.objects += lost.len().max(1) as u64;
-            self.mend_pack(&pack.digest, &lost, &mut mended)?;
+            let refused: &[Digest] = if matches!(damage, Damage::Part(_)) { &lost } else { &[] };
+            self.mend_pack(&pack.digest, &lost, refused, &mut mended)?;
             mended.lost.extend(lost);
             replaced.push(pack.digest);
         }
@@ -194,7 +249,7 @@ impl Transfer<'_> {
             let index = catalog.memory.seen(digest).and_then(|seen| catalog.memory.index(digest, seen.size));
             let held: Vec<Digest> = index.iter().flat_map(|index| index.entries()).map(|entry| entry.digest).collect();
             let before = mended.again;
-            let (unsound, is_whole) = self.mend_pack(digest, &held, &mut mended)?;
+            let (unsound, is_whole) = self.mend_pack(digest, &held, &[], &mut mended)?;
             mended.objects += (mended.again - before).max(unsound.len() as u64).max(1);
             mended.is_unknown |= index.is_none() && !is_whole;
             mended.lost.extend(held.into_iter().chain(unsound));
@@ -219,10 +274,40 @@ impl Transfer<'_> {
         Ok(mended)
     }
 
-    /// Replaces a damaged pack by one with what is sound in it, and with what of the rest is here: `held` is what it should
-    /// hold, as far as that is known. Nothing goes before the new one is there. Returns what was found in it and is not sound; and whether it is as it
-    /// was written.
-    fn mend_pack(&self, digest: &Digest, held: &[Digest], mended: &mut Mended) -> Result<(Vec<Digest>, bool)> {
+    /// Before a push sends what it knows the size of: takes away what has another size on the remote, where the right object
+    /// is here to be sent.
+    pub(super) fn mend_sizes(&self, catalog: &mut Catalog, closure: &Closure) -> Result<Mended> {
+        let (wanted, sizes) = closure.sorted_with_sizes();
+        let mut by_pack: BTreeMap<usize, Vec<Digest>> = BTreeMap::new();
+        for ((digest, place), size) in wanted.iter().zip(catalog.locate(&wanted)).zip(sizes) {
+            let Some(place) = place.filter(|place| size != u64::MAX && catalog.entry(*place).size != size) else {
+                continue;
+            };
+            if self.store.size(digest) == Some(size) && catalog.place_of_size(digest, size).is_none() {
+                by_pack.entry(place.pack as usize).or_default().push(*digest);
+            }
+        }
+        let mut mended = Mended::default();
+        for (pack, digests) in by_pack {
+            mended.objects += digests.len() as u64;
+            self.mend_pack(&catalog.packs[pack].digest, &digests, &digests, &mut mended)?;
+        }
+        if mended.objects > 0 {
+            *catalog = Catalog::read(self.remote, self.memory, self.jobs, self.watch)?;
+        }
+        Ok(mended)
+    }
+
+    /// Replaces a damaged pack by one with what is sound in it and not `refused`, and with what of the rest is here: `held` is
+    /// what it should hold, as far as that is known. Nothing goes before the new one is there. Returns what was found in it
+    /// and is not sound; and whether it is as it was written.
+    fn mend_pack(
+        &self,
+        digest: &Digest,
+        held: &[Digest],
+        refused: &[Digest],
+        mended: &mut Mended,
+    ) -> Result<(Vec<Digest>, bool)> {
         let name = pack_name(digest);
         let mut file = fs::temporary_file(&self.store.receiving())?;
         match self.remote.read(&name, None, file.as_file_mut()) {
@@ -232,7 +317,7 @@ impl Transfer<'_> {
         let mut writer = Writer::create(&self.store.receiving())?;
         let (mut kept, mut unsound) = (HashSet::new(), Vec::new());
         for item in Pack::salvage(file.path())? {
-            if !is_sound(&item) {
+            if !is_sound(&item) || refused.contains(&item.digest) {
                 unsound.push(item.digest);
             } else if kept.insert(item.digest) {
                 writer.append(&item)?;
@@ -283,7 +368,7 @@ impl Transfer<'_> {
         let total = Some(numbers.len() as u64);
         events.emit(Event::Started { id: id.clone(), what, total, unit: Unit::Packs });
         let found: Mutex<(u64, Vec<(usize, Damage)>)> = Mutex::default();
-        let result = share(self.jobs, numbers, |number| {
+        let result = share(self.jobs, numbers.clone(), |number| {
             self.watch.interrupt.check()?;
             let damage = self.damage(&catalog.packs[number])?;
             let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -295,6 +380,17 @@ impl Transfer<'_> {
         events.emit(Event::Finished { id });
         result?;
         let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner).1;
+        let mut lost: Vec<Digest> =
+            found.iter().flat_map(|(number, damage)| damage.objects(&catalog.packs[*number])).collect();
+        lost.sort_unstable();
+        // Only when all chunks were looked at can be told whether they make what they should.
+        for (number, recipe) in self.false_recipes(catalog, &numbers, &lost)? {
+            match found.iter_mut().find(|(other, _)| *other == number) {
+                Some((_, Damage::Part(damage))) => damage.objects.push(recipe),
+                Some((_, Damage::Whole(_))) => {}
+                None => found.push((number, Damage::Part(pack::Damage { frame: None, objects: vec![recipe] }))),
+            }
+        }
         found.sort_by_key(|(number, _)| *number);
         Ok(found)
     }

@@ -5,6 +5,8 @@
 //! before trusting it.
 
 use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -18,6 +20,8 @@ use crate::{Digest, Error, Result};
 
 /// So much of a pack's end is read at first: most indexes are shorter.
 const END_BYTES: u64 = 512 << 10;
+/// A longer index is refused. It has four million objects; who writes packs begins another long before.
+const LARGEST_INDEX: u64 = 256 << 20;
 
 /// The packs of a remote and what is in them.
 #[derive(Debug)]
@@ -129,6 +133,25 @@ impl Catalog {
         self.packs.iter().enumerate().find_map(find)
     }
 
+    /// As [`Catalog::find`], for an object that lies there as it is and has this many bytes.
+    pub fn find_whole(&self, digest: &Digest, size: u64) -> Option<(usize, pack::Entry)> {
+        let find = |(position, pack): (usize, &KnownPack)| {
+            let entry = pack.index.find(digest).filter(|entry| entry.kind.is_whole() && entry.size == size)?;
+            Some((position, entry))
+        };
+        self.packs.iter().enumerate().find_map(find)
+    }
+
+    /// Where an object lies with this many bytes, whatever else is said of it elsewhere.
+    pub fn place_of_size(&self, digest: &Digest, size: u64) -> Option<Place> {
+        let find = |(number, pack): (usize, &KnownPack)| {
+            let slot =
+                pack.index.position(digest).filter(|slot| pack.index.entry(*slot).is_some_and(|e| e.size == size))?;
+            Some(Place { pack: number as u32, slot: slot as u32 })
+        };
+        self.packs.iter().enumerate().find_map(find)
+    }
+
     /// For each of these digests, which are sorted and unique, where it lies; `None` for what is not on the remote.
     pub fn locate(&self, wanted: &[Digest]) -> Vec<Option<Place>> {
         locate(self.packs.iter().map(|pack| &pack.index), wanted)
@@ -199,19 +222,65 @@ fn fetch_index(
         return damaged("its name is not the digest of its index");
     }
     if footer.start < start {
-        let mut before = Vec::new();
-        remote.read(&name, Some(footer.start..start), &mut before)?;
-        before.append(&mut end);
-        end = before;
-    } else {
-        end.drain(..(footer.start - start) as usize);
+        return fetch_long_index(remote, digest, seen, &footer, memory);
     }
-    let index = end[..end.len() - pack::FOOTER].to_vec();
-    let index = Index::held(index, &footer);
-    if index.digest() != *digest {
+    end.drain(..(footer.start - start) as usize);
+    if Digest::of(&end[..end.len() - pack::FOOTER]) != *digest {
         return damaged("its index is not what was written");
     }
     // Without the memory it is fetched again the next time.
     let _ = memory.keep_index(digest, &end);
-    Ok(Ok(index))
+    end.truncate(end.len() - pack::FOOTER);
+    Ok(Ok(Index::held(end, &footer)))
+}
+
+/// As [`fetch_index`], for one that is not read at once: it goes to a file while it comes, and is held nowhere else.
+fn fetch_long_index(
+    remote: &dyn Remote,
+    digest: &Digest,
+    seen: &Seen,
+    footer: &Footer,
+    memory: &Memory,
+) -> Result<Result<Index, Unreadable>> {
+    let (name, length) = (pack_name(digest), seen.size - footer.start);
+    if length > LARGEST_INDEX {
+        let (count, url) = (footer.count, remote.url());
+        return Ok(Err(Unreadable::Damaged(format!(
+            "it claims to hold {count} objects, and its index of {length} bytes is longer than the {LARGEST_INDEX} that \
+             are read of a pack on `{url}`"
+        ))));
+    }
+    let damaged = || Unreadable::Damaged("its index is not what was written".into());
+    let range = footer.start..seen.size;
+    if let Ok(file) = memory.file() {
+        let mut sink = Kept { file: file.as_file(), has_failed: false };
+        let read = remote.read(&name, Some(range.clone()), &mut sink);
+        let is_kept = !sink.has_failed && read.map(|_| memory.keep_file(digest, file).is_ok())?;
+        if is_kept {
+            // It is mapped, and its digest is looked at there.
+            return Ok(memory.index(digest, seen.size).ok_or_else(damaged));
+        }
+    }
+    // Where this machine can't keep it, it is held.
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    remote.read(&name, Some(range), &mut bytes)?;
+    bytes.truncate(bytes.len().saturating_sub(pack::FOOTER));
+    let index = Index::held(bytes, footer);
+    Ok(if index.digest() == *digest { Ok(index) } else { Err(damaged()) })
+}
+
+/// Writes to a file here, and knows whether that was what failed.
+struct Kept<'f> {
+    file: &'f File,
+    has_failed: bool,
+}
+
+impl Write for Kept<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes).inspect_err(|_| self.has_failed = true)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -1,11 +1,12 @@
 //! All objects that some roots reach: trees, and what they list.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
+use super::parts::Listing;
 use crate::Digest;
 use crate::Result;
 use crate::digest::Object;
-use crate::store::tree::Tree;
+use crate::store::StoreError;
 
 /// So many trees are held in memory at once.
 const SLICE: usize = 64;
@@ -17,6 +18,8 @@ pub struct Closure {
     pub objects: Vec<Wanted>,
     /// Trees that nobody has, so that what they list is not known.
     pub unread: Vec<Digest>,
+    /// Objects that are no directories as they are named, and why.
+    pub misnamed: Vec<StoreError>,
 }
 
 /// An object that is wanted.
@@ -29,18 +32,29 @@ pub struct Wanted {
 
 impl Closure {
     /// Walks from the roots. `read` gives the trees of some digests, `None` for one that it can't find.
-    pub fn walk(roots: &[Object], mut read: impl FnMut(&[Digest]) -> Result<Vec<Option<Tree>>>) -> Result<Self> {
+    pub fn walk(roots: &[Object], mut read: impl FnMut(&[Digest]) -> Result<Vec<Option<Listing>>>) -> Result<Self> {
         let mut closure = Self::default();
-        let (mut met, mut level) = (HashSet::new(), Vec::new());
+        let (mut met, mut level) = (HashMap::new(), Vec::new());
         roots.iter().for_each(|root| closure.meet(root, &mut met, &mut level));
         while !level.is_empty() {
             let mut next = Vec::new();
             for slice in level.chunks(SLICE) {
-                for (digest, tree) in slice.iter().zip(read(slice)?) {
-                    let Some(tree) = tree else {
-                        closure.unread.push(*digest);
-                        continue;
+                let digests: Vec<Digest> = slice.iter().map(|object: &Object| object.digest).collect();
+                for (object, listing) in slice.iter().zip(read(&digests)?) {
+                    let digest = object.digest;
+                    let tree = match listing {
+                        Some(Ok(tree)) => tree,
+                        Some(Err(wrong)) => {
+                            closure.misnamed.push(StoreError::NotADirectory { digest, wrong });
+                            continue;
+                        }
+                        None => {
+                            closure.unread.push(digest);
+                            continue;
+                        }
                     };
+                    let found = tree.misnamed(object);
+                    closure.misnamed.extend(found.map(|found| StoreError::Misnamed { digest, found }));
                     tree.entries().iter().for_each(|entry| closure.meet(&entry.object, &mut met, &mut next));
                 }
             }
@@ -49,17 +63,38 @@ impl Closure {
         Ok(closure)
     }
 
-    /// `met` holds trees only: for a million files it would not be small.
-    fn meet(&mut self, object: &Object, met: &mut HashSet<Digest>, trees: &mut Vec<Digest>) {
-        let is_directory = object.is_directory();
-        if is_directory && !met.insert(object.digest) {
+    /// `met` holds trees only, with what they are said to hold: for a million files it would not be small.
+    fn meet(&mut self, object: &Object, met: &mut HashMap<Digest, (u64, u64)>, trees: &mut Vec<Object>) {
+        let digest = object.digest;
+        if !object.is_directory() {
+            self.objects.push(Wanted { digest, size: object.size });
             return;
         }
-        if is_directory {
-            trees.push(object.digest);
+        let totals = (object.size, object.files);
+        match met.insert(digest, totals) {
+            None => {
+                trees.push(object.clone());
+                self.objects.push(Wanted { digest, size: u64::MAX });
+            }
+            Some(before) if before == totals => {}
+            Some(_) => {
+                let found = "two that name it say that it holds different amounts".to_owned();
+                self.misnamed.push(StoreError::Misnamed { digest, found });
+            }
         }
-        let size = if is_directory { u64::MAX } else { object.size };
-        self.objects.push(Wanted { digest: object.digest, size });
+    }
+
+    /// An error where something is named as a directory that it is not: it must not come any nearer.
+    pub fn refuse_misnamed(&self) -> Result<()> {
+        self.misnamed.first().map_or(Ok(()), |wrong| Err(wrong.clone().into()))
+    }
+
+    /// The digests, sorted, each once; and what each object should have, as [`Wanted`] says it.
+    pub fn sorted_with_sizes(&self) -> (Vec<Digest>, Vec<u64>) {
+        let mut wanted = self.objects.clone();
+        wanted.sort_unstable();
+        wanted.dedup_by_key(|wanted| wanted.digest);
+        wanted.into_iter().map(|Wanted { digest, size }| (digest, size)).unzip()
     }
 
     /// The digests, sorted, each once.

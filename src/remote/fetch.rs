@@ -10,10 +10,11 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::Transfer;
-use super::catalog::{Catalog, locate};
+use super::catalog::{Catalog, Place, locate};
 use super::closure::{Closure, Wanted};
 use super::receive::{self, Task};
 use crate::digest::{Object, ObjectKind};
+use crate::store::StoreError;
 use crate::store::pack::{Entry, Kind};
 use crate::store::transfer::LARGEST_PACKED;
 use crate::store::verify::State;
@@ -104,7 +105,9 @@ impl Transfer<'_> {
     /// # Errors
     /// Failures of the network or of this store; what came before stays.
     pub fn fetch(&self, catalog: &Catalog, roots: &[Object], repair: bool, dry_run: bool) -> Result<Fetched> {
-        let closure = Closure::walk(roots, |digests| self.trees(catalog, digests))?;
+        let closure = Closure::walk(roots, |digests| self.listings(catalog, digests))?;
+        // Before anything of it enters the store.
+        closure.refuse_misnamed()?;
         let (missing, present, repaired) = self.missing(&closure, repair, dry_run)?;
         let (plan, absent, mut damaged) = plan(catalog, &missing, &closure);
         let mut fetched = Fetched {
@@ -159,7 +162,10 @@ impl Transfer<'_> {
             if !object.is_directory() {
                 return Ok(None);
             }
-            let Some(tree) = self.trees(catalog, &[object.digest])?.pop().flatten() else {
+            let listing = self.listings(catalog, &[object.digest])?.pop().flatten();
+            let listing =
+                listing.transpose().map_err(|wrong| StoreError::NotADirectory { digest: object.digest, wrong })?;
+            let Some(tree) = listing else {
                 let (digest, url) = (object.digest, self.remote.url());
                 let trouble = catalog.trouble(self.remote)?.map_or(String::new(), |trouble| format!(": {trouble}"));
                 return Err(Error::failed(format!(
@@ -216,8 +222,11 @@ fn plan(catalog: &Catalog, missing: &[Digest], closure: &Closure) -> (Plan, Vec<
     }
     let mut by_pack: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for ((digest, place), size) in missing.iter().zip(catalog.locate(missing)).zip(sizes) {
-        match place {
-            Some(place) if size != u64::MAX && catalog.entry(place).size != size => damaged.push(*digest),
+        let is_other = |place: &Place| size != u64::MAX && catalog.entry(*place).size != size;
+        match place
+            .map(|place| if is_other(&place) { catalog.place_of_size(digest, size).unwrap_or(place) } else { place })
+        {
+            Some(place) if is_other(&place) => damaged.push(*digest),
             Some(place) => by_pack.entry(place.pack).or_default().push(place.slot),
             None => absent.push(*digest),
         }

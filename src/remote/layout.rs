@@ -31,6 +31,16 @@ pub const CATALOG: &str = "catalog";
 const ATTEMPTS: usize = 5;
 /// No document of the layout is longer than this.
 const LARGEST_DOCUMENT: usize = 64 << 20;
+/// The file that names the version holds one number.
+const LARGEST_MARK: usize = 64 << 10;
+
+/// What to do about a damaged document `catalog`.
+const LIST_HINT: &str = "any `mlx push` to it writes that file anew";
+
+/// What to do about a damaged mark.
+fn mark_hint() -> String {
+    format!("if there is no other program behind it, write `{{\"mlx_remote\": {VERSION}}}` to it")
+}
 
 #[derive(Serialize, Deserialize)]
 struct Mark {
@@ -103,8 +113,9 @@ pub fn is_begun(remote: &dyn Remote) -> Result<bool> {
             remote.url()
         ))
         .with_hint("install the mlx that wrote it")),
-        Err(_) => Err(Error::failed(format!("`{MARK}` on the remote `{}` is damaged", remote.url()))
-            .with_hint(format!("if there is no other program behind it, write `{{\"mlx_remote\": {VERSION}}}` to it"))),
+        Err(_) => {
+            Err(Error::failed(format!("`{MARK}` on the remote `{}` is damaged", remote.url())).with_hint(mark_hint()))
+        }
     }
 }
 
@@ -122,8 +133,7 @@ pub fn begin(remote: &dyn Remote) -> Result<()> {
 pub fn pack_list(remote: &dyn Remote) -> Result<Option<PackList>> {
     let Some(bytes) = document(remote, CATALOG)? else { return Ok(None) };
     let list: PackList = serde_json::from_slice(&bytes).map_err(|error| {
-        Error::failed(format!("`{CATALOG}` on the remote `{}` is damaged: {error}", remote.url()))
-            .with_hint("any `mlx push` to it writes that file anew")
+        Error::failed(format!("`{CATALOG}` on the remote `{}` is damaged: {error}", remote.url())).with_hint(LIST_HINT)
     })?;
     if list.mlx_catalog != VERSION {
         let version = list.mlx_catalog;
@@ -181,23 +191,36 @@ pub fn listed_records(remote: &dyn Remote) -> Result<Vec<(Digest, Seen)>> {
 
 /// The whole of a small file; `None` where there is none.
 fn document(remote: &dyn Remote, name: &str) -> Result<Option<Vec<u8>>> {
-    let mut bytes = Bounded(Vec::new());
+    let most = if name == MARK { LARGEST_MARK } else { LARGEST_DOCUMENT };
+    let mut bytes = Bounded { bytes: Vec::new(), most, is_over: false };
     match remote.read(name, None, &mut bytes) {
-        Ok(_) => Ok(Some(bytes.0)),
+        Ok(_) => Ok(Some(bytes.bytes)),
+        Err(_) if bytes.is_over => {
+            let url = remote.url();
+            let what =
+                format!("`{name}` on the remote `{url}` is longer than {most} bytes: it is damaged, or no file of mlx");
+            Err(Error::failed(what).with_hint(if name == MARK { mark_hint() } else { LIST_HINT.into() }))
+        }
         Err(error) if matches!(error.downcast_ref(), Some(RemoteError::Missing { .. })) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 /// Takes no more than a document may have.
-struct Bounded(Vec<u8>);
+struct Bounded {
+    bytes: Vec<u8>,
+    most: usize,
+    /// Whether more came.
+    is_over: bool,
+}
 
 impl std::io::Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.0.len() + bytes.len() > LARGEST_DOCUMENT {
+        if self.bytes.len() + bytes.len() > self.most {
+            self.is_over = true;
             return Err(std::io::Error::other("the file is too long to be what its name says"));
         }
-        self.0.extend_from_slice(bytes);
+        self.bytes.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

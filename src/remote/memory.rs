@@ -4,11 +4,13 @@
 //! `seen` is JSON. It may be deleted at any time, and is read again from the remote.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use anyhow::Context;
 use memmap2::MmapOptions;
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 use super::Entry;
 use crate::fs;
@@ -28,17 +30,24 @@ pub struct Memory {
 
 /// What remotes had when this machine looked last, asked without a network.
 #[derive(Debug, Default)]
-pub struct Remembered(Vec<Index>);
+pub struct Remembered {
+    indexes: Vec<Index>,
+    /// When the oldest of these memories was written; `None` without any.
+    pub since: Option<SystemTime>,
+}
 
 impl Remembered {
     /// What is remembered below `root` (`.mlx/remotes`) of all remotes together.
     pub fn open(root: &Path) -> Self {
         let directories = std::fs::read_dir(root).into_iter().flatten().filter_map(std::result::Result::ok);
-        let indexes = directories.map(|entry| Memory::of(entry.path())).flat_map(|memory| {
-            let indexes = memory.packs().filter_map(|(pack, seen)| memory.index(&pack, seen.size));
-            indexes.collect::<Vec<_>>()
-        });
-        Self(indexes.collect())
+        let mut remembered = Self::default();
+        for directory in directories.map(|entry| entry.path()) {
+            let written = directory.join("seen").metadata().and_then(|metadata| metadata.modified()).ok();
+            let memory = Memory::of(directory);
+            remembered.indexes.extend(memory.packs().filter_map(|(pack, seen)| memory.index(&pack, seen.size)));
+            remembered.since = remembered.since.into_iter().chain(written).min();
+        }
+        remembered
     }
 
     /// What is remembered below `root` of the remote at this URL alone.
@@ -49,7 +58,7 @@ impl Remembered {
 
     /// Whether some remote had this object.
     pub fn contains(&self, digest: &Digest) -> bool {
-        self.0.iter().any(|index| index.find(digest).is_some())
+        self.indexes.iter().any(|index| index.find(digest).is_some())
     }
 }
 
@@ -85,7 +94,7 @@ impl Memory {
     }
 
     fn of(directory: PathBuf) -> Self {
-        let document = std::fs::read(directory.join("seen")).ok();
+        let document = fs::read(&directory.join("seen")).ok();
         let document = document.and_then(|bytes| serde_json::from_slice::<Document>(&bytes).ok());
         let packs = document.filter(|document| document.version == VERSION).map(|document| document.packs);
         let seen = packs.unwrap_or_default().into_iter();
@@ -105,7 +114,7 @@ impl Memory {
 
     /// The remembered index of a pack whose file has this size; `None` where it is not remembered, or damaged.
     pub fn index(&self, pack: &Digest, size: u64) -> Option<Index> {
-        let file = File::open(self.index_path(pack)).ok()?;
+        let file = fs::open_regular(&self.index_path(pack)).ok()?;
         let length = usize::try_from(file.metadata().ok()?.len()).ok()?.checked_sub(FOOTER)?;
         let mut bytes = [0; FOOTER];
         std::os::unix::fs::FileExt::read_exact_at(&file, &mut bytes, length as u64).ok()?;
@@ -122,6 +131,19 @@ impl Memory {
     /// Remembers the end of a pack's file, index and footer.
     pub fn keep_index(&self, pack: &Digest, end: &[u8]) -> Result<()> {
         fs::replace(&self.index_path(pack), &self.directory, |out| out.write_all(end))
+    }
+
+    /// A file for an index that is long and comes piece by piece; [`Memory::keep_file`] remembers it.
+    pub fn file(&self) -> Result<NamedTempFile> {
+        fs::temporary_file(&self.directory)
+    }
+
+    /// As [`Memory::keep_index`], of what was written to such a file.
+    pub fn keep_file(&self, pack: &Digest, file: NamedTempFile) -> Result<()> {
+        let path = self.index_path(pack);
+        let cannot = || format!("cannot write `{}`", fs::quote(&path));
+        file.persist(&path).map_err(|error| error.error).with_context(cannot)?;
+        Ok(())
     }
 
     /// Remembers what a listing says of a pack whose content is known to be right, or was not looked at before.

@@ -10,6 +10,7 @@ mod open;
 pub mod probe;
 pub mod retry;
 
+mod assemble;
 mod audit;
 mod catalog;
 mod chunks;

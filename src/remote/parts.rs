@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::catalog::{Catalog, KnownPack};
 use super::{Remote, Transfer, is_of_one_file};
 use crate::store::pack::{Entry, Item};
-use crate::store::tree::Tree;
+use crate::store::tree::{NotATree, Tree};
 use crate::{Digest, Error, Result};
 
 /// What lies between two objects is read too, if it is no more than this.
@@ -16,6 +16,9 @@ const GAP_BYTES: u64 = 128 << 10;
 const SEGMENT_BYTES: u64 = 8 << 20;
 /// No object in a pack is stored in more bytes: one that claims more is damaged.
 const LARGEST_STORED: u64 = 64 << 20;
+
+/// A tree, or why a sound object is none.
+pub type Listing = Result<Tree, NotATree>;
 
 /// Objects that lie close together in a pack, in the order of the file.
 #[derive(Debug)]
@@ -78,15 +81,21 @@ pub fn checked(item: Item) -> Option<Vec<u8>> {
 }
 
 impl Transfer<'_> {
-    /// Those of these trees that the remote has and that are sound.
-    pub(super) fn fetch_trees(&self, catalog: &Catalog, digests: &[Digest]) -> Result<HashMap<Digest, Tree>> {
+    /// Those of these trees that the remote has and that are sound, or what is there instead of a tree.
+    pub(super) fn fetch_trees(&self, catalog: &Catalog, digests: &[Digest]) -> Result<HashMap<Digest, Listing>> {
         let mut by_pack: HashMap<usize, Vec<Entry>> = HashMap::new();
+        let mut trees = HashMap::new();
         for digest in digests {
-            if let Some((pack, entry)) = catalog.find(digest).filter(|(_, entry)| entry.kind.is_whole()) {
-                by_pack.entry(pack).or_default().push(entry);
+            match catalog.find(digest) {
+                Some((pack, entry)) if entry.kind.is_whole() => by_pack.entry(pack).or_default().push(entry),
+                // The listing of hundreds of thousands of files is itself a large object.
+                Some((pack, entry)) => {
+                    let content = self.made(catalog, pack, &entry)?;
+                    trees.extend(content.map(|content| (*digest, Tree::decode(&content))));
+                }
+                None => {}
             }
         }
-        let mut trees = HashMap::new();
         for (pack, entries) in by_pack {
             for segment in segments(entries) {
                 self.watch.interrupt.check()?;
@@ -97,8 +106,7 @@ impl Transfer<'_> {
                 };
                 for item in items {
                     let digest = item.digest;
-                    let tree = checked(item).and_then(|content| Tree::decode(&content).ok());
-                    trees.extend(tree.map(|tree| (digest, tree)));
+                    trees.extend(checked(item).map(|content| (digest, Tree::decode(&content))));
                 }
             }
         }

@@ -13,6 +13,7 @@ use super::audit::Mended;
 use super::catalog::{Catalog, Place, locate};
 use super::chunks::LARGEST_WHOLE;
 use super::closure::{Closure, Wanted};
+use super::parts::Listing;
 use super::{Transfer, send};
 use crate::digest::Object;
 use crate::store::StoreError;
@@ -92,9 +93,18 @@ impl Transfer<'_> {
             let mended = self.mend(&mut catalog, repair)?;
             self.send_again(&mut catalog, mended, &mut pushed)?;
         }
-        let closure = Closure::walk(roots, |digests| self.trees(&catalog, digests))?;
+        let closure = Closure::walk(roots, |digests| self.listings(&catalog, digests))?;
+        closure.refuse_misnamed()?;
         if let Some(digest) = closure.unread.first() {
             return Err(nowhere(digest, closure.unread.len(), self.remote.url()));
+        }
+        if !dry_run {
+            let mended = self.mend_sizes(&mut catalog, &closure)?;
+            pushed.repaired += mended.objects;
+            pushed.objects += mended.again;
+            pushed.bytes += mended.again_bytes;
+            pushed.sent_bytes += mended.sent_bytes;
+            pushed.packs += mended.packs;
         }
         let plan = self.plan(&catalog, &closure, repair || pushed.repaired > 0)?;
         pushed.objects += plan.objects;
@@ -117,7 +127,7 @@ impl Transfer<'_> {
         let here: HashSet<Digest> = mended.lost.iter().chain(&mended.cut).filter(is_here).copied().collect();
         if !here.is_empty() {
             let objects = here.iter().map(|digest| Wanted { digest: *digest, size: u64::MAX }).collect();
-            let plan = self.plan(catalog, &Closure { objects, unread: Vec::new() }, true)?;
+            let plan = self.plan(catalog, &Closure { objects, ..Closure::default() }, true)?;
             pushed.objects += plan.objects;
             pushed.bytes += plan.bytes;
             let sent = send::carry_out(self, catalog, plan)?;
@@ -136,14 +146,13 @@ impl Transfer<'_> {
     /// Sorts what is not on the remote by how it is sent. With `chunks`, objects that are there as recipes are looked at:
     /// whether all their chunks are there.
     fn plan(&self, catalog: &Catalog, closure: &Closure, chunks: bool) -> Result<Plan> {
-        let wanted = closure.sorted();
+        let (wanted, sizes) = closure.sorted_with_sizes();
         let mut there = catalog.locate(&wanted);
-        if chunks {
-            for (digest, place) in wanted.iter().zip(&mut there) {
-                let is_recipe = place.is_some_and(|place| catalog.entry(place).kind == Kind::Recipe);
-                if is_recipe && !self.has_chunks(catalog, digest, &[])? {
-                    *place = None;
-                }
+        for ((digest, place), size) in wanted.iter().zip(&mut there).zip(sizes) {
+            let Some(entry) = place.map(|place| catalog.entry(place)) else { continue };
+            let is_other = size != u64::MAX && entry.size != size && catalog.place_of_size(digest, size).is_none();
+            if is_other || (chunks && entry.kind == Kind::Recipe && !self.has_chunks(catalog, digest, &[])?) {
+                *place = None;
             }
         }
         let missing: Vec<Digest> =
@@ -184,13 +193,22 @@ impl Transfer<'_> {
 
     /// The trees of these digests: of this store, or of the remote where they are not here or damaged.
     pub fn trees(&self, catalog: &Catalog, digests: &[Digest]) -> Result<Vec<Option<Tree>>> {
+        let listings = self.listings(catalog, digests)?;
+        Ok(listings.into_iter().map(|listing| listing.and_then(Result::ok)).collect())
+    }
+
+    /// As [`Transfer::trees`], with what is wrong with a sound object that is no tree.
+    pub(super) fn listings(&self, catalog: &Catalog, digests: &[Digest]) -> Result<Vec<Option<Listing>>> {
         self.watch.interrupt.check()?;
         let read = |digest: &Digest| match self.store.tree(digest) {
-            Ok(tree) => Ok(Some(tree)),
-            Err(error) if error.downcast_ref::<StoreError>().is_some() => Ok(None),
-            Err(error) => Err(error),
+            Ok(tree) => Ok(Some(Ok(tree))),
+            Err(error) => match error.downcast_ref::<StoreError>() {
+                Some(StoreError::NotADirectory { wrong, .. }) => Ok(Some(Err(wrong.clone()))),
+                Some(_) => Ok(None),
+                None => Err(error),
+            },
         };
-        let mut trees = digests.par_iter().map(read).collect::<Result<Vec<Option<Tree>>>>()?;
+        let mut trees = digests.par_iter().map(read).collect::<Result<Vec<Option<Listing>>>>()?;
         let absent: Vec<Digest> =
             digests.iter().zip(&trees).filter(|(_, tree)| tree.is_none()).map(|(digest, _)| *digest).collect();
         if !absent.is_empty() {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context;
 use rayon::prelude::*;
 
+use super::assemble::{Window, windows};
 use super::catalog::Catalog;
 use super::chunks::{Chunk, Recipe};
 use super::fetch::Plan;
@@ -20,8 +21,6 @@ use crate::store::Batch;
 use crate::store::pack::{Entry, Item, Kind, Pack, Written};
 use crate::{Digest, Result};
 
-/// So much of a large object is received at once, by each job.
-const WINDOW_BYTES: u64 = 8 << 20;
 /// In so many other large objects that are here chunks are looked for.
 const OTHER_VERSIONS: usize = 16;
 
@@ -170,32 +169,15 @@ impl Receiving<'_> {
 
     /// Receives an object in chunks; windows of it come at once.
     fn large(&self, number: usize, entry: Entry) -> Result<()> {
-        let (digest, known) = (entry.digest, &self.catalog.packs[number]);
-        let segment = parts::Segment { range: entry.range(), entries: vec![entry] };
-        let items = match parts::read(self.transfer.remote, known, &segment) {
-            Err(error) if is_of_one_file(&error) => Vec::new(),
-            items => items?,
-        };
-        let recipe = items.first().and_then(|item| Recipe::decode(&item.stored).ok());
-        let Some(recipe) = recipe.filter(|recipe| recipe.size() == entry.size) else {
+        let digest = entry.digest;
+        let Some(recipe) = self.transfer.recipe(self.catalog, number, &entry)? else {
             self.damaged(digest);
             return Ok(());
         };
         let local = self.local_chunks(&recipe)?;
         let file = fs::temporary_file(&self.transfer.store.receiving())?;
-        let mut windows = Vec::new();
-        let (mut window, mut start, mut length) = (Vec::new(), 0, 0);
-        for chunk in &recipe.chunks {
-            window.push(*chunk);
-            length += chunk.size;
-            if length >= WINDOW_BYTES {
-                windows.push((start, std::mem::take(&mut window)));
-                (start, length) = (start + length, 0);
-            }
-        }
-        windows.push((start, window));
         let is_whole = Mutex::new(true);
-        share(self.transfer.jobs, windows, |(start, chunks)| {
+        share(self.transfer.jobs, windows(&recipe), |Window { start, chunks }| {
             self.transfer.watch.interrupt.check()?;
             let bytes = self.window(&chunks, &local)?;
             match bytes {
@@ -246,44 +228,16 @@ impl Receiving<'_> {
 
     /// The bytes of some chunks in a row; `None` where one is damaged or not there.
     fn window(&self, chunks: &[Chunk], local: &LocalChunks) -> Result<Option<Vec<u8>>> {
-        let mut by_pack: HashMap<usize, Vec<Entry>> = HashMap::new();
         let mut contents: HashMap<Digest, Vec<u8>> = HashMap::new();
         for chunk in chunks {
             let here = local.get(&chunk.digest).and_then(|(object, offset)| {
                 self.transfer.store.read_at(object, *offset, usize::try_from(chunk.size).ok()?)
             });
-            if let Some(content) = here.filter(|content| Digest::of(content) == chunk.digest) {
-                contents.insert(chunk.digest, content);
-                continue;
-            }
-            let Some((pack, entry)) = self.catalog.find(&chunk.digest) else { return Ok(None) };
-            let entries = by_pack.entry(pack).or_default();
-            if entry.kind == Kind::Recipe || entry.size != chunk.size {
-                return Ok(None);
-            }
-            if !entries.contains(&entry) {
-                entries.push(entry);
-            }
+            contents.extend(
+                here.filter(|content| Digest::of(content) == chunk.digest).map(|content| (chunk.digest, content)),
+            );
         }
-        for (pack, entries) in by_pack {
-            for segment in parts::segments(entries) {
-                let items = match parts::read(self.transfer.remote, &self.catalog.packs[pack], &segment) {
-                    Err(error) if is_of_one_file(&error) => return Ok(None),
-                    items => items?,
-                };
-                self.count(segment.range.end - segment.range.start);
-                for item in items {
-                    let digest = item.digest;
-                    let Some(content) = parts::checked(item) else { return Ok(None) };
-                    contents.insert(digest, content);
-                }
-            }
-        }
-        let mut bytes = Vec::new();
-        for chunk in chunks {
-            bytes.extend_from_slice(&contents[&chunk.digest]);
-        }
-        Ok(Some(bytes))
+        self.transfer.chunks(self.catalog, chunks, contents, &|bytes| self.count(bytes))
     }
 
     fn count(&self, bytes: u64) {

@@ -20,7 +20,7 @@ use super::tree::Tree;
 use super::{Store, cannot_write};
 use crate::digest::Object;
 use crate::fs::{self, quote};
-use crate::{Digest, Result};
+use crate::{Digest, Error, Result};
 
 const CANNOT_READ: &str = "cannot read what is to be stored";
 /// Objects up to this size are small: they wait in memory, and go into packs.
@@ -100,6 +100,10 @@ impl Batch {
         if self.is_new(&digest, bytes.len() as u64) {
             let item = self.compression.item(digest, bytes);
             self.pending().trees.push(item);
+        }
+        if tree.totals().is_none() {
+            return Err(Error::failed("the sizes of the files in a directory add up to more than can be counted")
+                .with_hint("files with holes seem as long as they say; make them shorter"));
         }
         Ok(tree.object(digest))
     }
@@ -195,7 +199,7 @@ impl Batch {
     }
 
     fn put_small(&self, digest: Digest, content: Vec<u8>) -> Result<()> {
-        if !self.is_new(&digest, content.len() as u64) {
+        if !self.is_new(&digest, content.len() as u64) && !self.replaces(&digest, content.as_slice()) {
             return Ok(());
         }
         let item = self.compression.item(digest, content);
@@ -221,7 +225,8 @@ impl Batch {
     fn put_large(&self, source: impl Source) -> Result<(Digest, u64)> {
         let temporary = fs::temporary_file(&self.store.scratch())?;
         let (digest, size) = large::copy(source, temporary.as_file(), CANNOT_READ)?;
-        if self.is_new(&digest, size) {
+        let written = || File::open(temporary.path()).ok();
+        if self.is_new(&digest, size) || written().is_some_and(|written| self.replaces(&digest, written)) {
             let file = temporary.as_file();
             file.set_permissions(PermissionsExt::from_mode(0o444)).map_err(cannot_write)?;
             self.pending().large.push((digest, temporary.into_temp_path()));
@@ -249,6 +254,11 @@ impl Batch {
     /// and is replaced.
     fn is_new(&self, digest: &Digest, size: u64) -> bool {
         self.store.size(digest) != Some(size) && self.pending().known.insert(*digest)
+    }
+
+    /// Whether a known object lies loose with other content than was just read, so that it is damaged and is replaced.
+    fn replaces(&self, digest: &Digest, content: impl Read) -> bool {
+        self.store.loose_differs(digest, content) && self.pending().known.insert(*digest)
     }
 
     fn pending(&self) -> MutexGuard<'_, Pending> {

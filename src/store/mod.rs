@@ -36,7 +36,7 @@ use anyhow::Context;
 
 use self::packs::Packs;
 use self::tree::{NotATree, Tree};
-use crate::digest::Hasher;
+use crate::digest::{Hasher, Object};
 use crate::fs::{FileLock, quote};
 use crate::project::Link;
 use crate::{Digest, Error, Kind, Result};
@@ -58,12 +58,18 @@ pub struct Store {
 }
 
 /// What is wrong with one object.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     #[error("object {digest} is missing from the local store")]
     Missing { digest: Digest },
     #[error("object {digest} is damaged: {found}")]
     Damaged { digest: Digest, found: String },
+    /// It is sound, but who takes it for a directory would do harm, or nothing.
+    #[error("object {digest} is named as a directory, which it is not: {wrong}")]
+    NotADirectory { digest: Digest, wrong: NotATree },
+    /// It is sound, but has other sizes than who names it says.
+    #[error("object {digest} is not what it is named as: {found}")]
+    Misnamed { digest: Digest, found: String },
 }
 
 impl From<StoreError> for Error {
@@ -71,6 +77,10 @@ impl From<StoreError> for Error {
         let hint = match &error {
             StoreError::Missing { .. } => "fetch it with `mlx pull`; `mlx verify` names everything that is missing",
             StoreError::Damaged { .. } => "fetch a good copy with `mlx pull --repair`; `mlx verify` puts it aside",
+            StoreError::NotADirectory { .. } | StoreError::Misnamed { .. } => {
+                "`mlx verify` says which path it is; take its lines in mlx.lock from a commit where they were right, or \
+                 `mlx add` it again"
+            }
         };
         Error::new(Kind::Failed, error).with_hint(hint)
     }
@@ -142,13 +152,46 @@ impl Store {
     }
 
     /// The tree of a directory, checked against its digest.
+    ///
+    /// # Errors
+    /// [`StoreError::NotADirectory`] for an object that is something else.
     pub fn tree(&self, digest: &Digest) -> Result<Tree> {
-        Tree::decode(&self.read(digest)?).map_err(|error| match error {
-            NotATree::Malformed(_) => damaged(digest, error.to_string()),
-            NotATree::Version(_) => Error::new(Kind::Failed, error)
+        let is_long = self.size(digest).is_some_and(|size| size > tree::LARGEST);
+        let decoded = match is_long {
+            true => Err(NotATree::Malformed("it is longer than any that is read".into())),
+            false => Tree::decode(&self.read(digest)?),
+        };
+        decoded.map_err(|wrong| match wrong {
+            NotATree::Version(_) => Error::new(Kind::Failed, wrong)
                 .context(format!("cannot read the directory {digest}"))
                 .with_hint("install the mlx that wrote it"),
+            wrong => StoreError::NotADirectory { digest: *digest, wrong }.into(),
         })
+    }
+
+    /// As [`Store::tree`], of a directory as something names it: what that says of its size must be so.
+    pub fn tree_of(&self, object: &Object) -> Result<Tree> {
+        let tree = self.tree(&object.digest)?;
+        match tree.misnamed(object) {
+            None => Ok(tree),
+            Some(found) => Err(StoreError::Misnamed { digest: object.digest, found }.into()),
+        }
+    }
+
+    /// An error where an object that is here has another size than who names it says.
+    pub fn check_size(&self, object: &Object) -> Result<()> {
+        match self.size(&object.digest) {
+            None => Err(StoreError::Missing { digest: object.digest }.into()),
+            Some(size) if size == object.size => Ok(()),
+            Some(size) => match self.check(&object.digest)? {
+                verify::State::Damaged(found) => Err(damaged(&object.digest, found)),
+                _ => Err(StoreError::Misnamed {
+                    digest: object.digest,
+                    found: format!("it has {size} bytes, and should have {}", object.size),
+                }
+                .into()),
+            },
+        }
     }
 
     /// Writes the content of an object to `writer`, checking it on the way: an error means that what was written must be

@@ -1,12 +1,16 @@
 //! Reaching: from what something names to all objects that it needs.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::tree::{NotATree, Tree};
 use super::{Store, StoreError};
 use crate::digest::Object;
 use crate::fs::quote;
 use crate::{Digest, Error, Result};
+
+/// So many paths a version of a directory may have: to walk over more takes days, and listings of a few kilobytes that name
+/// each other again and again can claim far more.
+pub const MOST_PATHS: u64 = 100_000_000;
 
 /// An object that something names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,6 +81,51 @@ impl Store {
         Ok(reached)
     }
 
+    /// As [`Store::count_paths`], for who looks at a part of a directory only: refuses one that says itself that it has more
+    /// files, and reads nothing.
+    pub fn check_files(&self, object: &Object) -> Result<()> {
+        if object.files > MOST_PATHS { Err(too_many(object.files)) } else { Ok(()) }
+    }
+
+    /// Counts the paths below a directory before somebody walks over them, from what each listing, which is read once,
+    /// says of its part. What is not here counts as one.
+    ///
+    /// # Errors
+    /// More than [`MOST_PATHS`], and a listing that is not what it is named as.
+    pub fn count_paths(&self, root: &Object) -> Result<u64> {
+        struct Open {
+            object: Object,
+            own: u64,
+            below: Vec<Object>,
+        }
+        let open = |object: Object| -> Result<Open> {
+            let tree = match self.tree_of(&object) {
+                Err(error) if matches!(error.downcast_ref(), Some(StoreError::Missing { .. })) => Tree::default(),
+                tree => tree?,
+            };
+            let below = tree.entries().iter().map(|entry| &entry.object).filter(|object| object.is_directory());
+            let (own, below) = (tree.entries().len() as u64, below.cloned().collect());
+            Ok(Open { object, own, below })
+        };
+        let mut counted: HashMap<Digest, u64> = HashMap::new();
+        // No recursion: how deep it goes is for others to say.
+        let mut stack = vec![open(root.clone())?];
+        while let Some(top) = stack.last() {
+            if let Some(next) = top.below.iter().find(|object| !counted.contains_key(&object.digest)) {
+                let next = open(next.clone())?;
+                stack.push(next);
+                continue;
+            }
+            let paths = top.below.iter().fold(top.own, |sum, object| sum.saturating_add(counted[&object.digest]));
+            if paths > MOST_PATHS {
+                return Err(too_many(paths));
+            }
+            counted.insert(top.object.digest, paths);
+            stack.pop();
+        }
+        Ok(counted.get(&root.digest).copied().unwrap_or(0))
+    }
+
     /// What a directory lists; `None` for a file, and for what is not here.
     fn listing(&self, Named { digest, is_directory }: &Named) -> Result<Option<Tree>> {
         let is_sure = *is_directory == Some(true);
@@ -102,7 +151,7 @@ impl Store {
                         Error::failed(format!("it is damaged: {found}")),
                         "`mlx verify` puts what is damaged aside",
                     ),
-                    None => Err(error),
+                    _ => Err(error),
                 };
             }
         };
@@ -128,6 +177,11 @@ impl Store {
         let read = file.take(9).read_to_end(&mut start);
         Ok(read.is_ok() && start == b"mlx tree ")
     }
+}
+
+fn too_many(paths: u64) -> Error {
+    Error::failed(format!("a directory claims {paths} paths, and {MOST_PATHS} are the most that mlx walks over"))
+        .with_hint("ask for a part of it by name; whoever made that version may mean harm")
 }
 
 /// The objects in a record: those whose kind it says, and every other digest.

@@ -4,10 +4,14 @@
 //! the bytes of their names. A file is `f SIZE DIGEST NAME`, an executable file `x …`, a symbolic link `l …` (its object
 //! is the text of its target), a directory `d SIZE FILES DIGEST NAME`; sizes in decimal bytes, digests as 64 hex digits.
 
+use std::cmp::Ordering;
+
 use crate::Digest;
 use crate::digest::{Object, ObjectKind};
 
 const HEADER: &[u8] = b"mlx tree 1\n";
+/// A longer listing is not read: it would have to be held in memory. A directory of ten million entries fits.
+pub const LARGEST: u64 = 1 << 30;
 
 /// The listing of one directory, sorted by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +32,9 @@ pub struct Entry {
 pub enum NotATree {
     #[error("this is no directory listing: {0}")]
     Malformed(String),
+    /// A program that took it for one would make a file of this name, or two.
+    #[error("it lists `{}`, which {wrong}", crate::fs::escape(.name))]
+    Name { name: Vec<u8>, wrong: &'static str },
     /// Another program than this wrote it; it may be sound.
     #[error("this directory listing has version {0}, which this mlx does not know")]
     Version(String),
@@ -80,19 +87,44 @@ impl Tree {
         while !rest.is_empty() {
             let end = rest.iter().position(|byte| *byte == 0).ok_or_else(|| bad("its last entry is cut off"))?;
             let entry = decode_entry(&rest[..end]).ok_or_else(|| bad("it has a malformed entry"))?;
-            if entries.last().is_some_and(|last| last.name >= entry.name) {
-                return Err(bad("its entries are not sorted, or one stands twice"));
+            let wrong = match entries.last().map(|last| last.name.cmp(&entry.name)) {
+                _ if !is_name(&entry.name) => Some("no file can be called"),
+                Some(Ordering::Equal) => Some("stands there twice"),
+                Some(Ordering::Greater) => Some("is not in order"),
+                Some(Ordering::Less) | None => None,
+            };
+            if let Some(wrong) = wrong {
+                return Err(NotATree::Name { name: entry.name, wrong });
             }
             entries.push(entry);
             rest = &rest[end + 1..];
         }
-        Ok(Self { entries })
+        let tree = Self { entries };
+        tree.totals().map(|_| ()).ok_or_else(|| bad("the sizes in it add up to more than there can be"))?;
+        Ok(tree)
+    }
+
+    /// The bytes and the number of all files below; `None` where these are more than there can be.
+    pub fn totals(&self) -> Option<(u64, u64)> {
+        self.entries.iter().try_fold((0_u64, 0_u64), |(size, files), Entry { object, .. }| {
+            Some((size.checked_add(object.size)?, files.checked_add(object.files)?))
+        })
+    }
+
+    /// What is wrong where something names this tree with other totals than it has; `None` where it is right.
+    pub fn misnamed(&self, object: &Object) -> Option<String> {
+        let Object { size, files, .. } = self.object(object.digest);
+        ((size, files) != (object.size, object.files)).then(|| {
+            format!(
+                "the directory holds {files} files of {size} bytes together, and should hold {} of {}",
+                object.files, object.size
+            )
+        })
     }
 
     /// The directory object that this tree makes; its digest is that of the encoded bytes.
     pub fn object(&self, digest: Digest) -> Object {
-        let size = self.entries.iter().map(|entry| entry.object.size).fold(0, u64::saturating_add);
-        let files = self.entries.iter().map(|entry| entry.object.files).fold(0, u64::saturating_add);
+        let (size, files) = self.totals().unwrap_or((u64::MAX, u64::MAX));
         Object { kind: ObjectKind::Directory, digest, size, files }
     }
 }
@@ -118,7 +150,7 @@ fn decode_entry(line: &[u8]) -> Option<Entry> {
     let (digest, rest) = rest.split_at_checked(64)?;
     let digest = Digest::from_hex(std::str::from_utf8(digest).ok()?).ok()?;
     let name = rest.strip_prefix(b" ")?;
-    is_name(name).then(|| Entry { name: name.to_vec(), object: Object { kind, digest, size, files } })
+    Some(Entry { name: name.to_vec(), object: Object { kind, digest, size, files } })
 }
 
 /// A decimal number without leading zeros, and the space after it.
@@ -160,8 +192,9 @@ mod tests {
         }
 
         #[test]
-        fn every_tree_reads_back(names in prop::collection::btree_set("[^/\0]{1,9}", 0..9), sizes: Vec<u64>) {
-            let entry = |(name, size): (String, u64)| {
+        fn every_tree_reads_back(names in prop::collection::btree_set("[^/\0]{1,9}", 0..9), sizes: Vec<u32>) {
+            let entry = |(name, size): (String, u32)| {
+                let size = u64::from(size);
                 let object = Object { kind: ObjectKind::Executable, digest: Digest::of(&name), size, files: 1 };
                 is_name(name.as_bytes()).then(|| Entry { name: name.into_bytes(), object })
             };

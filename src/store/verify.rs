@@ -1,12 +1,17 @@
 //! Checking objects: each is what its name says, or it is set aside.
 
+use std::io::Read;
 use std::path::PathBuf;
 
 use anyhow::Context;
 
+use super::large::fill;
 use super::{Store, StoreError};
 use crate::fs::{self, quote};
 use crate::{Digest, Result, digest};
+
+/// So much of two files is compared at once.
+const COMPARED_BYTES: usize = 64 << 10;
 
 /// What an object is found to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,11 +22,18 @@ pub enum State {
     Damaged(String),
     /// It lies there, but whoever asks may not read it.
     Unreadable(String),
+    /// It is sound, and has another size than who names it says; with its size in bytes.
+    OfOtherSize(u64),
 }
 
 impl Store {
     /// Reads an object and says what it is.
     pub fn check(&self, digest: &Digest) -> Result<State> {
+        self.check_as(digest, None)
+    }
+
+    /// As [`Store::check`], of an object that should have this many bytes.
+    pub fn check_as(&self, digest: &Digest, named_size: Option<u64>) -> Result<State> {
         let mut content = match self.open_object(digest) {
             Ok(content) => content,
             Err(error) => {
@@ -31,15 +43,33 @@ impl Store {
                     None if error.downcast_ref::<std::io::Error>().is_some() => {
                         Ok(State::Unreadable(error.to_string()))
                     }
-                    None => Err(error),
+                    _ => Err(error),
                 };
             }
         };
         Ok(match digest::of_reader(&mut content) {
-            Ok((found, _)) if found == *digest => State::Sound,
+            Ok((found, size)) if found == *digest => match named_size {
+                Some(named) if named != size => State::OfOtherSize(size),
+                _ => State::Sound,
+            },
             Ok((found, size)) => State::Damaged(format!("its {size} bytes hash to {found}")),
             Err(error) => State::Damaged(format!("it cannot be read: {error}")),
         })
+    }
+
+    /// Whether an object lies loose and is not this, which has its digest. What can't be read is not told apart.
+    pub(super) fn loose_differs(&self, digest: &Digest, mut content: impl Read) -> bool {
+        let Ok(mut object) = fs::open_regular(&self.path_of(digest)) else { return false };
+        let mut buffers = [vec![0; COMPARED_BYTES], vec![0; COMPARED_BYTES]];
+        loop {
+            let [ours, theirs] = &mut buffers;
+            match (fill(&mut object, ours), fill(&mut content, theirs)) {
+                (Ok(0), Ok(0)) => return false,
+                (Ok(found), Ok(expected)) if ours[..found] == theirs[..expected] => {}
+                (Ok(_), Ok(_)) => return true,
+                _ => return false,
+            }
+        }
     }
 
     /// Moves a damaged object out of the way, so that it is missing from then on; nothing is deleted. Returns where it

@@ -26,6 +26,7 @@ mod generated;
 mod harness;
 mod hooks;
 mod hostile_bundles;
+mod hostile_data;
 mod imports;
 mod init;
 mod links;

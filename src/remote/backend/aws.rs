@@ -98,7 +98,7 @@ impl Profile {
 /// The sections of an INI file as AWS writes it; none where there is no file.
 fn sections(path: Option<&Path>) -> Result<Sections> {
     let Some(path) = path else { return Ok(Sections::new()) };
-    let Some(bytes) = crate::fs::read_optional(path)? else { return Ok(Sections::new()) };
+    let Some(bytes) = crate::fs::read_stream(path)? else { return Ok(Sections::new()) };
     let text = String::from_utf8(bytes).map_err(|_| Error::failed(format!("`{}` is not UTF-8", quote(path))))?;
     let mut sections = Sections::new();
     let mut current = None;

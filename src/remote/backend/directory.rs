@@ -1,6 +1,6 @@
 //! A remote in a directory: on a disk, a mounted share, another file system of this machine.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::fs::{create_only, quote, sync_dir, write_atomic_checked};
+use crate::fs::{create_only, open_regular, quote, sync_dir, write_atomic_checked};
 use crate::remote::{Body, Entry, Remote, RemoteError};
 use crate::{Error, Result};
 
@@ -83,7 +83,7 @@ impl Remote for Directory {
     fn read(&self, name: &str, range: Option<Range<u64>>, sink: &mut dyn Write) -> Result<u64> {
         let path = self.path(name);
         let cannot = || format!("cannot read `{}`", quote(&path));
-        let mut file = match File::open(&path) {
+        let mut file = match open_regular(&path) {
             Ok(file) => file,
             Err(error) if is_absence(&error) => return Err(RemoteError::Missing { name: name.to_owned() }.into()),
             Err(error) => return Err(failed(error, &cannot())),

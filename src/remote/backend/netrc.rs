@@ -9,7 +9,7 @@ use crate::remote::Access;
 pub fn find(host: &str, user: Option<&str>, access: &Access) -> Result<Option<(String, String)>> {
     let named = access.variable("NETRC").map(PathBuf::from);
     let Some(path) = named.or_else(|| Some(access.home.as_ref()?.join(".netrc"))) else { return Ok(None) };
-    let Some(bytes) = crate::fs::read_optional(&path)? else { return Ok(None) };
+    let Some(bytes) = crate::fs::read_stream(&path)? else { return Ok(None) };
     Ok(look_up(&String::from_utf8_lossy(&bytes), host, user))
 }
 

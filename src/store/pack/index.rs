@@ -81,7 +81,9 @@ impl Footer {
             });
         }
         let footer = Self { start: number(bytes), count: number(&bytes[8..]), digest: digest(&bytes[16..]) };
-        let is_whole = footer.length() == Some(length) && footer.start >= HEADER.len() as u64;
+        // Each object has its head, so that the contents bound the entries.
+        let heads = footer.count.saturating_mul(HEAD as u64).saturating_add(HEADER.len() as u64);
+        let is_whole = footer.length() == Some(length) && footer.start >= heads;
         is_whole.then_some(footer).ok_or_else(cut)
     }
 
@@ -159,8 +161,12 @@ impl Index {
 
     /// Where an object lies; `None` where it is not in the pack, or its entry makes no sense.
     pub fn find(&self, wanted: &Digest) -> Option<Entry> {
-        let position = self.slots().binary_search_by(|slot| slot[..32].cmp(wanted.as_bytes())).ok()?;
-        self.entry(position)
+        self.entry(self.position(wanted)?)
+    }
+
+    /// The position of an object's entry, whether or not that makes sense.
+    pub fn position(&self, wanted: &Digest) -> Option<usize> {
+        self.slots().binary_search_by(|slot| slot[..32].cmp(wanted.as_bytes())).ok()
     }
 
     /// The entry at a position below [`Index::count`]; `None` where it makes no sense.

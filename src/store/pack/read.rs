@@ -124,7 +124,13 @@ impl Pack {
         let bytes = fs::read(path)?;
         let mut items = Vec::new();
         if let Ok(Ok(pack)) = Self::open(path) {
-            items.extend(pack.index.entries().filter_map(|entry| pack.item(&entry).ok()));
+            // Objects that overlap can't all be there: together they are no longer than the file.
+            let mut left = bytes.len() as u64;
+            let fits = |entry: &Entry| {
+                left = left.saturating_sub(entry.stored.max(1));
+                left > 0
+            };
+            items.extend(pack.index.entries().take_while(fits).filter_map(|entry| pack.item(&entry).ok()));
         }
         let mut rest = bytes.strip_prefix(HEADER).unwrap_or_default();
         while let Some((head, tail)) = rest.split_at_checked(HEAD) {
