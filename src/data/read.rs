@@ -41,6 +41,8 @@ pub fn file(
     batch: Option<&Batch>,
 ) -> Result<Content> {
     let cannot = || format!("cannot read `{}`", quote(full));
+    // What fails may be the store.
+    let cannot_store = || format!("cannot store `{}`", quote(full));
     let opened = if is_followed { File::open(full) } else { directory.file(name) };
     let file = match opened {
         Ok(file) => file,
@@ -48,7 +50,8 @@ pub fn file(
         Err(error) => return Err(error).with_context(cannot).map_err(Into::into),
     };
     if let Some(batch) = batch.filter(|batch| batch.takes_links() && !is_followed)
-        && let Some(content) = linked(&file, directory, name, stat, batch).map_err(|error| error.context(cannot()))?
+        && let Some(content) =
+            linked(&file, directory, name, stat, batch).map_err(|error| error.context(cannot_store()))?
     {
         return Ok(content);
     }
@@ -56,12 +59,12 @@ pub fn file(
         let Some(content) = whole(&file, stat.size as usize).with_context(cannot)? else { return Ok(Content::Changed) };
         let size = content.len() as u64;
         match batch {
-            Some(batch) => (batch.put_content(content)?, size),
+            Some(batch) => (batch.put_content(content).map_err(|error| error.context(cannot_store()))?, size),
             None => (Digest::of(content), size),
         }
     } else {
         match batch {
-            Some(batch) => batch.put_open_file(&file, stat.size).map_err(|error| error.context(cannot()))?,
+            Some(batch) => batch.put_open_file(&file, stat.size).map_err(|error| error.context(cannot_store()))?,
             None => of_reader(&file).with_context(cannot)?,
         }
     };

@@ -539,7 +539,8 @@ fn no_version(kind: FileType, full: &Path) -> Error {
 /// Refuses a listing that goes deeper than a working tree may, before it is followed further.
 pub fn check_depth(path: &[u8]) -> Result<()> {
     match path.iter().filter(|byte| **byte == b'/').count() > 2 * MAXIMUM_DEPTH {
-        true => Err(Error::failed(format!("directories nest too deep: `{}…`", crate::fs::escape(&path[..80])))),
+        true => Err(Error::failed(format!("directories nest too deep: `{}…`", crate::fs::escape(&path[..80])))
+            .with_hint(format!("mlx keeps up to {MAXIMUM_DEPTH} levels; pack what lies deeper into an archive"))),
         false => Ok(()),
     }
 }

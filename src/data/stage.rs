@@ -34,6 +34,8 @@ use crate::{Digest, Error, Result};
 /// So many files, or bytes, are written before they are moved to their places.
 const BATCH_FILES: usize = 20_000;
 const BATCH_BYTES: u64 = 1 << 30;
+/// The kernel takes no longer target of a link.
+const LONGEST_TARGET: usize = 4095;
 /// Objects up to this size are read whole.
 const WHOLE_BYTES: u64 = 1 << 20;
 
@@ -205,6 +207,11 @@ impl Work<'_> {
         let place = c_name(name).context("cannot create it")?;
         if object.kind == ObjectKind::Link {
             let target = store.read(&object.digest)?;
+            if target.is_empty() || target.contains(&0) || target.len() > LONGEST_TARGET {
+                return Err(Error::failed("it is a link to what no file system can name").with_hint(
+                    "whoever made that version used another program than this; ask for the other paths by name",
+                ));
+            }
             rustix::fs::symlinkat(OsStr::from_bytes(&target), directory, &place)
                 .map_err(io::Error::from)
                 .context("cannot create it")?;

@@ -159,8 +159,10 @@ impl Lock {
             let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
             format!("{name}, line {line}: {}", error.message().trim().replace('\n', "; "))
         };
-        let table: toml::Table = text.parse().map_err(|error| bad(place(&error)))?;
-        match table.get("version").and_then(toml::Value::as_integer) {
+        // The version stands before the first table. The rest is read once: a lock may name hundreds of thousands of paths.
+        let head = text.find("\n[").map_or(text, |end| &text[..=end]);
+        let head: toml::Table = head.parse().map_err(|error| bad(place(&error)))?;
+        match head.get("version").and_then(toml::Value::as_integer) {
             Some(version) if (1..=VERSION as i64).contains(&version) => {}
             Some(version) if version > VERSION as i64 => {
                 return Err(Error::usage(format!("{name} has version {version}; this mlx knows up to {VERSION}"))

@@ -58,7 +58,12 @@ struct Pending {
 
 impl Batch {
     pub(super) fn new(store: &Store) -> Result<Self> {
-        store.keep_from_gc()?;
+        store.keep_from_gc().map_err(|error| {
+            error.with_hint(
+                "who adds must be able to write to the store: mend its rights, or name another with `store.path` in \
+                 .mlx/config.toml",
+            )
+        })?;
         Ok(Self { store: store.clone(), compression: Compression::default(), pending: Mutex::default() })
     }
 

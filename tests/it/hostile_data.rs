@@ -362,6 +362,53 @@ fn a_mark_without_an_end_is_told_with_what_to_do() {
 }
 
 #[test]
+fn links_to_what_can_not_be_are_told() {
+    for target in [&b"a\0b"[..], &[b'x'; 5000]] {
+        let hostile = Hostile::new();
+        let link = hostile.object(target);
+        let (size, hex) = (target.len() as u64, link.hex());
+        let tree = hostile.object(format!("mlx tree 1\nl {size} {hex} link\0").as_bytes());
+        hostile.lock("data", "directory", tree, size, 1);
+
+        hostile
+            .mlx(&["pull"])
+            .exits_with(1)
+            .says("`data/link`")
+            .says("no file system can name")
+            .says("another program");
+    }
+}
+
+#[test]
+fn who_can_not_write_to_the_store_is_told_so() {
+    let project = Project::with_manifest("").write("a", "a").write("b", noise(3 << 20));
+    project.mlx(&["add", "a"]).success();
+    // A file in the place of the directory of temporary files stops everybody, root too.
+    fs::remove_dir_all(project.path(".mlx/store/tmp")).unwrap();
+    project.set(".mlx/store/tmp", "");
+
+    project.mlx(&["add", "b"]).exits_with(1).says(".mlx/store/tmp").says("`store.path` in .mlx/config.toml");
+}
+
+#[test]
+fn a_lock_of_very_many_paths_is_read_once() {
+    let project = Project::with_manifest("");
+    let block = |number: u32| {
+        format!(
+            "\n[path.\"d/{number:06}\"]\nkind = \"file\"\ndigest = \"{}\"\nsize = 1\nfiles = 1\n",
+            Digest::of(number.to_le_bytes())
+        )
+    };
+    project.set("mlx.lock", format!("version = 1\n{}", (0..40_000).map(block).collect::<String>()));
+
+    // It has 5 MB; this much address space was too little for two documents of it, beside that of the program.
+    let listed = project.mlx(&["ls", "--json"]).success().json();
+    assert_eq!(listed["entries"].as_array().unwrap().len(), 40_000);
+    project.set("mlx.lock", format!("{}\n", project.read("mlx.lock").replace("version = 1\n", "version = 99\n")));
+    project.mlx(&["ls"]).exits_with(2).says("has version 99");
+}
+
+#[test]
 fn a_damaged_object_gives_way_to_the_content_that_was_just_read() {
     let project = Project::with_manifest("");
     for (name, content) in [("small", b"a few bytes".to_vec()), ("large", noise(3 << 20))] {
