@@ -49,6 +49,9 @@ _mlx() {
             mlx,doctor)
                 cmd="mlx__subcmd__doctor"
                 ;;
+            mlx,env)
+                cmd="mlx__subcmd__env"
+                ;;
             mlx,explain)
                 cmd="mlx__subcmd__explain"
                 ;;
@@ -157,6 +160,42 @@ _mlx() {
             mlx__subcmd__bundle__subcmd__help,verify)
                 cmd="mlx__subcmd__bundle__subcmd__help__subcmd__verify"
                 ;;
+            mlx__subcmd__env,help)
+                cmd="mlx__subcmd__env__subcmd__help"
+                ;;
+            mlx__subcmd__env,list)
+                cmd="mlx__subcmd__env__subcmd__list"
+                ;;
+            mlx__subcmd__env,lock)
+                cmd="mlx__subcmd__env__subcmd__lock"
+                ;;
+            mlx__subcmd__env,rm)
+                cmd="mlx__subcmd__env__subcmd__rm"
+                ;;
+            mlx__subcmd__env,shell)
+                cmd="mlx__subcmd__env__subcmd__shell"
+                ;;
+            mlx__subcmd__env,show)
+                cmd="mlx__subcmd__env__subcmd__show"
+                ;;
+            mlx__subcmd__env__subcmd__help,help)
+                cmd="mlx__subcmd__env__subcmd__help__subcmd__help"
+                ;;
+            mlx__subcmd__env__subcmd__help,list)
+                cmd="mlx__subcmd__env__subcmd__help__subcmd__list"
+                ;;
+            mlx__subcmd__env__subcmd__help,lock)
+                cmd="mlx__subcmd__env__subcmd__help__subcmd__lock"
+                ;;
+            mlx__subcmd__env__subcmd__help,rm)
+                cmd="mlx__subcmd__env__subcmd__help__subcmd__rm"
+                ;;
+            mlx__subcmd__env__subcmd__help,shell)
+                cmd="mlx__subcmd__env__subcmd__help__subcmd__shell"
+                ;;
+            mlx__subcmd__env__subcmd__help,show)
+                cmd="mlx__subcmd__env__subcmd__help__subcmd__show"
+                ;;
             mlx__subcmd__help,add)
                 cmd="mlx__subcmd__help__subcmd__add"
                 ;;
@@ -189,6 +228,9 @@ _mlx() {
                 ;;
             mlx__subcmd__help,doctor)
                 cmd="mlx__subcmd__help__subcmd__doctor"
+                ;;
+            mlx__subcmd__help,env)
+                cmd="mlx__subcmd__help__subcmd__env"
                 ;;
             mlx__subcmd__help,explain)
                 cmd="mlx__subcmd__help__subcmd__explain"
@@ -282,6 +324,21 @@ _mlx() {
                 ;;
             mlx__subcmd__help__subcmd__bundle,verify)
                 cmd="mlx__subcmd__help__subcmd__bundle__subcmd__verify"
+                ;;
+            mlx__subcmd__help__subcmd__env,list)
+                cmd="mlx__subcmd__help__subcmd__env__subcmd__list"
+                ;;
+            mlx__subcmd__help__subcmd__env,lock)
+                cmd="mlx__subcmd__help__subcmd__env__subcmd__lock"
+                ;;
+            mlx__subcmd__help__subcmd__env,rm)
+                cmd="mlx__subcmd__help__subcmd__env__subcmd__rm"
+                ;;
+            mlx__subcmd__help__subcmd__env,shell)
+                cmd="mlx__subcmd__help__subcmd__env__subcmd__shell"
+                ;;
+            mlx__subcmd__help__subcmd__env,show)
+                cmd="mlx__subcmd__help__subcmd__env__subcmd__show"
                 ;;
             mlx__subcmd__help__subcmd__hook,pre-push)
                 cmd="mlx__subcmd__help__subcmd__hook__subcmd__pre__subcmd__push"
@@ -509,7 +566,7 @@ _mlx() {
 
     case "${cmd}" in
         mlx)
-            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
+            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain env runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1008,6 +1065,264 @@ _mlx() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mlx__subcmd__env)
+            opts="-C -q -v -h --directory --json --quiet --verbose --events --help show shell lock list rm help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__env__subcmd__help)
+            opts="show shell lock list rm help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__env__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__env__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__env__subcmd__help__subcmd__lock)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__env__subcmd__help__subcmd__rm)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__env__subcmd__help__subcmd__shell)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__env__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__env__subcmd__list)
+            opts="-C -q -v -h --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__env__subcmd__lock)
+            opts="-C -q -v -h --update --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__env__subcmd__rm)
+            opts="-n -C -q -v -h --unused --dry-run --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --unused)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__env__subcmd__shell)
+            opts="-C -q -v -h --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__env__subcmd__show)
+            opts="-C -q -v -h --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mlx__subcmd__explain)
             opts="-C -q -v -h --set --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1165,7 +1480,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help)
-            opts="init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
+            opts="init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain env runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1363,6 +1678,90 @@ _mlx() {
         mlx__subcmd__help__subcmd__doctor)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__env)
+            opts="show shell lock list rm"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__env__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__env__subcmd__lock)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__env__subcmd__rm)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__env__subcmd__shell)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__env__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -52,6 +52,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand sweep 'Try the pipeline with other parameters, and find good ones'
             cand dag 'Show the steps of the pipeline, what connects them, and the state of each'
             cand explain 'Explain why a step would run or would not'
+            cand env 'Show, enter, lock and remove the environments of steps'
             cand runs 'List the runs, and do things with them'
             cand compare 'Compare runs'
             cand logs 'Print what the steps of a run printed'
@@ -599,6 +600,108 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --verbose 'Say more about what is being done'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;env'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand show 'Show what a step runs in'
+            cand shell 'Run a shell or a program in the environment of a step'
+            cand lock 'Write down which versions the environments hold'
+            cand list 'List the environments in the cache, which all projects of the user share'
+            cand rm 'Remove environments from the cache'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'mlx;env;show'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;env;shell'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;env;lock'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --update 'Take the newest versions that fit, instead of those in the lock file'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;env;list'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;env;rm'= {
+            cand --unused 'Remove those that nobody used for so many days'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand -n 'Show what would be removed, and remove nothing'
+            cand --dry-run 'Show what would be removed, and remove nothing'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;env;help'= {
+            cand show 'Show what a step runs in'
+            cand shell 'Run a shell or a program in the environment of a step'
+            cand lock 'Write down which versions the environments hold'
+            cand list 'List the environments in the cache, which all projects of the user share'
+            cand rm 'Remove environments from the cache'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'mlx;env;help;show'= {
+        }
+        &'mlx;env;help;shell'= {
+        }
+        &'mlx;env;help;lock'= {
+        }
+        &'mlx;env;help;list'= {
+        }
+        &'mlx;env;help;rm'= {
+        }
+        &'mlx;env;help;help'= {
         }
         &'mlx;runs'= {
             cand --limit 'List at most so many'
@@ -1157,6 +1260,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand sweep 'Try the pipeline with other parameters, and find good ones'
             cand dag 'Show the steps of the pipeline, what connects them, and the state of each'
             cand explain 'Explain why a step would run or would not'
+            cand env 'Show, enter, lock and remove the environments of steps'
             cand runs 'List the runs, and do things with them'
             cand compare 'Compare runs'
             cand logs 'Print what the steps of a run printed'
@@ -1242,6 +1346,23 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;help;dag'= {
         }
         &'mlx;help;explain'= {
+        }
+        &'mlx;help;env'= {
+            cand show 'Show what a step runs in'
+            cand shell 'Run a shell or a program in the environment of a step'
+            cand lock 'Write down which versions the environments hold'
+            cand list 'List the environments in the cache, which all projects of the user share'
+            cand rm 'Remove environments from the cache'
+        }
+        &'mlx;help;env;show'= {
+        }
+        &'mlx;help;env;shell'= {
+        }
+        &'mlx;help;env;lock'= {
+        }
+        &'mlx;help;env;list'= {
+        }
+        &'mlx;help;env;rm'= {
         }
         &'mlx;help;runs'= {
             cand list 'List the runs'

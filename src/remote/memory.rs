@@ -40,20 +40,23 @@ impl Remembered {
     /// What is remembered below `root` (`.mlx/remotes`) of all remotes together.
     pub fn open(root: &Path) -> Self {
         let directories = std::fs::read_dir(root).into_iter().flatten().filter_map(std::result::Result::ok);
+        Self::of(directories.map(|entry| entry.path()))
+    }
+
+    /// What is remembered below `root` of the remote at this URL alone.
+    pub fn of_remote(root: &Path, url: &str) -> Self {
+        Self::of([Memory::directory(root, url)])
+    }
+
+    fn of(directories: impl IntoIterator<Item = PathBuf>) -> Self {
         let mut remembered = Self::default();
-        for directory in directories.map(|entry| entry.path()) {
+        for directory in directories {
             let written = directory.join("seen").metadata().and_then(|metadata| metadata.modified()).ok();
             let memory = Memory::of(directory);
             remembered.indexes.extend(memory.packs().filter_map(|(pack, seen)| memory.index(&pack, seen.size)));
             remembered.since = remembered.since.into_iter().chain(written).min();
         }
         remembered
-    }
-
-    /// What is remembered below `root` of the remote at this URL alone.
-    pub fn of_remote(root: &Path, url: &str) -> Self {
-        let memory = Memory::open(root, url);
-        Self(memory.packs().filter_map(|(pack, seen)| memory.index(&pack, seen.size)).collect())
     }
 
     /// Whether some remote had this object.
