@@ -263,9 +263,10 @@ fn objects_of(value: &Value, found: &mut HashSet<(Named, bool)>) {
         Value::Object(entries) => {
             let text = |key: &str| entries.get(key).and_then(Value::as_str);
             let digest = |key: &str| text(key).and_then(|text| text.parse::<Digest>().ok());
-            let kept = ["patch", "log", "packages"].iter().filter_map(|key| digest(key));
+            let kept = ["patch", "log", "packages", "lock"].iter().filter_map(|key| digest(key));
             found.extend(kept.map(|digest| (Named { digest, is_directory: Some(false) }, true)));
-            if let Some(kind) = text("kind") {
+            // An environment has a kind of its own, and a digest that is no object's.
+            if let Some(kind @ ("file" | "executable" | "link" | "directory")) = text("kind") {
                 let is_directory = Some(kind == "directory");
                 found.extend(digest("digest").map(|digest| (Named { digest, is_directory }, true)));
             }

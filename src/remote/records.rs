@@ -77,7 +77,7 @@ impl Known {
     /// What is remembered below `root` (`.mlx/remotes`) of the remote at this URL.
     pub fn open(root: &Path, url: &str) -> Self {
         let file = Memory::directory(root, url).join("records");
-        let document = std::fs::read(&file).ok().and_then(|bytes| serde_json::from_slice::<Document>(&bytes).ok());
+        let document = fs::read(&file).ok().and_then(|bytes| serde_json::from_slice::<Document>(&bytes).ok());
         let document = document.filter(|document| document.version == VERSION);
         Self { file, document: document.unwrap_or_else(|| Document { version: VERSION, ..Document::default() }) }
     }

@@ -373,7 +373,7 @@ fn links_to_what_can_not_be_are_told() {
         hostile
             .mlx(&["pull"])
             .exits_with(1)
-            .says("`data/link`")
+            .says("data/link`: it is a link")
             .says("no file system can name")
             .says("another program");
     }
@@ -383,11 +383,11 @@ fn links_to_what_can_not_be_are_told() {
 fn who_can_not_write_to_the_store_is_told_so() {
     let project = Project::with_manifest("").write("a", "a").write("b", noise(3 << 20));
     project.mlx(&["add", "a"]).success();
-    // A file in the place of the directory of temporary files stops everybody, root too.
-    fs::remove_dir_all(project.path(".mlx/store/tmp")).unwrap();
-    project.set(".mlx/store/tmp", "");
+    // A file in the place of the directory of locks stops everybody, root too.
+    fs::remove_dir_all(project.path(".mlx/store/locks")).unwrap();
+    project.set(".mlx/store/locks", "");
 
-    project.mlx(&["add", "b"]).exits_with(1).says(".mlx/store/tmp").says("`store.path` in .mlx/config.toml");
+    project.mlx(&["add", "b"]).exits_with(1).says(".mlx/store/locks").says("`store.path` in .mlx/config.toml");
 }
 
 #[test]
