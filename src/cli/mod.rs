@@ -14,6 +14,7 @@ mod deploy;
 mod diff;
 mod doctor;
 mod env;
+mod exec_step;
 mod explain;
 mod fetch;
 mod gc;
@@ -112,6 +113,7 @@ enum Command {
     Cache(cache::ShowCache),
     Train(train::Train),
     Sweep(sweep::Sweep),
+    ExecStep(exec_step::ExecStep),
     Dag(dag::ShowDag),
     Explain(explain::Explain),
     Env(env::Env),
@@ -156,6 +158,7 @@ impl Command {
             Self::Cache(command) => command.run(cx),
             Self::Train(command) => command.run(cx),
             Self::Sweep(command) => command.run(cx),
+            Self::ExecStep(command) => command.run(cx),
             Self::Dag(command) => command.run(cx),
             Self::Explain(command) => command.run(cx),
             Self::Env(command) => command.run(cx),

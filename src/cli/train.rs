@@ -10,7 +10,7 @@ use super::{Context, Render, Table, Text};
 use crate::data::Workspace;
 use crate::event::Event;
 use crate::fs::escape;
-use crate::pipeline::{self, Action, Options, Plan, Scope, Trained, Travel};
+use crate::pipeline::{self, Action, Engines, Options, Plan, Scope, Trained, Travel};
 use crate::project::Project;
 use crate::remote::{self, Transfer};
 use crate::run::{Label, Outcome, Run, RunStep, Status};
@@ -54,6 +54,12 @@ pub struct Train {
     /// Fail if any step is out of date, and run nothing; for checks in CI
     #[arg(long)]
     locked: bool,
+    /// Carry out every step there: a name of `[executor]`, or `local`
+    #[arg(long, value_name = "NAME")]
+    executor: Option<String>,
+    /// When interrupted, end the jobs on executors instead of leaving them to themselves; for CI
+    #[arg(long)]
+    cancel_on_exit: bool,
     /// Set a parameter for this run
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
@@ -116,6 +122,13 @@ pub(super) fn options_to_ask(
         outside: cx.outside(),
         trial: None,
         access: Some(cx.access()),
+        engines: Engines {
+            executor: None,
+            cancel_on_exit: false,
+            // Where it can't be told, who needs it says so.
+            program: cx.program().unwrap_or_default(),
+            variables: std::env::vars_os().map(|(name, _)| name).collect(),
+        },
     }
 }
 
@@ -150,13 +163,17 @@ impl Train {
     fn options(self, cx: &Context, project: &Project) -> Result<Options> {
         let label = Label { name: self.name, tags: self.tags.into_iter().collect(), note: self.note };
         label.check()?;
+        let asked = options_to_ask(cx, project, self.steps, self.scope.into(), self.settings);
+        let (executor, cancel_on_exit) = (self.executor, self.cancel_on_exit);
+        let engines = Engines { executor, cancel_on_exit, ..asked.engines };
         Ok(Options {
+            engines,
             label,
             force: self.force,
             jobs: self.jobs.unwrap_or_else(processors),
             keep_going: self.keep_going,
             locked: self.locked,
-            ..options_to_ask(cx, project, self.steps, self.scope.into(), self.settings)
+            ..asked
         })
     }
 }

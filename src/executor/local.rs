@@ -298,7 +298,8 @@ fn drain(pipe: &mut io::PipeReader, output: &mut Output<'_>, buffer: &mut [u8]) 
 }
 
 /// Ends the processes that were left behind by an earlier mlx, killed before it could do so, or that left their process
-/// group: those of this user whose environment holds `variable=value`. Returns how many.
+/// group: those of this user whose environment holds `variable=value`. Those of a job that an engine started on this
+/// machine are the engine's. Returns how many.
 pub fn end_leftovers(variable: &str, value: &str) -> Result<u64> {
     let wanted = format!("{variable}={value}");
     let mut ended = 0;
@@ -309,7 +310,12 @@ pub fn end_leftovers(variable: &str, value: &str) -> Result<u64> {
         // Opened before the environment is read, so that the signal can't reach another process with the same number.
         let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { continue };
         let Ok(environment) = fs::read(entry.path().join("environ")) else { continue };
-        if environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
+        let holds = |is_it: &dyn Fn(&[u8]) -> bool| environment.split(|byte| *byte == 0).any(is_it);
+        let is_of_job = |entry: &[u8]| {
+            entry.strip_prefix(super::JOB_VARIABLE.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'='))
+        };
+        if holds(&|entry| entry == wanted.as_bytes())
+            && !holds(&is_of_job)
             && rustix::process::pidfd_send_signal(&pidfd, Signal::KILL).is_ok()
         {
             // It is over when it can't write any more.

@@ -19,40 +19,26 @@ const KEPT_CHARACTERS: usize = 300;
 
 /// Takes the bytes as they come.
 pub(super) struct Output<'a> {
-    step: &'a str,
-    events: &'a dyn EventSink,
     path: &'a Path,
     log: Option<File>,
-    line: Vec<u8>,
-    last_lines: VecDeque<String>,
+    lines: Lines<'a>,
 }
 
 impl<'a> Output<'a> {
     pub fn new(step: &'a str, path: &'a PathBuf, events: &'a dyn EventSink) -> Self {
-        Self { step, events, path, log: None, line: Vec::new(), last_lines: VecDeque::new() }
+        Self { path, log: None, lines: Lines::new(step.to_owned(), events) }
     }
 
     /// Takes the next bytes. An error means that the log can't be written.
     pub fn take(&mut self, bytes: &[u8]) -> Result<()> {
         self.log()?.write_all(bytes).with_context(|| format!("cannot write the log `{}`", quote(self.path)))?;
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            match piece.strip_suffix(b"\n") {
-                Some(end) => {
-                    self.extend(end);
-                    self.emit();
-                }
-                None => self.extend(piece),
-            }
-        }
+        self.lines.take(bytes);
         Ok(())
     }
 
     /// Shows what stands after the last line end. Returns the last lines, and whether there is a log.
-    pub fn finish(mut self) -> (Vec<String>, bool) {
-        if !self.line.is_empty() {
-            self.emit();
-        }
-        (self.last_lines.into(), self.log.is_some())
+    pub fn finish(self) -> (Vec<String>, bool) {
+        (self.lines.finish(), self.log.is_some())
     }
 
     fn log(&mut self) -> Result<&mut File> {
@@ -63,6 +49,41 @@ impl<'a> Output<'a> {
             self.log = Some(file);
         }
         Ok(self.log.as_mut().expect("the lines above open it"))
+    }
+}
+
+/// The lines of what a step prints, as they come.
+pub(super) struct Lines<'a> {
+    step: String,
+    events: &'a dyn EventSink,
+    line: Vec<u8>,
+    last_lines: VecDeque<String>,
+}
+
+impl<'a> Lines<'a> {
+    pub fn new(step: String, events: &'a dyn EventSink) -> Self {
+        Self { step, events, line: Vec::new(), last_lines: VecDeque::new() }
+    }
+
+    /// Takes the next bytes.
+    pub fn take(&mut self, bytes: &[u8]) {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            match piece.strip_suffix(b"\n") {
+                Some(end) => {
+                    self.extend(end);
+                    self.emit();
+                }
+                None => self.extend(piece),
+            }
+        }
+    }
+
+    /// Shows what stands after the last line end. Returns the last lines.
+    pub fn finish(mut self) -> Vec<String> {
+        if !self.line.is_empty() {
+            self.emit();
+        }
+        self.last_lines.into()
     }
 
     fn extend(&mut self, mut bytes: &[u8]) {
@@ -84,7 +105,7 @@ impl<'a> Output<'a> {
             }
             self.last_lines.push_back(line.chars().take(KEPT_CHARACTERS).collect());
         }
-        self.events.emit(Event::StepOutput { step: self.step.to_owned(), line });
+        self.events.emit(Event::StepOutput { step: self.step.clone(), line });
     }
 }
 

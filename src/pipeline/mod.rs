@@ -4,6 +4,7 @@
 //! instead of made again; the keys of later steps depend on what the earlier ones made, so that an output that comes out
 //! the same stops the wave.
 
+mod away;
 mod cached;
 mod commit;
 mod dag;
@@ -37,6 +38,7 @@ mod work;
 
 use std::path::PathBuf;
 
+pub use away::Engines;
 pub use dag::{Dag, DagStep, State, dag, mermaid, svg};
 pub use elsewhere::Elsewhere;
 pub use enter::{Entered, enter};
@@ -96,6 +98,8 @@ pub struct Options {
     pub trial: Option<TrialRun>,
     /// How remotes are reached, for outputs that are known and not here; `None` where none is to be asked.
     pub access: Option<Access>,
+    /// What is asked for about executors.
+    pub engines: Engines,
 }
 
 /// The names of the steps that the options ask for, in order. Changes nothing.

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::failure;
 use super::metrics::Measured;
 use super::products;
-use super::work::{Performed, StepFiles, Work};
+use super::work::{Performed, Work};
 use crate::error::ErrorContext;
 use crate::executor::{End, Report};
 use crate::project::lock::LockedPath;
@@ -22,7 +22,7 @@ impl Work<'_> {
         step: &Step,
         performed: &mut Performed,
         report: &Report,
-        files: &StepFiles,
+        metrics: &Path,
         log: &Path,
     ) -> Result<Batch> {
         performed.step.seconds = report.seconds;
@@ -34,7 +34,7 @@ impl Work<'_> {
         let checked = failure::check(step, report, self.run)
             .and_then(|()| self.check_outputs(step, report))
             .and_then(|()| self.check_inputs(step, &performed.step.deps))
-            .and_then(|()| self.collect(step, &performed.step.deps, files));
+            .and_then(|()| self.collect(step, &performed.step.deps, metrics));
         match checked {
             Ok((batch, outs, unstored, measured)) => {
                 if report.has_log {
@@ -63,10 +63,10 @@ impl Work<'_> {
         &self,
         step: &Step,
         deps: &[LockedPath],
-        files: &StepFiles,
+        metrics: &Path,
     ) -> Result<(Batch, Vec<LockedPath>, Vec<LockedPath>, Measured)> {
         let mut measured = Measured::of_files(self.project, step, self.watch.events)?;
-        measured.add_lines(&files.metrics, &step.name, self.watch.events)?;
+        measured.add_lines(metrics, &step.name, self.watch.events)?;
         let batch = self.workspace.store().batch()?;
         let (outs, unstored) = self.add_outputs(step, &batch)?;
         self.keep_sources(deps, &batch)?;

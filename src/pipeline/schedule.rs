@@ -1,9 +1,9 @@
 //! The schedule: steps start as soon as what they need is done and processors are free.
 
 use std::any::Any;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use super::graph::Graph;
@@ -17,6 +17,8 @@ pub struct Schedule<'a> {
     pub jobs: u64,
     /// Go on with what does not depend on a step that failed.
     pub keep_going: bool,
+    /// Whether the step's program runs elsewhere, so that it takes one processor here, before and after that.
+    pub is_away: &'a dyn Fn(usize) -> bool,
 }
 
 /// How the work on a step ended, as far as the others care.
@@ -28,10 +30,51 @@ pub enum Ending {
     Stop,
 }
 
+/// What became of a turn at a step.
+pub enum Turn<T> {
+    Done(T),
+    /// Its program runs elsewhere; [`News::Back`] comes when that is over.
+    Away,
+    /// It was not begun after all.
+    Withdrawn,
+}
+
+/// What the schedule hears of, by the index of the step.
+pub enum News<T, R> {
+    Turned(usize, thread::Result<Turn<T>>),
+    /// What became of a step elsewhere.
+    Back(usize, R),
+    /// Who carries out steps elsewhere panicked.
+    Fallen(Box<dyn Any + Send>),
+}
+
+/// Both ends of the way by which the schedule hears of news.
+pub type Channel<T, R> = (Sender<News<T, R>>, Receiver<News<T, R>>);
+
+/// A way to tell news to the schedule.
+pub fn news<T, R>() -> Channel<T, R> {
+    mpsc::channel()
+}
+
+/// What is done about steps.
+pub trait Labour<T, R>: Sync {
+    /// A step's turn has come.
+    fn perform(&self, step: usize) -> Turn<T>;
+    /// A step is back from elsewhere.
+    fn resume(&self, step: usize, back: R) -> Turn<T>;
+    /// Nothing more is to be started elsewhere either.
+    fn halt(&self);
+}
+
 impl Schedule<'_> {
-    /// Does the steps with `work`, several at a time in threads of their own, and gives each result to `done`, in the
-    /// order in which they end. Steps that could not be started are not among them.
-    pub fn carry_out<T: Send>(&self, work: impl Fn(usize) -> T + Sync, mut done: impl FnMut(usize, T) -> Ending) {
+    /// Does the steps, several at a time in threads of their own, and gives each result to `done`, in the order in which
+    /// they end. Steps that could not be started are not among them.
+    pub fn carry_out<T: Send, R: Send>(
+        &self,
+        labour: &impl Labour<T, R>,
+        (sender, receiver): Channel<T, R>,
+        mut done: impl FnMut(usize, T) -> Ending,
+    ) {
         let mut open = vec![None; self.graph.steps.len()];
         // Where a step stands in the order, so that the earlier ones start first.
         let mut place = vec![usize::MAX; self.graph.steps.len()];
@@ -45,11 +88,24 @@ impl Schedule<'_> {
             self.steps.iter().filter(|step| open[**step] == Some(0)).map(|step| place[*step]).collect();
         let mut free = self.jobs.max(1);
         let mut running = 0;
+        // What is back may be heard of before it is known to be away.
+        let mut away = 0_isize;
+        let mut back: VecDeque<(usize, R)> = VecDeque::new();
         let mut may_start = true;
-        let (sender, receiver) = mpsc::channel::<(usize, Result<T, Box<dyn Any + Send>>)>();
-        let work = &work;
         thread::scope(|scope| {
             loop {
+                // What is back goes first: others may wait for it.
+                while free > 0
+                    && let Some((step, answer)) = back.pop_front()
+                {
+                    free -= self.cpus(step);
+                    running += 1;
+                    let sender = sender.clone();
+                    scope.spawn(move || {
+                        let turn = catch_unwind(AssertUnwindSafe(|| labour.resume(step, answer)));
+                        let _ = sender.send(News::Turned(step, turn));
+                    });
+                }
                 while let Some(position) = self.next(&ready, free).filter(|_| may_start) {
                     ready.remove(&position);
                     let step = self.steps[position];
@@ -57,18 +113,33 @@ impl Schedule<'_> {
                     running += 1;
                     let sender = sender.clone();
                     scope.spawn(move || {
-                        let result = catch_unwind(AssertUnwindSafe(|| work(step)));
-                        let _ = sender.send((step, result));
+                        let turn = catch_unwind(AssertUnwindSafe(|| labour.perform(step)));
+                        let _ = sender.send(News::Turned(step, turn));
                     });
                 }
-                if running == 0 {
+                if running == 0 && away == 0 && back.is_empty() {
                     return;
                 }
-                let (step, result) = receiver.recv().expect("a sender lives as long as this loop");
+                let (step, turn) = match receiver.recv().expect("a sender lives as long as this loop") {
+                    News::Turned(step, turn) => (step, turn),
+                    News::Back(step, answer) => {
+                        away -= 1;
+                        back.push_back((step, answer));
+                        continue;
+                    }
+                    News::Fallen(panic) => resume_unwind(panic),
+                };
                 running -= 1;
                 free += self.cpus(step);
-                let result = result.unwrap_or_else(|panic| resume_unwind(panic));
-                match done(step, result) {
+                let result = match turn.unwrap_or_else(|panic| resume_unwind(panic)) {
+                    Turn::Done(result) => result,
+                    Turn::Away => {
+                        away += 1;
+                        continue;
+                    }
+                    Turn::Withdrawn => continue,
+                };
+                let may_go_on = match done(step, result) {
                     Ending::Good => {
                         for next in &self.graph.needed_by[step] {
                             let Some(count) = &mut open[*next] else { continue };
@@ -77,9 +148,14 @@ impl Schedule<'_> {
                                 ready.insert(place[*next]);
                             }
                         }
+                        true
                     }
-                    Ending::Failed => may_start &= self.keep_going,
-                    Ending::Stop => may_start = false,
+                    Ending::Failed => self.keep_going,
+                    Ending::Stop => false,
+                };
+                if may_start && !may_go_on {
+                    may_start = false;
+                    labour.halt();
                 }
             }
         });
@@ -92,7 +168,7 @@ impl Schedule<'_> {
 
     /// A step that wants more than there is takes all.
     fn cpus(&self, step: usize) -> u64 {
-        self.graph.steps[step].resources.cpus.clamp(1, self.jobs.max(1))
+        if (self.is_away)(step) { 1 } else { self.graph.steps[step].resources.cpus.clamp(1, self.jobs.max(1)) }
     }
 }
 
@@ -111,22 +187,50 @@ mod tests {
         std::fs::write(dir.path().join(MANIFEST), manifest).unwrap();
         let project = Project::open(dir.path()).unwrap();
         let graph = Graph::of(&project, &Lock::default()).unwrap();
-        let schedule = Schedule { graph: &graph, steps: &graph.order, jobs, keep_going };
-        let (taken, most) = (AtomicU64::new(0), AtomicU64::new(0));
+        let is_away = |step: usize| graph.steps[step].name.starts_with("far");
+        let schedule = Schedule { graph: &graph, steps: &graph.order, jobs, keep_going, is_away: &is_away };
+        let crew =
+            Crew { graph: &graph, jobs, taken: AtomicU64::new(0), most: AtomicU64::new(0), far: Mutex::default() };
+        let (sender, receiver) = news();
+        *crew.far.lock().unwrap() = Some(sender.clone());
         let names = Mutex::new(Vec::new());
-        let work = |step: usize| {
-            let cpus = graph.steps[step].resources.cpus.min(jobs);
-            most.fetch_max(taken.fetch_add(cpus, Ordering::SeqCst) + cpus, Ordering::SeqCst);
-            thread::yield_now();
-            taken.fetch_sub(cpus, Ordering::SeqCst);
-        };
-        schedule.carry_out(work, |step, ()| {
+        schedule.carry_out(&crew, (sender, receiver), |step, ()| {
             let name = graph.steps[step].name.clone();
             let ending = if name.starts_with("bad") { Ending::Failed } else { Ending::Good };
             names.lock().unwrap().push(name);
             ending
         });
-        (names.into_inner().unwrap(), most.into_inner())
+        let most = crew.most.into_inner();
+        (names.into_inner().unwrap(), most)
+    }
+
+    /// Takes processors for a moment; steps named `far…` come back by themselves.
+    struct Crew<'a> {
+        graph: &'a Graph<'a>,
+        jobs: u64,
+        taken: AtomicU64,
+        most: AtomicU64,
+        far: Mutex<Option<Sender<News<(), ()>>>>,
+    }
+
+    impl Labour<(), ()> for Crew<'_> {
+        fn perform(&self, step: usize) -> Turn<()> {
+            if self.graph.steps[step].name.starts_with("far") {
+                self.far.lock().unwrap().as_ref().unwrap().send(News::Back(step, ())).unwrap();
+                return Turn::Away;
+            }
+            let cpus = self.graph.steps[step].resources.cpus.min(self.jobs);
+            self.most.fetch_max(self.taken.fetch_add(cpus, Ordering::SeqCst) + cpus, Ordering::SeqCst);
+            thread::yield_now();
+            self.taken.fetch_sub(cpus, Ordering::SeqCst);
+            Turn::Done(())
+        }
+
+        fn resume(&self, _: usize, (): ()) -> Turn<()> {
+            Turn::Done(())
+        }
+
+        fn halt(&self) {}
     }
 
     const DIAMOND: &str = "[step.last]\ncmd='x'\ndeps=['l','r']\n[step.left]\ncmd='x'\ndeps=['f']\nouts=['l']\n\
@@ -137,6 +241,21 @@ mod tests {
         let (names, _) = carry_out(DIAMOND, 4, false);
 
         assert_eq!((names[0].as_str(), names[3].as_str()), ("first", "last"));
+    }
+
+    #[test]
+    fn what_is_carried_out_elsewhere_is_waited_for() {
+        let manifest: String = (0..50)
+            .map(|step| {
+                format!("[step.far{step}]\ncmd='x'\nouts=['o{step}']\n[step.near{step}]\ncmd='x'\ndeps=['o{step}']\n")
+            })
+            .collect();
+
+        let (names, _) = carry_out(&manifest, 2, false);
+
+        let place = |name: String| names.iter().position(|other| *other == name).unwrap();
+        assert_eq!(names.len(), 100);
+        assert!((0..50).all(|step| place(format!("far{step}")) < place(format!("near{step}"))));
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Setup<'a> {
     pub environments: Environments,
     /// The digest of each step's environment, by its index.
     pub digests: Vec<Option<Digest>>,
+    /// The executor of each step, by its index; `None` for this machine.
+    pub executors: Vec<Option<String>>,
     pub lock: Lock,
     pub workspace: Workspace,
     pub parts: Parts,
@@ -64,11 +66,24 @@ impl<'a> Setup<'a> {
         let steps = selected.iter().map(|index| &graph.steps[*index]);
         let environments = Environments::of(project, options, steps, fetching)?;
         let digests = environments.digests(graph.steps);
+        let executors = super::away::executors(project, graph.steps, &options.engines)?;
         // From here on there may be directories of ours.
         let workspace = Workspace::open(project)?;
         let parts = Parts::new(project, options.outside.clone(), &options.cache);
         let elsewhere = Elsewhere::of(project, &workspace, options.access.as_ref());
-        Ok(Self { graph, selected, params, step_params, environments, digests, lock, workspace, parts, elsewhere })
+        Ok(Self {
+            graph,
+            selected,
+            params,
+            step_params,
+            environments,
+            digests,
+            executors,
+            lock,
+            workspace,
+            parts,
+            elsewhere,
+        })
     }
 
     /// Writes down what was learned about files.

@@ -9,18 +9,19 @@ use anyhow::Context;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
+use super::away::{self, Away};
 use super::commit::{commit_all, forget_gone_steps};
 use super::environments::Making;
 use super::judge::{Decision, Judge};
 use super::plan::{Action, Judged, Plan, judge_all};
 use super::record::{self, Results};
-use super::schedule::{Ending, Schedule};
+use super::schedule::{self, Ending, Schedule};
 use super::setup::{Purpose, Setup};
 use super::work::{Performed, Work};
 use super::{Options, unfinished};
 use crate::data;
 use crate::event::{Event, Watch};
-use crate::executor;
+use crate::executor::{self, Left};
 use crate::fs::{FileLock, Holder, create_dir_all, quote};
 use crate::project::git::Git;
 use crate::project::{Glob, Project, gitignore};
@@ -62,7 +63,9 @@ pub fn train(project: &Project, options: &Options, watch: Watch<'_>) -> Result<T
     }
 
     let (done, open) = split(project, &setup, judged, watch);
-    let results = if open.is_empty() {
+    let mut left = Left::read(&away::jobs(project))?;
+    left.forget_committed(|step, key| setup.lock.steps.get(step).is_some_and(|locked| locked.key == *key))?;
+    let results = if open.is_empty() && !is_in_the_way(project, &setup, &left) {
         Results { performed: done, environments: BTreeMap::new(), environment_seconds: 0.0, commit: Ok(()) }
     } else {
         ignore_outputs(project, &setup, watch)?;
@@ -72,6 +75,7 @@ pub fn train(project: &Project, options: &Options, watch: Watch<'_>) -> Result<T
             &run,
             done,
             &open,
+            left,
         )?
     };
     forget_gone_steps(project, declared, &setup.lock)?;
@@ -204,14 +208,23 @@ fn execute(
     run: &Run,
     mut performed: HashMap<usize, Performed>,
     open: &[usize],
+    left: Left,
 ) -> Result<Results> {
     let &Execution { project, options, setup, judge, unfinished, watch } = execution;
     let files = fresh_directory(&step_files(project))?;
     let (sender, receiver) = mpsc::channel();
-    let schedule = Schedule { graph: &setup.graph, steps: open, jobs: options.jobs, keep_going: options.keep_going };
     let ((environments, environment_seconds), commit) = thread::scope(|scope| {
         // The receiver goes with the thread, so that after an error the steps learn that nobody commits them.
         let committer = scope.spawn(move || commit_all(project, setup.workspace.store(), &receiver));
+        let (news, heard) = schedule::news();
+        let start = away::Start { project, asked: &options.engines, run: &run.id, watch };
+        let away = Away::start(scope, &start, setup.executors.clone(), open, left, &news)?;
+        for step in away.steps_with_jobs().filter(|step| is_settled(project, setup, &performed, step)) {
+            away.end_job(step)?;
+        }
+        let is_away = |index| away.is_away(index);
+        let (jobs, keep_going) = (options.jobs, options.keep_going);
+        let schedule = Schedule { graph: &setup.graph, steps: open, jobs, keep_going, is_away: &is_away };
         let work = Work {
             project,
             workspace: &setup.workspace,
@@ -224,16 +237,14 @@ fn execute(
             trial: options.trial.as_ref(),
             files: &files,
             commits: sender,
+            away: &away,
             watch,
         };
-        schedule.carry_out(
-            |index| work.perform(index),
-            |index, result| {
-                let ending = ending(&result, watch);
-                performed.insert(index, result);
-                ending
-            },
-        );
+        schedule.carry_out(&work, (news, heard), |index, result| {
+            let ending = ending(&result, watch);
+            performed.insert(index, result);
+            ending
+        });
         if watch.interrupt.is_requested() {
             // Who left its process group, as a daemon does, has not heard of it.
             if let Err(error) = executor::end_leftovers(unfinished::RUN_VARIABLE, run.id.as_str()) {
@@ -243,8 +254,11 @@ fn execute(
         let Work { environments, commits, .. } = work;
         drop(commits);
         let commit = committer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        (environments.finish(), commit)
-    });
+        Ok::<_, Error>((environments.finish(), commit))
+    })?;
+    if let Err(error) = away::forget(project) {
+        watch.events.warn(format!("jobs that are over are still in `.mlx/jobs`: {error}"));
+    }
     let _ = std::fs::remove_dir_all(&files);
     // An interrupt between steps leaves none that could tell of it.
     let tells = |performed: &Performed| performed.error.as_ref().is_some_and(|error| error.kind() == Kind::Interrupted);
@@ -252,6 +266,21 @@ fn execute(
     let commit =
         if is_cut_short && !performed.values().any(tells) { commit.and(Err(Error::interrupted())) } else { commit };
     Ok(Results { performed, environments, environment_seconds, commit })
+}
+
+/// Whether jobs from before write where nobody may write now.
+fn is_in_the_way(project: &Project, setup: &Setup<'_>, left: &Left) -> bool {
+    let selected: HashSet<&str> = setup.selected.iter().map(|index| setup.graph.steps[*index].name.as_str()).collect();
+    let is_gone = |step: &str| project.manifest.steps.iter().all(|known| known.name != step);
+    left.steps().keys().any(|step| selected.contains(step.as_str()) || is_gone(step))
+}
+
+/// Whether a step is up to date, or is none any more, so that what a job makes of it is not wanted.
+fn is_settled(project: &Project, setup: &Setup<'_>, performed: &HashMap<usize, Performed>, step: &str) -> bool {
+    match setup.graph.steps.iter().position(|known| known.name == step) {
+        Some(index) => performed.contains_key(&index),
+        None => project.manifest.steps.iter().all(|known| known.name != step),
+    }
 }
 
 fn ending(performed: &Performed, watch: Watch<'_>) -> Ending {

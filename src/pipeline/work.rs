@@ -10,6 +10,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::away::{self, Away, HandedOver, Waiting};
 use super::cached::{self, CachedStep};
 use super::commit::{Commit, Made};
 use super::environments::Making;
@@ -20,12 +21,13 @@ use super::metrics::Measured;
 use super::plan::matched;
 use super::products;
 use super::results::other_kind;
+use super::schedule::{Labour, Turn};
 use super::{TrialRun, params, unfinished, variables};
 use crate::data::Workspace;
 use crate::env::{Launch, Prepared, Shared};
 use crate::error::ErrorContext;
 use crate::event::{Event, Watch};
-use crate::executor::{self, Job};
+use crate::executor::{self, Answer, Job, Order, Report};
 use crate::fs::{FileLock, quote};
 use crate::project::lock::{JsonText, LockedPath, LockedStep};
 use crate::project::manifest::{Part, Step};
@@ -51,6 +53,8 @@ pub struct Work<'a> {
     /// Where the files of running steps lie: parameters and metric lines.
     pub files: &'a Path,
     pub commits: Sender<Commit>,
+    /// Who carries out what is not carried out here.
+    pub away: &'a Away,
     pub watch: Watch<'a>,
 }
 
@@ -120,18 +124,59 @@ impl Performed {
     }
 }
 
-impl Work<'_> {
-    /// Does all that is to be done about a step.
-    pub fn perform(&self, index: usize) -> Performed {
+impl Labour<Performed, Answer> for Work<'_> {
+    /// Does all that is to be done about a step here.
+    fn perform(&self, index: usize) -> Turn<Performed> {
         let step = &self.graph.steps[index];
         let mut performed = Performed::nothing(step, &self.judge.params[index], Outcome::Failed, "");
-        if let Err(error) = self.try_perform(index, &mut performed) {
-            performed.error = Some(error);
+        let HandedOver { executor, order, inputs, turn } = match self.try_perform(index, &mut performed) {
+            Ok(None) => return Turn::Done(performed),
+            Ok(Some(handed_over)) => handed_over,
+            Err(error) => {
+                performed.error = Some(error);
+                return Turn::Done(performed);
+            }
+        };
+        match self.away.hand_over(index, Waiting { performed, inputs, turn }, &executor, order) {
+            Ok(()) => Turn::Away,
+            Err(error) => match self.away.take_back(index) {
+                Some(waiting) => Turn::Done(Performed { error: Some(error), ..waiting.performed }),
+                None => Turn::Away,
+            },
         }
-        performed
     }
 
-    fn try_perform(&self, index: usize, performed: &mut Performed) -> Result<()> {
+    /// Takes a step back that was carried out elsewhere.
+    fn resume(&self, index: usize, answer: Answer) -> Turn<Performed> {
+        let Some(Waiting { mut performed, inputs, turn }) = self.away.take_back(index) else { return Turn::Withdrawn };
+        match answer {
+            Answer::Withdrawn => return Turn::Withdrawn,
+            Answer::Failed(error) => performed.error = Some(error),
+            Answer::Ended(ended) => {
+                let concluded =
+                    self.conclude(index, &mut performed, (&inputs, turn), &ended.report, &ended.metrics, &ended.log);
+                if performed.step.log.is_some() {
+                    away::remove_log(&ended.log);
+                }
+                if let Err(error) = concluded {
+                    if let Err(error) = ended.tell() {
+                        self.watch.events.warn(error.to_string());
+                    }
+                    performed.error = Some(error);
+                }
+            }
+        }
+        Turn::Done(performed)
+    }
+
+    fn halt(&self) {
+        self.away.halt();
+    }
+}
+
+impl Work<'_> {
+    /// Does what is to be done about a step. Returns the order by which it is carried out elsewhere, where it is.
+    fn try_perform(&self, index: usize, performed: &mut Performed) -> Result<Option<HandedOver>> {
         self.watch.interrupt.check()?;
         let step = &self.graph.steps[index];
         let inputs = self.inputs(index)?;
@@ -139,32 +184,19 @@ impl Work<'_> {
         let Verdict { key, inputs, decision, mut reason } = verdict;
         performed.step.key = Some(key);
         performed.take_inputs(inputs.clone());
-        let locked = |performed: &Performed| LockedStep {
-            key,
-            cmd: step.cmd.clone(),
-            dir: step.dir.clone(),
-            environment: self.judge.environments[index],
-            params: self.judge.params[index]
-                .iter()
-                .map(|(name, value)| (name.clone(), JsonText(value.clone())))
-                .collect(),
-            deps: inputs.deps.clone(),
-            parts: inputs.parts.clone(),
-            outs: performed.step.outs.clone(),
-            unstored: performed.unstored.clone(),
-        };
+        let adopted = self.adopted(index, &key, &decision)?;
         match decision {
             Decision::UpToDate(known) => {
                 performed.step.reason = reason;
                 performed.take_known(Outcome::UpToDate, known, self.project, step, self.watch);
-                return Ok(());
+                return Ok(None);
             }
             Decision::Restore(known) => match self.restore(step, &known) {
                 Ok(()) => {
                     performed.step.reason = reason;
                     performed.take_known(Outcome::Restored, known, self.project, step, self.watch);
-                    let locked = locked(performed);
-                    return self.commit(Commit { step: step.name.clone(), locked, made: None });
+                    let locked = self.locked(index, key, &inputs, performed);
+                    return self.commit(Commit { step: step.name.clone(), locked, made: None }).map(|()| None);
                 }
                 // What the store can't give back whole is made again.
                 Err(error) if error.downcast_ref::<StoreError>().is_some() => {
@@ -177,17 +209,51 @@ impl Work<'_> {
                 performed.step.reason = reason;
                 let known = Known { outs, unstored, cached: None };
                 performed.take_known(Outcome::UpToDate, known, self.project, step, self.watch);
-                let locked = locked(performed);
+                let locked = self.locked(index, key, &inputs, performed);
                 let made = Some(Made { batch, cached: None, turn: None });
-                return self.commit(Commit { step: step.name.clone(), locked, made });
+                return self.commit(Commit { step: step.name.clone(), locked, made }).map(|()| None);
             }
             Decision::Run => {}
         }
         performed.step.reason = reason;
-        let made = Made { turn, ..self.run_program(index, performed)? };
-        performed.step.outcome = Outcome::Ran;
-        let locked = locked(performed);
-        self.commit(Commit { step: step.name.clone(), locked, made: Some(made) })
+        if let Some(executor) = adopted {
+            unfinished::mark(self.project, &step.name, self.run, &key)?;
+            performed.step.started = Some(Timestamp::now());
+            let order = Order::Adopt { index, step: step.name.clone() };
+            return Ok(Some(HandedOver { executor, order, inputs, turn }));
+        }
+        let prepared = self.environments.prepare(step, self.watch)?;
+        self.clear_outputs(step)?;
+        unfinished::mark(self.project, &step.name, self.run, &key)?;
+        let directory = variables::directory(self.project, step)?;
+        let Some(executor) = self.away.executor(index) else {
+            return self.run_program(index, performed, (&inputs, turn), directory, &prepared).map(|()| None);
+        };
+        if prepared.launcher.is_some() {
+            return Err(Error::usage(format!(
+                "step `{}` runs in a container, which the executor `{executor}` can't start ({})",
+                step.name, step.place
+            ))
+            .with_hint(
+                "let it run on this machine (`--executor local`), or give it an environment of Python or conda",
+            ));
+        }
+        let task = away::task(step, key, self.run, &performed.step.cmd, &performed.step.params, &prepared);
+        performed.step.started = Some(Timestamp::now());
+        let order = Order::Run { index, task: Box::new(task), resources: step.resources.clone() };
+        Ok(Some(HandedOver { executor: executor.to_owned(), order, inputs, turn }))
+    }
+
+    /// The executor that carries out the step already, as an earlier `mlx train` wanted. A job of the step that nobody
+    /// wants any more is ended: it would write where others write.
+    fn adopted(&self, index: usize, key: &Digest, decision: &Decision) -> Result<Option<String>> {
+        let name = &self.graph.steps[index].name;
+        match self.away.has_job(name, key) {
+            Some(executor) if matches!(decision, Decision::Run) && !self.judge.forced.contains(&index) => {
+                Ok(Some(executor.to_owned()))
+            }
+            _ => self.away.end_job(name).map(|()| None),
+        }
     }
 
     /// Judges the step. One that must run is this trial's alone until it is committed: who waited for another trial judges
@@ -281,39 +347,86 @@ impl Work<'_> {
         self.force || self.unfinished.contains(&step.name)
     }
 
-    /// Runs the step's program and stores what it made, not durably yet.
-    fn run_program(&self, index: usize, performed: &mut Performed) -> Result<Made> {
+    /// Runs the step's program here, and takes what it made.
+    fn run_program(
+        &self,
+        index: usize,
+        performed: &mut Performed,
+        (inputs, turn): (&Inputs, Option<FileLock>),
+        directory: PathBuf,
+        prepared: &Prepared,
+    ) -> Result<()> {
         let step = &self.graph.steps[index];
-        let key = performed.step.key.expect("a step is judged before it runs");
-        let prepared = self.environments.prepare(step, self.watch)?;
-        self.clear_outputs(step)?;
-        unfinished::mark(self.project, &step.name, self.run, &key)?;
-        let directory = variables::directory(self.project, step)?;
         let files = self.write_files(step, &performed.step.params)?;
         let cmd = performed.step.cmd.clone();
-        let job = self.job(step, &cmd, directory, &performed.step.params, &prepared, &files);
+        let job = self.job(step, &cmd, directory, &performed.step.params, prepared, &files);
         self.watch.events.emit(Event::StepStarted { step: step.name.clone(), cmd: cmd.clone() });
         performed.step.started = Some(Timestamp::now());
         let report = self.environments.while_running(|| executor::run(&job, self.watch));
-        let result = report.and_then(|report| self.take_results(step, performed, &report, &files, &job.log));
+        let concluded = match report {
+            Ok(report) => self.conclude(index, performed, (inputs, turn), &report, &files.metrics, &job.log),
+            Err(error) => {
+                self.tell_finished(step, performed, false);
+                Err(error)
+            }
+        };
         files.remove();
-        let outcome = if result.is_ok() { "ran" } else { "failed" };
-        let seconds = performed.step.seconds;
-        self.watch.events.emit(Event::StepFinished { step: step.name.clone(), outcome: outcome.into(), seconds });
-        let batch = result?;
-        let cached = Some(CachedStep {
+        concluded
+    }
+
+    /// Takes what a program left that came to its end: stores it, not durably yet, and has it committed.
+    fn conclude(
+        &self,
+        index: usize,
+        performed: &mut Performed,
+        (inputs, turn): (&Inputs, Option<FileLock>),
+        report: &Report,
+        metrics: &Path,
+        log: &Path,
+    ) -> Result<()> {
+        let step = &self.graph.steps[index];
+        let key = performed.step.key.expect("a step is judged before it runs");
+        let taken = self.take_results(step, performed, report, metrics, log);
+        self.tell_finished(step, performed, taken.is_ok());
+        let cached = CachedStep {
             version: cached::VERSION,
             key,
             step: step.name.clone(),
             run: self.run.clone(),
             finished: Timestamp::now(),
-            seconds,
+            seconds: performed.step.seconds,
             outs: performed.step.outs.clone(),
             unstored: performed.unstored.clone(),
             metrics: performed.step.metrics.clone(),
             history: performed.history.clone(),
-        });
-        Ok(Made { batch, cached, turn: None })
+        };
+        let made = Made { batch: taken?, cached: Some(cached), turn };
+        performed.step.outcome = Outcome::Ran;
+        let locked = self.locked(index, key, inputs, performed);
+        self.commit(Commit { step: step.name.clone(), locked, made: Some(made) })
+    }
+
+    fn tell_finished(&self, step: &Step, performed: &Performed, is_good: bool) {
+        let outcome = if is_good { "ran" } else { "failed" };
+        let seconds = performed.step.seconds;
+        self.watch.events.emit(Event::StepFinished { step: step.name.clone(), outcome: outcome.into(), seconds });
+    }
+
+    /// The step's block of the lock.
+    fn locked(&self, index: usize, key: Digest, inputs: &Inputs, performed: &Performed) -> LockedStep {
+        let step = &self.graph.steps[index];
+        let params = self.judge.params[index].iter();
+        LockedStep {
+            key,
+            cmd: step.cmd.clone(),
+            dir: step.dir.clone(),
+            environment: self.judge.environments[index],
+            params: params.map(|(name, value)| (name.clone(), JsonText(value.clone()))).collect(),
+            deps: inputs.deps.clone(),
+            parts: inputs.parts.clone(),
+            outs: performed.step.outs.clone(),
+            unstored: performed.unstored.clone(),
+        }
     }
 
     /// Takes old outputs away, so that nothing of them gets into the new ones, and makes the directories around them.

@@ -15,10 +15,11 @@ use crate::{Digest, Result};
 
 /// Where the log of a step grows while it runs.
 pub fn log_path(project: &Project, run: &RunId, step: &str) -> PathBuf {
-    path_below(project.home(), run, step)
+    log_file(project.home(), run, step)
 }
 
-fn path_below(root: &Path, run: &RunId, step: &str) -> PathBuf {
+/// The same below a project's directory.
+pub fn log_file(root: &Path, run: &RunId, step: &str) -> PathBuf {
     root.join(STATE).join("logs").join(run.as_str()).join(format!("{step}.log"))
 }
 
@@ -65,7 +66,7 @@ impl Runs {
     }
 
     fn own_log(&self, run: &RunId, step: &str, object: Option<Digest>) -> Option<Log> {
-        let file = || Some(path_below(&self.root, run, step)).filter(|file| file.exists()).map(LogSource::File);
+        let file = || Some(log_file(&self.root, run, step)).filter(|file| file.exists()).map(LogSource::File);
         let source = object.map(LogSource::Object).or_else(file)?;
         Some(Log { step: step.to_owned(), run: run.clone(), source })
     }

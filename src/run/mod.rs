@@ -26,7 +26,7 @@ use anyhow::Context;
 pub use compare::{Changed, Comparison, DataChange, FileChange, MetricDelta, StepChange, compare};
 pub use export::{Exported, to_csv, to_json};
 pub use label::Label;
-pub use log::{Log, LogSource, log_path};
+pub use log::{Log, LogSource, log_file, log_path};
 pub use record::{Host, MetricPoint, Outcome, Run, RunId, RunStep, Status, Trial};
 pub use summary::{Filter, Sort, SortBy, Summary};
 

@@ -29,6 +29,7 @@ pub struct DeclaredStep {
     env: Option<Text>,
     timeout: Option<Duration>,
     resources: Resources,
+    executor: Option<String>,
     always: bool,
     frozen: bool,
     place: String,
@@ -55,6 +56,7 @@ impl DeclaredStep {
         let (description, dir, env) = (text("description")?, text("dir")?, text("env")?);
         let timeout = table.take("timeout").map(Item::duration).transpose()?;
         let resources = Resources::take(&mut table, timeout)?;
+        let executor = table.take("executor").map(Item::string).transpose()?;
         let mut variables = Vec::new();
         if let Some(item) = table.take("variables") {
             for (variable, item) in item.table(format!("`variables` in step `{name}`"))?.into_entries() {
@@ -82,6 +84,7 @@ impl DeclaredStep {
             env,
             timeout,
             resources,
+            executor,
             always,
             frozen,
             place,
@@ -180,6 +183,7 @@ impl DeclaredStep {
             env: text(&self.env)?,
             timeout: self.timeout,
             resources: self.resources.clone(),
+            executor: self.executor.clone(),
             always: self.always,
             frozen: self.frozen,
             place: self.place.clone(),

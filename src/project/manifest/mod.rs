@@ -3,6 +3,7 @@
 mod declared;
 mod dependency;
 mod environment;
+mod executor;
 mod fan;
 mod model;
 mod output;
@@ -25,6 +26,7 @@ pub use environment::{
     CondaEnvironment, ContainerEnvironment, DEFAULT_ENVIRONMENT, Environment, EnvironmentSource, PythonEnvironment,
     Requirements,
 };
+pub use executor::{Engine, Executor, SlurmSettings};
 pub use fan::{KEY, MOST_STEPS, Member};
 pub use model::{Model, Serve};
 pub use output::OutputPattern;
@@ -56,6 +58,7 @@ pub struct Manifest {
     pub steps: Vec<Step>,
     pub sweeps: BTreeMap<String, Sweep>,
     pub models: BTreeMap<String, Model>,
+    pub executors: BTreeMap<String, Executor>,
     pub remotes: BTreeMap<String, Remote>,
     pub targets: BTreeMap<String, Target>,
 }
@@ -123,6 +126,10 @@ impl Manifest {
         for (key, item) in named(&mut root, "sweep", "[sweep]")? {
             let sweep = Sweep::of(item.table(format!("sweep `{key}`"))?)?;
             manifest.sweeps.insert(key, sweep);
+        }
+        for (key, item) in named(&mut root, "executor", "[executor]")? {
+            let executor = Executor::of(item.table(format!("executor `{key}`"))?)?;
+            manifest.executors.insert(key, executor);
         }
         for (key, item) in named(&mut root, "model", "[model]")? {
             let model = Model::of(item.table(format!("model `{key}`"))?)?;
@@ -194,6 +201,15 @@ impl Manifest {
     /// The model with this name.
     pub fn model(&self, name: &str) -> Result<&Model> {
         self.models.get(name).ok_or_else(|| unknown("model", name, self.models.keys()))
+    }
+
+    /// The executor with this name; `local` is there without a table.
+    pub fn executor(&self, name: &str) -> Result<Executor> {
+        match self.executors.get(name) {
+            Some(executor) => Ok(executor.clone()),
+            None if name == "local" => Ok(Executor::local()),
+            None => Err(unknown("executor", name, self.executors.keys())),
+        }
     }
 
     /// The target with this name.

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Result;
 use crate::project::reader::{Item, Table};
 
 /// What a step takes of the machine it runs on. None of it is part of the step key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Resources {
     /// Processors; here it is of those that `--jobs` allows. 1 where nothing is said.
     pub cpus: u64,

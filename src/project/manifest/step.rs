@@ -47,6 +47,8 @@ pub struct Step {
     pub env: Option<String>,
     pub timeout: Option<Duration>,
     pub resources: Resources,
+    /// The executor that carries it out; this machine where nothing is said.
+    pub executor: Option<String>,
     /// Runs each time, whatever is known.
     pub always: bool,
     /// Never runs: its outputs are taken as they are.

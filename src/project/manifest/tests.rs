@@ -77,6 +77,7 @@ fn the_schema_and_the_page_name_the_keys_that_the_reader_knows() {
             "step.a = { cmd = 'x', resources = { zzzz = 1 } }",
         ),
         ("/properties/sweep/additionalProperties", "sweep.a = { zzzz = 1 }"),
+        ("/properties/executor/additionalProperties", "executor.a = { kind = 'slurm', zzzz = 1 }"),
         ("/properties/model/additionalProperties", "model.a = { path = 'x', zzzz = 1 }"),
         (
             "/properties/model/additionalProperties/properties/serve",

@@ -1,0 +1,211 @@
+//! The other side of a job: carries out the steps of one element, on whatever machine the engine chose.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::job::{self, JobFile, Task};
+use super::results::{self, Line, Tail, What};
+use super::{End, JOB_VARIABLE, Job, local};
+use crate::event::Watch;
+use crate::fs::{quote, unescape};
+use crate::run::{Runs, log_file};
+use crate::{Error, Result};
+
+/// An element of a job, to be carried out here.
+pub struct Element<'a> {
+    /// The job's file.
+    pub file: &'a Path,
+    pub number: usize,
+    /// How often the engine started this element before.
+    pub restart: u64,
+    /// A directory of this machine for what the programs read and nobody else.
+    pub scratch: &'a Path,
+}
+
+/// Carries out the steps of an element one after the other, whatever becomes of each, and writes down how they ended.
+/// Steps that have ended before the engine started the element again are left alone. Returns the names of those that
+/// failed.
+pub fn work(element: &Element<'_>, watch: Watch<'_>) -> Result<Vec<String>> {
+    let &Element { file, number, restart, scratch } = element;
+    let Some((job, tasks)) = job::read(file, |job| job.tasks_of(number, usize::MAX))? else {
+        watch.events.note(format!("the job `{}` was given up; there is nothing to do", quote(file)));
+        return Ok(Vec::new());
+    };
+    let directory = file.parent().unwrap_or(Path::new("."));
+    let results = job::results_file(directory, number);
+    let host = Runs::host().name;
+    let mut ended = Vec::new();
+    for Line { task, what, .. } in Tail::default().lines(&results)? {
+        if !matches!(what, What::Began) {
+            ended.push(task);
+        }
+    }
+    if restart > 0 {
+        results::end_line(&results)?;
+    }
+    let scratch = crate::fs::temporary_dir(scratch)?;
+    let mut failed = Vec::new();
+    for (place, task) in tasks.into_iter().filter(|(place, _)| !ended.contains(place)) {
+        watch.interrupt.check()?;
+        let tell = |what| {
+            let line = Line { job: job.name.clone(), task: place, restart, host: host.clone(), what };
+            results::append(&results, &line)
+        };
+        tell(What::Began)?;
+        let carried_out = carry_out(&job, place, &task, directory, scratch.path(), watch);
+        if let Ok(report) = &carried_out {
+            await_reason(report.end, watch)?;
+        }
+        let what = match carried_out {
+            // Whoever ended it knows why; to say it ended would hide that.
+            Ok(report) if report.end == End::Interrupted => return Err(Error::interrupted()),
+            Ok(report) => What::Ended { report, outputs: results::fingerprint(&job.root, &task)? },
+            Err(error) => What::Failed(error.to_string()),
+        };
+        if !matches!(&what, What::Ended { report, .. } if report.end == End::Exited(0)) {
+            failed.push(task.step);
+        }
+        tell(what)?;
+    }
+    Ok(failed)
+}
+
+/// An engine that ends a job signals all its programs at once; the step's may be gone before this one has heard of it.
+/// One that was ended by a signal counts as failed only when no such word came for a moment.
+fn await_reason(end: End, watch: Watch<'_>) -> Result<()> {
+    let is_signal = |signal: i32| [libc::SIGTERM, libc::SIGKILL, libc::SIGINT, libc::SIGHUP].contains(&signal);
+    let may_be = match end {
+        End::Signalled(signal) => is_signal(signal),
+        // As a shell reports the end of its program.
+        End::Exited(code) => code > 128 && is_signal(code - 128),
+        End::TimedOut(_) | End::Interrupted => false,
+    };
+    if may_be {
+        let bell = watch.interrupt.bell()?;
+        let moment = Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
+        // Whatever ends the waiting: the next line asks.
+        let _ = poll(&mut [PollFd::new(&bell, PollFlags::IN)], Some(&moment));
+        watch.interrupt.check()?;
+    }
+    Ok(())
+}
+
+fn carry_out(
+    job: &JobFile,
+    place: usize,
+    task: &Task,
+    directory: &Path,
+    scratch: &Path,
+    watch: Watch<'_>,
+) -> Result<super::Report> {
+    clear(job, task)?;
+    let params = scratch.join("params.json");
+    std::fs::write(&params, task.params.to_string()).with_context(|| format!("cannot write `{}`", quote(&params)))?;
+    let value = |text: &String| -> OsString {
+        unescape(text).map_or_else(|| OsString::from(text), |bytes| OsStr::from_bytes(&bytes).to_owned())
+    };
+    let mut variables: Vec<(String, OsString)> =
+        task.variables.iter().map(|(name, text)| (name.clone(), value(text))).collect();
+    let metrics = job::metrics_file(directory, place);
+    // Lines of an attempt that came to nothing would count twice.
+    remove(&metrics)?;
+    let own: [(&str, OsString); 3] = [
+        ("MLX_PARAMS", params.into_os_string()),
+        ("MLX_METRICS", metrics.into_os_string()),
+        (JOB_VARIABLE, OsString::from(&job.name)),
+    ];
+    variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    let program = Job {
+        launch: None,
+        step: &task.step,
+        cmd: &task.cmd,
+        directory: task.dir.as_ref().map_or_else(|| job.root.clone(), |dir| dir.below(&job.root)),
+        variables,
+        timeout: task.timeout,
+        log: log_file(&job.home, &job.run, &task.step),
+    };
+    // The log of an earlier attempt would look like this one's.
+    remove(&program.log)?;
+    local::run(&program, watch)
+}
+
+/// Takes away what an earlier attempt left, and makes the directories around the outputs.
+fn clear(job: &JobFile, task: &Task) -> Result<()> {
+    for output in task.outputs(&job.root)? {
+        let path = output.below(&job.root);
+        remove(&path)?;
+        path.parent().map_or(Ok(()), crate::fs::create_dir_all)?;
+    }
+    Ok(())
+}
+
+fn remove(path: &PathBuf) -> Result<()> {
+    let is_directory = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+    let removed = if is_directory { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot delete `{}`", quote(path))).map_err(Into::into)
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::job::tests::{run, task};
+    use super::*;
+    use crate::event::{Interrupt, Recorder};
+    use crate::project::manifest::Resources;
+
+    fn lines(dir: &Path, tasks: &[Task], restart: u64) -> Vec<Line> {
+        let root = dir.to_path_buf();
+        let job = JobFile {
+            version: job::VERSION,
+            name: "j".into(),
+            executor: "c".into(),
+            run: run(),
+            home: root.clone(),
+            root,
+            resources: Resources::default(),
+            pack: tasks.len(),
+        };
+        let directory = dir.join("job");
+        job.write(&directory, tasks, dir).unwrap();
+        let file = job::file(&directory);
+        let element = Element { file: &file, number: 0, restart, scratch: dir };
+        let (events, interrupt) = (Recorder::default(), Interrupt::default());
+        work(&element, Watch { events: &events, interrupt: &interrupt }).unwrap();
+        Tail::default().lines(&job::results_file(&directory, 0)).unwrap()
+    }
+
+    #[test]
+    fn each_step_says_how_it_ended_and_a_failure_does_not_stop_the_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let bad = Task { cmd: "echo bad; exit 3".into(), ..task("bad") };
+        let good = Task { cmd: r#"test "$MLX_JOB" = j && grep -q seed "$MLX_PARAMS""#.into(), ..task("good") };
+
+        let lines = lines(dir.path(), &[bad, good], 0);
+
+        let ends = lines.iter().filter_map(|line| match &line.what {
+            What::Ended { report, .. } => Some((line.task, report.end)),
+            _ => None,
+        });
+        assert_eq!(ends.collect::<Vec<_>>(), [(0, End::Exited(3)), (1, End::Exited(0))]);
+        assert_eq!(std::fs::read(log_file(dir.path(), &run(), "bad")).unwrap(), b"bad\n");
+    }
+
+    #[test]
+    fn an_element_that_is_started_again_goes_on_with_what_has_not_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let tasks = [Task { cmd: "echo x >> count".into(), ..task("a") }, task("b")];
+        lines(dir.path(), &tasks[..1], 0);
+
+        lines(dir.path(), &tasks, 1);
+
+        assert_eq!(std::fs::read_to_string(dir.path().join("count")).unwrap(), "x\n");
+    }
+}

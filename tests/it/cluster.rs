@@ -1,0 +1,205 @@
+//! A Slurm of one machine for a test: its own munged, slurmctld and slurmd on ports and in a directory of its own.
+
+#![expect(clippy::print_stderr, reason = "a test that is skipped, and a daemon that does not start, say so")]
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::harness::Project;
+use super::services::program;
+
+/// Waits until something holds; a test that waits in vain fails.
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(180), "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A running Slurm; everything of it ends when dropped.
+pub struct Cluster {
+    dir: TempDir,
+    controller: Option<Child>,
+    others: Vec<Child>,
+}
+
+impl Cluster {
+    /// Starts one. `more` is nothing, or how many seconds it remembers a job that is over, and another setting: `5 X=1`. `None` where Slurm is not installed or may not be started.
+    pub fn start(more: &str) -> Option<Self> {
+        for name in ["slurmctld", "slurmd", "munged", "sbatch", "squeue", "scancel", "scontrol"] {
+            program(name)?;
+        }
+        if !rustix::process::getuid().is_root() {
+            assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "the Slurm of the tests needs root");
+            eprintln!("SKIPPED: the Slurm of the tests needs root");
+            return None;
+        }
+        (0..3).find_map(|_| Self::try_start(more)).or_else(|| panic!("Slurm did not start"))
+    }
+
+    fn try_start(more: &str) -> Option<Self> {
+        // Short: paths of sockets have a limit.
+        let dir = tempfile::Builder::new().prefix("mlx-slurm-").tempdir().unwrap();
+        let mut cluster = Self { dir, controller: None, others: Vec::new() };
+        let path = cluster.dir.path();
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        for name in ["state", "spool"] {
+            fs::create_dir(path.join(name)).unwrap();
+        }
+        let mut key = vec![7; 64];
+        key[0] = u8::try_from(std::process::id() % 256).unwrap();
+        fs::write(path.join("key"), key).unwrap();
+        fs::set_permissions(path.join("key"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let host = rustix::system::uname().nodename().to_string_lossy().split('.').next().unwrap().to_owned();
+        let free = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let (one, two) = (free(), free());
+        let [controller, node] = [&one, &two].map(|port| port.local_addr().unwrap().port());
+        drop((one, two));
+        let shown = path.display();
+        let (age, more) = more.split_once(' ').map_or(("300", more), |(age, more)| (age, more));
+        let configuration = format!(
+            "ClusterName=mlxtest\nSlurmctldHost={host}(127.0.0.1)\nSlurmctldPort={controller}\nSlurmdPort={node}\n\
+            CommunicationParameters=NoInAddrAny,NoCtldInAddrAny\nSlurmUser=root\nSlurmdUser=root\nAuthType=auth/munge\n\
+            AuthInfo=socket={shown}/munge\nCredType=cred/munge\nStateSaveLocation={shown}/state\nSlurmdSpoolDir={shown}/spool\n\
+            SlurmctldPidFile={shown}/ctld.pid\nSlurmdPidFile={shown}/d.pid\nSlurmctldLogFile={shown}/ctld.log\n\
+            SlurmdLogFile={shown}/d.log\nProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\nSwitchType=switch/none\n\
+            MpiDefault=none\nReturnToService=2\nJobRequeue=1\nMinJobAge={age}\nMaxArraySize=1001\nKillWait=2\n\
+            SlurmctldTimeout=30\nSlurmdTimeout=30\nInactiveLimit=0\nSchedulerType=sched/backfill\n\
+            SchedulerParameters=batch_sched_delay=0,sched_min_interval=100000,bf_interval=2\nSelectType=select/cons_tres\n\
+            SelectTypeParameters=CR_CPU_Memory\nDefMemPerCPU=64\nJobAcctGatherType=jobacct_gather/linux\n\
+            JobAcctGatherFrequency=task=1\nJobAcctGatherParams=OverMemoryKill\nAccountingStorageType=accounting_storage/none\n\
+            PreemptType=preempt/partition_prio\nPreemptMode=REQUEUE\nSlurmdParameters=config_overrides\n\
+            NodeName={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=4000 State=UNKNOWN\n\
+            PartitionName=main Nodes={host} Default=YES MaxTime=60 DefaultTime=10 PriorityTier=10 State=UP\n\
+            PartitionName=urgent Nodes={host} MaxTime=60 DefaultTime=10 PriorityTier=20 PreemptMode=OFF State=UP\n{more}\n"
+        );
+        fs::write(path.join("slurm.conf"), configuration).unwrap();
+        let munge = format!("{shown}/munge");
+        let arguments = [
+            "--foreground".to_owned(),
+            "--force".into(),
+            format!("--socket={munge}"),
+            format!("--key-file={shown}/key"),
+            format!("--pid-file={shown}/munged.pid"),
+            format!("--log-file={shown}/munged.log"),
+            format!("--seed-file={shown}/seed"),
+        ];
+        cluster.others.push(cluster.spawn("munged", &arguments.map(|argument| argument.leak() as &str)));
+        wait_until("munged", || fs::exists(&munge).unwrap());
+        cluster.start_controller();
+        let node = cluster.spawn("slurmd", &["-D", "-f", &cluster.configuration()]);
+        cluster.others.push(node);
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(20) {
+            if cluster.slurm("sinfo", &["--noheader", "--format=%T"]).contains("idle") {
+                return Some(cluster);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        for log in ["ctld.log", "d.log", "munged.log"] {
+            eprintln!("{log}: {}", fs::read_to_string(cluster.dir.path().join(log)).unwrap_or_default());
+        }
+        None
+    }
+
+    fn configuration(&self) -> String {
+        self.dir.path().join("slurm.conf").to_str().unwrap().to_owned()
+    }
+
+    fn spawn(&self, name: &str, arguments: &[&str]) -> Child {
+        let mut command = Command::new(program(name).unwrap());
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").spawn().unwrap()
+    }
+
+    pub fn start_controller(&mut self) {
+        self.controller = Some(self.spawn("slurmctld", &["-D", "-f", &self.configuration()]));
+    }
+
+    /// Kills the controller; jobs go on.
+    pub fn kill_controller(&mut self) {
+        let mut controller = self.controller.take().unwrap();
+        controller.kill().unwrap();
+        controller.wait().unwrap();
+    }
+
+    /// A program of Slurm, and what it prints.
+    pub fn slurm(&self, name: &str, arguments: &[&str]) -> String {
+        let output = Command::new(name).args(arguments).env("SLURM_CONF", self.configuration()).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// The machine's only node.
+    fn node(&self) -> String {
+        self.slurm("sinfo", &["--noheader", "--format=%n"]).trim().to_owned()
+    }
+
+    /// The node is lost, with what runs on it.
+    pub fn lose_node(&self) {
+        let node = self.node();
+        self.slurm("scontrol", &["update", &format!("nodename={node}"), "state=down", "reason=test"]);
+        wait_until("the loss of the node", || self.node_state().starts_with("down"));
+    }
+
+    /// The node is there again, and what waits for it may start now.
+    pub fn find_node(&self) {
+        let node = self.node();
+        wait_until("the node", || {
+            self.slurm("scontrol", &["update", &format!("nodename={node}"), "state=resume"]);
+            ["idle", "mixed", "allocated"].contains(&self.node_state().trim_end_matches('*'))
+        });
+        for job in self.jobs() {
+            let id = job.split(' ').next().unwrap();
+            self.slurm("scontrol", &["update", &format!("jobid={id}"), "starttime=now"]);
+        }
+    }
+
+    fn node_state(&self) -> String {
+        self.slurm("sinfo", &["--noheader", "--format=%T"]).lines().next().unwrap_or_default().trim().to_owned()
+    }
+
+    /// Jobs that are in the queue or run, as `id state`, one per element.
+    pub fn jobs(&self) -> Vec<String> {
+        let listed = self.slurm("squeue", &["--noheader", "--array", "--format=%i %T"]);
+        listed.lines().map(|line| line.trim().to_owned()).collect()
+    }
+
+    /// All jobs that are known, as `id state`.
+    pub fn all_jobs(&self) -> Vec<String> {
+        let listed = self.slurm("squeue", &["--noheader", "--array", "--states=all", "--format=%i %T"]);
+        listed.lines().map(|line| line.trim().to_owned()).collect()
+    }
+
+    /// All jobs that are known, once all of them are over.
+    pub fn ended_jobs(&self) -> Vec<String> {
+        wait_until("the end of all jobs", || self.jobs().is_empty());
+        self.all_jobs()
+    }
+
+    /// `mlx` in this project, where it finds this Slurm.
+    pub fn command(&self, project: &Project, arguments: &[&str]) -> Command {
+        let mut command = project.command(arguments);
+        command.env("SLURM_CONF", self.configuration());
+        command
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let _ =
+            Command::new("scancel").args(["--user=root", "--hurry"]).env("SLURM_CONF", self.configuration()).output();
+        let began = Instant::now();
+        while self.controller.is_some() && !self.jobs().is_empty() && began.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        for child in self.controller.iter_mut().chain(self.others.iter_mut().rev()) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
