@@ -207,7 +207,7 @@ fn nothing_is_lost_when_nodes_fail_and_the_engine_is_asked_little() {
 
 /// The bar of the bench: `cargo test --release -- --ignored hundred_thousand`.
 #[test]
-#[ignore = "a bench: benches/train/README.md says how it is run"]
+#[ignore = "a bench: benches/train/SLURM.md says how it is run"]
 fn a_hundred_thousand_steps_over_a_thousand_nodes() {
     simulate(100_000, 1000, 1001, 10_000, 5000);
 }
