@@ -53,6 +53,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('cache', 'cache', [CompletionResultType]::ParameterValue, 'Show what takes room in the store')
             [CompletionResult]::new('train', 'train', [CompletionResultType]::ParameterValue, 'Run the steps of the pipeline that are not up to date')
             [CompletionResult]::new('sweep', 'sweep', [CompletionResultType]::ParameterValue, 'Try the pipeline with other parameters, and find good ones')
+            [CompletionResult]::new('exec-step', 'exec-step', [CompletionResultType]::ParameterValue, 'Carry out the steps of one element of a job, for executors')
             [CompletionResult]::new('dag', 'dag', [CompletionResultType]::ParameterValue, 'Show the steps of the pipeline, what connects them, and the state of each')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain why a step would run or would not')
             [CompletionResult]::new('env', 'env', [CompletionResultType]::ParameterValue, 'Show, enter, lock and remove the environments of steps')
@@ -470,6 +471,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('--until', '--until', [CompletionResultType]::ParameterName, 'Only this step and all that it needs')
             [CompletionResult]::new('-j', '-j', [CompletionResultType]::ParameterName, 'Take at most so many processors [default: all]')
             [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'Take at most so many processors [default: all]')
+            [CompletionResult]::new('--executor', '--executor', [CompletionResultType]::ParameterName, 'Carry out every step there: a name of `[executor]`, or `local`')
             [CompletionResult]::new('--set', '--set', [CompletionResultType]::ParameterName, 'Set a parameter for this run')
             [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'Give the run a name, by which it is found wherever a run is taken')
             [CompletionResult]::new('--tag', '--tag', [CompletionResultType]::ParameterName, 'Give the run a tag; more than once for several')
@@ -484,6 +486,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'After a failure, go on with the steps that do not depend on it')
             [CompletionResult]::new('--keep-going', '--keep-going', [CompletionResultType]::ParameterName, 'After a failure, go on with the steps that do not depend on it')
             [CompletionResult]::new('--locked', '--locked', [CompletionResultType]::ParameterName, 'Fail if any step is out of date, and run nothing; for checks in CI')
+            [CompletionResult]::new('--cancel-on-exit', '--cancel-on-exit', [CompletionResultType]::ParameterName, 'When interrupted, end the jobs on executors instead of leaving them to themselves; for CI')
             [CompletionResult]::new('--pull', '--pull', [CompletionResultType]::ParameterName, 'Ask the remote first what others have made since, to restore that instead of making it again')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
@@ -610,6 +613,19 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             break
         }
         'mlx;sweep;help;help' {
+            break
+        }
+        'mlx;exec-step' {
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'mlx;dag' {
@@ -1373,6 +1389,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('cache', 'cache', [CompletionResultType]::ParameterValue, 'Show what takes room in the store')
             [CompletionResult]::new('train', 'train', [CompletionResultType]::ParameterValue, 'Run the steps of the pipeline that are not up to date')
             [CompletionResult]::new('sweep', 'sweep', [CompletionResultType]::ParameterValue, 'Try the pipeline with other parameters, and find good ones')
+            [CompletionResult]::new('exec-step', 'exec-step', [CompletionResultType]::ParameterValue, 'Carry out the steps of one element of a job, for executors')
             [CompletionResult]::new('dag', 'dag', [CompletionResultType]::ParameterValue, 'Show the steps of the pipeline, what connects them, and the state of each')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain why a step would run or would not')
             [CompletionResult]::new('env', 'env', [CompletionResultType]::ParameterValue, 'Show, enter, lock and remove the environments of steps')
@@ -1485,6 +1502,9 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             break
         }
         'mlx;help;sweep;rm' {
+            break
+        }
+        'mlx;help;exec-step' {
             break
         }
         'mlx;help;dag' {

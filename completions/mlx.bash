@@ -52,6 +52,9 @@ _mlx() {
             mlx,env)
                 cmd="mlx__subcmd__env"
                 ;;
+            mlx,exec-step)
+                cmd="mlx__subcmd__exec__subcmd__step"
+                ;;
             mlx,explain)
                 cmd="mlx__subcmd__explain"
                 ;;
@@ -231,6 +234,9 @@ _mlx() {
                 ;;
             mlx__subcmd__help,env)
                 cmd="mlx__subcmd__help__subcmd__env"
+                ;;
+            mlx__subcmd__help,exec-step)
+                cmd="mlx__subcmd__help__subcmd__exec__subcmd__step"
                 ;;
             mlx__subcmd__help,explain)
                 cmd="mlx__subcmd__help__subcmd__explain"
@@ -566,7 +572,7 @@ _mlx() {
 
     case "${cmd}" in
         mlx)
-            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain env runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
+            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep exec-step dag explain env runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1323,6 +1329,32 @@ _mlx() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mlx__subcmd__exec__subcmd__step)
+            opts="-C -q -v -h --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mlx__subcmd__explain)
             opts="-C -q -v -h --set --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1480,7 +1512,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help)
-            opts="init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep dag explain env runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
+            opts="init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep exec-step dag explain env runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1762,6 +1794,20 @@ _mlx() {
         mlx__subcmd__help__subcmd__env__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__exec__subcmd__step)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -4234,7 +4280,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__train)
-            opts="-n -f -j -k -C -q -v -h --since --downstream --until --dry-run --force --jobs --keep-going --locked --set --pull --name --tag --note --directory --json --quiet --verbose --events --help"
+            opts="-n -f -j -k -C -q -v -h --since --downstream --until --dry-run --force --jobs --keep-going --locked --executor --cancel-on-exit --set --pull --name --tag --note --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4257,6 +4303,10 @@ _mlx() {
                     return 0
                     ;;
                 -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --executor)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -50,6 +50,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand cache 'Show what takes room in the store'
             cand train 'Run the steps of the pipeline that are not up to date'
             cand sweep 'Try the pipeline with other parameters, and find good ones'
+            cand exec-step 'Carry out the steps of one element of a job, for executors'
             cand dag 'Show the steps of the pipeline, what connects them, and the state of each'
             cand explain 'Explain why a step would run or would not'
             cand env 'Show, enter, lock and remove the environments of steps'
@@ -438,6 +439,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --until 'Only this step and all that it needs'
             cand -j 'Take at most so many processors [default: all]'
             cand --jobs 'Take at most so many processors [default: all]'
+            cand --executor 'Carry out every step there: a name of `[executor]`, or `local`'
             cand --set 'Set a parameter for this run'
             cand --name 'Give the run a name, by which it is found wherever a run is taken'
             cand --tag 'Give the run a tag; more than once for several'
@@ -452,6 +454,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -k 'After a failure, go on with the steps that do not depend on it'
             cand --keep-going 'After a failure, go on with the steps that do not depend on it'
             cand --locked 'Fail if any step is out of date, and run nothing; for checks in CI'
+            cand --cancel-on-exit 'When interrupted, end the jobs on executors instead of leaving them to themselves; for CI'
             cand --pull 'Ask the remote first what others have made since, to restore that instead of making it again'
             cand --json 'Print the result as one JSON document'
             cand -q 'Print the result and errors only'
@@ -567,6 +570,18 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;sweep;help;rm'= {
         }
         &'mlx;sweep;help;help'= {
+        }
+        &'mlx;exec-step'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
         }
         &'mlx;dag'= {
             cand --since 'Only steps that a change since this Git revision affects, and all that depend on them'
@@ -1258,6 +1273,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand cache 'Show what takes room in the store'
             cand train 'Run the steps of the pipeline that are not up to date'
             cand sweep 'Try the pipeline with other parameters, and find good ones'
+            cand exec-step 'Carry out the steps of one element of a job, for executors'
             cand dag 'Show the steps of the pipeline, what connects them, and the state of each'
             cand explain 'Explain why a step would run or would not'
             cand env 'Show, enter, lock and remove the environments of steps'
@@ -1342,6 +1358,8 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;help;sweep;apply'= {
         }
         &'mlx;help;sweep;rm'= {
+        }
+        &'mlx;help;exec-step'= {
         }
         &'mlx;help;dag'= {
         }

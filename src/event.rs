@@ -27,10 +27,15 @@ pub enum Event {
     StepStarted { step: String, cmd: String },
     /// The step's program wrote a line (or a piece of an endless one), without its line end.
     StepOutput { step: String, line: String },
+    /// The step told this value of a metric while it runs, by the file that `MLX_METRICS` names; `at` is the step of the
+    /// metric, where the line names it. Of many values that come at once some are left out.
+    StepMetric { step: String, metric: String, at: Option<u64>, value: f64 },
     /// A step is over.
     StepFinished { step: String, outcome: String, seconds: f64 },
     /// A trial of a sweep began with these parameters.
     TrialStarted { sweep: String, trial: u64, params: BTreeMap<String, Value> },
+    /// What a step does in a trial.
+    InTrial { trial: u64, what: Box<Event> },
     /// A trial is over; the best so far is told with it.
     TrialFinished {
         sweep: String,
@@ -64,9 +69,32 @@ pub enum Unit {
     Trials,
 }
 
+/// What is told only to who wants it, since much of it costs time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Each line that programs print; else, of many that come at once, the newest will do.
+    EveryLine,
+    /// What steps measure while they run.
+    Metrics,
+    /// Events of the kind [`Event::Detail`].
+    Details,
+}
+
 /// Takes events; called from many threads.
 pub trait EventSink: Sync + Send {
     fn emit(&self, event: Event);
+
+    /// Takes lines that a step's program wrote, each with its line end. By default each becomes an event.
+    fn lines(&self, step: &str, lines: &str) {
+        for line in lines.lines() {
+            self.emit(Event::StepOutput { step: step.to_owned(), line: line.to_owned() });
+        }
+    }
+
+    /// Whether anybody listens to this.
+    fn wants(&self, _: Wanted) -> bool {
+        true
+    }
 
     /// Emits a warning without a hint.
     fn warn(&self, message: String) {
@@ -84,6 +112,10 @@ pub struct Silent;
 
 impl EventSink for Silent {
     fn emit(&self, _: Event) {}
+
+    fn wants(&self, _: Wanted) -> bool {
+        false
+    }
 }
 
 /// Keeps every event, for tests and for callers that look afterwards.

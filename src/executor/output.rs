@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use crate::Result;
-use crate::event::{Event, EventSink};
+use crate::event::{EventSink, Wanted};
 use crate::fs::quote;
 
 /// A longer line is shown in pieces, so that an endless one takes no memory.
@@ -56,31 +56,44 @@ impl<'a> Output<'a> {
 pub(super) struct Lines<'a> {
     step: String,
     events: &'a dyn EventSink,
+    /// What came after the last line end.
     line: Vec<u8>,
+    /// Lines that are to be passed on, as a terminal would leave them.
+    whole: String,
     last_lines: VecDeque<String>,
 }
 
 impl<'a> Lines<'a> {
     pub fn new(step: String, events: &'a dyn EventSink) -> Self {
-        Self { step, events, line: Vec::new(), last_lines: VecDeque::new() }
+        Self { step, events, line: Vec::new(), whole: String::new(), last_lines: VecDeque::new() }
     }
 
     /// Takes the next bytes.
-    pub fn take(&mut self, bytes: &[u8]) {
+    pub fn take(&mut self, mut bytes: &[u8]) {
+        if !self.events.wants(Wanted::EveryLine) {
+            let newest = newest(bytes);
+            if newest.len() < bytes.len() {
+                self.line.clear();
+            }
+            bytes = newest;
+        }
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             match piece.strip_suffix(b"\n") {
+                Some(end) if self.line.is_empty() && end.len() <= LONGEST_LINE => self.push(end),
                 Some(end) => {
                     self.extend(end);
-                    self.emit();
+                    self.end_line();
                 }
                 None => self.extend(piece),
             }
         }
+        self.emit();
     }
 
     /// Shows what stands after the last line end. Returns the last lines.
     pub fn finish(mut self) -> Vec<String> {
         if !self.line.is_empty() {
+            self.end_line();
             self.emit();
         }
         self.last_lines.into()
@@ -90,38 +103,95 @@ impl<'a> Lines<'a> {
         while self.line.len() + bytes.len() > LONGEST_LINE {
             let (fits, rest) = bytes.split_at(LONGEST_LINE - self.line.len());
             self.line.extend_from_slice(fits);
-            self.emit();
+            self.end_line();
             bytes = rest;
         }
         self.line.extend_from_slice(bytes);
     }
 
+    fn end_line(&mut self) {
+        let mut line = std::mem::take(&mut self.line);
+        self.push(&line);
+        line.clear();
+        self.line = line;
+    }
+
+    fn push(&mut self, line: &[u8]) {
+        push_shown(&mut self.whole, line);
+        self.whole.push('\n');
+    }
+
+    /// Passes on the lines that came to their end.
     fn emit(&mut self) {
-        let line = shown(&self.line);
-        self.line.clear();
-        if !line.trim().is_empty() {
-            if self.last_lines.len() == KEPT_LINES {
-                self.last_lines.pop_front();
-            }
-            self.last_lines.push_back(line.chars().take(KEPT_CHARACTERS).collect());
+        if self.whole.is_empty() {
+            return;
         }
-        self.events.emit(Event::StepOutput { step: self.step.clone(), line });
+        let last = self.whole.lines().rev().filter(|line| !line.trim().is_empty()).take(KEPT_LINES);
+        let mut last: VecDeque<String> = last.map(|line| line.chars().take(KEPT_CHARACTERS).collect()).collect();
+        // The newest line is the first one here.
+        while last.len() < KEPT_LINES
+            && let Some(line) = self.last_lines.pop_back()
+        {
+            last.push_back(line);
+        }
+        self.last_lines = last.into_iter().rev().collect();
+        self.events.lines(&self.step, &self.whole);
+        self.whole.clear();
     }
 }
 
-/// The line as a terminal would leave it: what a carriage return overwrites is gone, and so are control characters
-/// other than tabs and colours.
-fn shown(line: &[u8]) -> String {
+/// The end of the bytes that holds as many lines as are kept, and what comes after them.
+fn newest(bytes: &[u8]) -> &[u8] {
+    let mut pieces = bytes.rsplit(|byte| *byte == b'\n');
+    let mut length = pieces.next().map_or(0, <[u8]>::len);
+    let mut kept = 0;
+    for line in pieces {
+        if kept == KEPT_LINES {
+            break;
+        }
+        kept += usize::from(!line.trim_ascii().is_empty());
+        length += line.len() + 1;
+    }
+    &bytes[bytes.len() - length..]
+}
+
+/// Adds the line as a terminal would leave it: what a carriage return overwrites is gone, and so are control characters
+/// and escape sequences other than tabs and colours.
+fn push_shown(text: &mut String, line: &[u8]) {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
+        && let Ok(line) = std::str::from_utf8(line)
+    {
+        return text.push_str(line);
+    }
     let last = line.rsplit(|byte| *byte == b'\r').next().unwrap_or_default();
-    let text = String::from_utf8_lossy(last);
-    text.chars().filter(|character| !character.is_control() || matches!(character, '\t' | '\x1b')).collect()
+    let last = String::from_utf8_lossy(last);
+    let mut rest = last.as_ref();
+    while let Some(character) = rest.chars().next() {
+        let length = if character == '\x1b' { sequence(rest) } else { character.len_utf8() };
+        let (piece, after) = rest.split_at(length);
+        let is_color = piece.starts_with("\x1b[") && piece.ends_with('m');
+        if is_color || character == '\t' || !character.is_control() {
+            text.push_str(piece);
+        }
+        rest = after;
+    }
+}
+
+/// The length of the escape sequence at the beginning of the text; 1 where it is none that is known.
+fn sequence(text: &str) -> usize {
+    let Some(parameters) = text.strip_prefix("\x1b[") else { return 1 };
+    let length = parameters.bytes().take_while(|byte| matches!(byte, b' '..=b'?')).count();
+    match parameters.as_bytes().get(length) {
+        Some(b'@'..=b'~') => length + 3,
+        _ => 1,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Recorder;
+    use crate::event::{Event, Recorder};
 
     fn lines(chunks: &[&[u8]]) -> Vec<String> {
         let dir = tempfile::tempdir().unwrap();
@@ -147,6 +217,10 @@ mod tests {
     #[test]
     fn what_would_disturb_a_terminal_is_left_out() {
         assert_eq!(lines(&[b" 10%\r 50%\r100%\r\n\xff\x07\x00x\n"]), ["100%", "\u{fffd}x"]);
+        assert_eq!(
+            lines(&[b"\x1b[1;31mred\x1b[0m\x1b[2J\x1b[3;1Hx\x1bc\n\x1b]0;title\x07\x1b[\n"]),
+            ["\x1b[1;31mred\x1b[0mxc", "]0;title["]
+        );
     }
 
     #[test]
@@ -154,5 +228,36 @@ mod tests {
         let lines = lines(&[&[b'x'; 20_000]]);
 
         assert_eq!(lines.iter().map(String::len).collect::<Vec<_>>(), [8192, 8192, 3616]);
+    }
+
+    /// Wants the newest lines only.
+    #[derive(Default)]
+    struct Newest(Recorder);
+
+    impl EventSink for Newest {
+        fn emit(&self, event: Event) {
+            self.0.emit(event);
+        }
+
+        fn wants(&self, _: Wanted) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn who_does_not_want_every_line_gets_the_newest_and_the_last_lines_are_the_same() {
+        let text: String = (0..100).map(|line| format!("line {line}\n{}", ["", " \n\n"][line % 2])).collect();
+        let (all, newest) = (Recorder::default(), Newest::default());
+        let take = |events: &dyn EventSink, size| {
+            let mut lines = Lines::new("a".to_owned(), events);
+            text.as_bytes().chunks(size).for_each(|chunk| lines.take(chunk));
+            lines.finish()
+        };
+
+        for size in [1, 7, 100, 10_000] {
+            assert_eq!(take(&all, size), take(&newest, size));
+        }
+        assert!(newest.0.events().len() < all.events().len());
+        assert_eq!(newest.0.events().last(), all.events().last());
     }
 }

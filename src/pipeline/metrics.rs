@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::Context;
 use serde::Deserialize;
 
-use crate::event::EventSink;
+use crate::event::{Event, EventSink, Wanted};
 use crate::fs::{escape, quote, read_optional};
 use crate::project::Project;
 use crate::project::manifest::Step;
@@ -18,6 +21,10 @@ use crate::{Error, Result};
 
 /// A longer line is no metric.
 const LONGEST_LINE: u64 = 64 * 1024;
+/// While a step runs, its metrics are looked for this often.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// So many values of one metric are told after each look at most.
+const TOLD_AT_ONCE: usize = 64;
 
 /// What a step measured.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -119,6 +126,12 @@ impl Lines {
     /// The metrics in the lines that came to their end since the last call, with the step that they name. Lines that are no
     /// metrics are passed over: they are told about when the step has ended.
     pub fn read(&mut self, path: &Path) -> Result<Vec<MetricPoint>> {
+        let point = |(metric, step, value): (_, Option<u64>, _)| Some(MetricPoint { metric, step: step?, value });
+        Ok(self.values(path)?.into_iter().filter_map(point).collect())
+    }
+
+    /// As [`Lines::read`], with the lines that name no step.
+    fn values(&mut self, path: &Path) -> Result<Vec<(String, Option<u64>, f64)>> {
         let cannot = || format!("cannot read `{}`", quote(path));
         let mut file = match File::open(path) {
             Ok(file) => file,
@@ -133,12 +146,49 @@ impl Lines {
         file.seek(SeekFrom::Start(self.offset)).and_then(|_| file.read_to_end(&mut text)).with_context(cannot)?;
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
         self.offset += whole as u64;
-        let point = |line: &[u8]| {
+        let value = |line: &[u8]| {
             let Line { name, value, step } = serde_json::from_slice(line.trim_ascii()).ok()?;
-            Some(MetricPoint { metric: name, step: step?, value: value.filter(|value| value.is_finite())? })
+            Some((name, step, value.filter(|value| value.is_finite())?))
         };
-        Ok(text[..whole].split(|byte| *byte == b'\n').filter_map(point).collect())
+        Ok(text[..whole].split(|byte| *byte == b'\n').filter_map(value).collect())
     }
+
+    /// Tells what is new in the file. One that can't be read is told about when the step has ended.
+    fn tell(&mut self, path: &Path, step: &str, events: &dyn EventSink) {
+        let mut series: BTreeMap<String, Vec<(Option<u64>, f64)>> = BTreeMap::new();
+        for (name, at, value) in self.values(path).unwrap_or_default() {
+            series.entry(name).or_default().push((at, value));
+        }
+        for (metric, values) in series {
+            // The last one is always among them.
+            let stride = values.len().div_ceil(TOLD_AT_ONCE);
+            let skipped = (values.len() - 1) % stride;
+            for (at, value) in values.into_iter().skip(skipped).step_by(stride) {
+                events.emit(Event::StepMetric { step: step.to_owned(), metric: metric.clone(), at, value });
+            }
+        }
+    }
+}
+
+/// Does the work, in which a step appends to the file that `MLX_METRICS` names, and tells meanwhile what it measures.
+pub fn following<T>(step: &str, path: &Path, events: &dyn EventSink, work: impl FnOnce() -> T) -> T {
+    if !events.wants(Wanted::Metrics) {
+        return work();
+    }
+    thread::scope(|scope| {
+        let (at_work, is_over) = mpsc::channel::<()>();
+        // Without the thread, all is told when the step has ended.
+        let _ = thread::Builder::new().spawn_scoped(scope, move || {
+            let mut lines = Lines::default();
+            while is_over.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+                lines.tell(path, step, events);
+            }
+            lines.tell(path, step, events);
+        });
+        let result = work();
+        drop(at_work);
+        result
+    })
 }
 
 #[cfg(test)]
@@ -199,5 +249,19 @@ mod tests {
         assert_eq!(steps(&mut lines), [2]);
         std::fs::write(&path, "{\"name\":\"a\",\"value\":1,\"step\":7}\n").unwrap();
         assert_eq!(steps(&mut lines), [7]);
+    }
+
+    #[test]
+    fn what_a_running_step_measures_is_told_and_the_last_value_always() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, events) = (dir.path().join("metrics"), Recorder::default());
+        let lines: String = (0..1000).map(|step| format!("{{\"name\":\"loss\",\"value\":{step}}}\n")).collect();
+
+        following("fit", &path, &events, || std::fs::write(&path, lines).unwrap());
+
+        let events = events.events();
+        assert!((32..=64).contains(&events.len()), "{}", events.len());
+        let last = Event::StepMetric { step: "fit".into(), metric: "loss".into(), at: None, value: 999.0 };
+        assert_eq!(events.last(), Some(&last));
     }
 }

@@ -17,7 +17,7 @@ use super::environments::Making;
 use super::graph::Graph;
 use super::judge::{Decision, Judge, Known, Verdict, has_whole};
 use super::key::Inputs;
-use super::metrics::Measured;
+use super::metrics::{Measured, following};
 use super::plan::matched;
 use super::products;
 use super::results::other_kind;
@@ -362,7 +362,8 @@ impl Work<'_> {
         let job = self.job(step, &cmd, directory, &performed.step.params, prepared, &files);
         self.watch.events.emit(Event::StepStarted { step: step.name.clone(), cmd: cmd.clone() });
         performed.step.started = Some(Timestamp::now());
-        let report = self.environments.while_running(|| executor::run(&job, self.watch));
+        let run = || self.environments.while_running(|| executor::run(&job, self.watch));
+        let report = following(&step.name, &files.metrics, self.watch.events, run);
         let concluded = match report {
             Ok(report) => self.conclude(index, performed, (inputs, turn), &report, &files.metrics, &job.log),
             Err(error) => {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Mutex;
 
-use crate::event::{Event, EventSink};
+use crate::event::{Event, EventSink, Wanted};
 
 /// Passes on what a trial tells, under the trial's number.
 pub struct TrialEvents<'a> {
@@ -26,13 +26,16 @@ impl EventSink for TrialEvents<'_> {
                 }
             }
             Event::Note { message } | Event::Detail { message } => detail(format!("trial {trial}: {message}")),
-            Event::StepStarted { step, .. } => detail(format!("trial {trial}: {step} begins")),
-            Event::StepOutput { step, line } => detail(format!("trial {trial}: {step} | {line}")),
-            Event::StepFinished { step, outcome, seconds } => {
-                detail(format!("trial {trial}: {step} {outcome} after {seconds:.1} s"));
-            }
+            event @ (Event::StepStarted { .. }
+            | Event::StepOutput { .. }
+            | Event::StepMetric { .. }
+            | Event::StepFinished { .. }) => self.events.emit(Event::InTrial { trial, what: Box::new(event) }),
             // Bars of single trials would push the sweep's away.
             _ => {}
         }
+    }
+    fn wants(&self, wanted: Wanted) -> bool {
+        // A trial's output is a detail of the sweep.
+        self.events.wants(if wanted == Wanted::EveryLine { Wanted::Details } else { wanted })
     }
 }

@@ -31,6 +31,7 @@ mod hostile_data;
 mod imports;
 mod init;
 mod links;
+mod live;
 mod manifest;
 mod merging;
 mod models;

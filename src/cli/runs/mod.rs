@@ -6,7 +6,7 @@ mod list;
 mod remove;
 mod restore;
 mod show;
-mod sparkline;
+pub(in crate::cli) mod sparkline;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
