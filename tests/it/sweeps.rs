@@ -458,7 +458,7 @@ fn a_sweep_killed_again_and_again_goes_on_as_if_nothing_had_been() {
 
     // Killed as trials begin, and as they end.
     for (event, times) in
-        [("trial_started", 1), ("trial_finished", 2), ("detail", 7), ("trial_started", 3), ("trial_finished", 3)]
+        [("trial_started", 1), ("trial_finished", 2), ("in_trial", 7), ("trial_started", 3), ("trial_finished", 3)]
     {
         let mut started = Started::new(&project, &arguments);
         started.wait_for(event, times);
