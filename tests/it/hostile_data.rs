@@ -314,7 +314,7 @@ fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
         let _ = fs::remove_file(&place);
         assert!(hostile.0.other("mkfifo", &[place.to_str().unwrap()]).status().unwrap().success());
         for command in ["status", "push", "verify"] {
-            let outcome = hostile.0.outcome(&mut hostile.0.other("timeout", &["60", mlx, command]));
+            let outcome = hostile.0.outcome(&mut hostile.0.other("timeout", &["--signal=KILL", "60", mlx, command]));
             // What can be made again is; of the rest the error tells.
             match outcome.stderr.contains("a named pipe") {
                 true => drop(outcome.exits_with(1)),
