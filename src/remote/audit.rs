@@ -315,14 +315,22 @@ impl Transfer<'_> {
             read => drop(read?),
         }
         let mut writer = Writer::create(&self.store.receiving())?;
-        let (mut kept, mut unsound) = (HashSet::new(), Vec::new());
-        for item in Pack::salvage(file.path())? {
+        let (mut kept, mut unsound) = (HashSet::new(), HashSet::new());
+        let refused: HashSet<&Digest> = refused.iter().collect();
+        Pack::salvage(file.path(), |item| {
+            self.watch.interrupt.check()?;
+            if kept.contains(&item.digest) {
+                return Ok(());
+            }
             if !is_sound(&item) || refused.contains(&item.digest) {
-                unsound.push(item.digest);
-            } else if kept.insert(item.digest) {
+                unsound.insert(item.digest);
+            } else {
+                kept.insert(item.digest);
                 writer.append(&item)?;
             }
-        }
+            Ok(())
+        })?;
+        let unsound: Vec<Digest> = unsound.into_iter().collect();
         let compression = Compression::default();
         for digest in held.iter().chain(&unsound) {
             self.watch.interrupt.check()?;

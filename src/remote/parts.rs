@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::catalog::{Catalog, KnownPack};
 use super::{Remote, Transfer, is_of_one_file};
-use crate::store::pack::{Entry, Item};
+use crate::store::pack::{Entry, Item, LARGEST_STORED};
 use crate::store::tree::{NotATree, Tree};
 use crate::{Digest, Error, Result};
 
@@ -14,8 +14,6 @@ use crate::{Digest, Error, Result};
 const GAP_BYTES: u64 = 128 << 10;
 /// So much is read at once, unless one object is larger.
 const SEGMENT_BYTES: u64 = 8 << 20;
-/// No object in a pack is stored in more bytes: one that claims more is damaged.
-const LARGEST_STORED: u64 = 64 << 20;
 
 /// A tree, or why a sound object is none.
 pub type Listing = Result<Tree, NotATree>;

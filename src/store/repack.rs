@@ -181,9 +181,16 @@ impl Store {
     fn mend_pack(&self, path: &Path, name: &str) -> Result<(u64, PathBuf)> {
         let quarantined = self.place_in_quarantine(name)?;
         let cannot = || format!("cannot move the damaged pack `{}` to `{}`", quote(path), quote(&quarantined));
-        let mut items = if path.is_file() { Pack::salvage(path)? } else { Vec::new() };
-        let mut kept = HashSet::new();
-        items.retain(|item| is_sound(item.clone()) && kept.insert(item.digest));
+        let (mut items, mut kept) = (Vec::new(), HashSet::new());
+        if path.is_file() {
+            Pack::salvage(path, |item| {
+                if !kept.contains(&item.digest) && is_sound(item.clone()) {
+                    kept.insert(item.digest);
+                    items.push(item);
+                }
+                Ok(())
+            })?;
+        }
         let saved = items.len() as u64;
         if items.is_empty() {
             std::fs::rename(path, &quarantined).with_context(cannot)?;

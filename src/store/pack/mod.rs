@@ -41,6 +41,8 @@ pub const FOOTER: usize = 8 + 8 + 32 + 16;
 pub const ENDING: &str = "pack";
 /// A compressed object is no larger than this, so that one that claims more is damaged.
 const LARGEST_COMPRESSED: u64 = 64 << 20;
+/// No object in a pack is stored in more bytes: one that claims more is damaged.
+pub const LARGEST_STORED: u64 = 64 << 20;
 
 /// How an object is stored in a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Reading packs.
 
 use std::fs::File;
-use std::io::{self, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use anyhow::Context;
 use memmap2::MmapOptions;
 
 use super::index::{Entry, Footer, Index};
-use super::{ANY_HEADER, FOOTER, HEAD, HEADER, Item, Kind, LARGEST_COMPRESSED, digest, number};
+use super::{ANY_HEADER, FOOTER, HEAD, HEADER, Item, Kind, LARGEST_COMPRESSED, LARGEST_STORED, digest, number};
 use crate::fs::{self, quote};
 use crate::{Digest, Result};
 
@@ -118,30 +118,48 @@ impl Pack {
         Ok(stored)
     }
 
-    /// The objects that can be found by the index, or without it by the heads in front of them, unchecked: what is no head
-    /// any more is taken for one, too.
-    pub fn salvage(path: &Path) -> Result<Vec<Item>> {
-        let bytes = fs::read(path)?;
-        let mut items = Vec::new();
+    /// Gives `take` the objects that can be found by the index, and again those that are found without it by the heads in
+    /// front of them, unchecked: what is no head any more is taken for one, too. One is held in memory at a time, and those
+    /// that overlap are together no longer than the file.
+    pub fn salvage(path: &Path, mut take: impl FnMut(Item) -> Result<()>) -> Result<()> {
+        let cannot = || format!("cannot read `{}`", quote(path));
+        let file = fs::open_regular(path).with_context(cannot)?;
+        let length = file.metadata().with_context(cannot)?.len();
         if let Ok(Ok(pack)) = Self::open(path) {
-            // Objects that overlap can't all be there: together they are no longer than the file.
-            let mut left = bytes.len() as u64;
-            let fits = |entry: &Entry| {
+            let mut left = length;
+            for entry in pack.index.entries().filter(|entry| entry.stored <= LARGEST_STORED) {
                 left = left.saturating_sub(entry.stored.max(1));
-                left > 0
-            };
-            items.extend(pack.index.entries().take_while(fits).filter_map(|entry| pack.item(&entry).ok()));
-        }
-        let mut rest = bytes.strip_prefix(HEADER).unwrap_or_default();
-        while let Some((head, tail)) = rest.split_at_checked(HEAD) {
-            let length = usize::try_from(number(&head[32..])).ok();
-            let Some((stored, tail)) = length.and_then(|length| tail.split_at_checked(length)) else { break };
-            if let Some(kind) = Kind::of(number(&head[48..])) {
-                items.push(Item { digest: digest(head), size: number(&head[40..]), kind, stored: stored.to_vec() });
+                if left == 0 {
+                    break;
+                }
+                pack.item(&entry).map_or(Ok(()), &mut take)?;
             }
-            rest = tail;
         }
-        Ok(items)
+        let mut reader = BufReader::with_capacity(1 << 20, file);
+        let mut head = [0; HEAD];
+        let mut position = HEADER.len() as u64;
+        if !filled(&mut reader, &mut head[..HEADER.len()], path)? || head[..HEADER.len()] != *HEADER {
+            return Ok(());
+        }
+        while position + HEAD as u64 <= length && filled(&mut reader, &mut head, path)? {
+            position += HEAD as u64;
+            let stored = number(&head[32..]);
+            if stored > length - position {
+                break;
+            }
+            position += stored;
+            match Kind::of(number(&head[48..])).filter(|_| stored <= LARGEST_STORED) {
+                None => reader.seek_relative(stored as i64).with_context(cannot)?,
+                Some(kind) => {
+                    let mut bytes = vec![0; stored as usize];
+                    if !filled(&mut reader, &mut bytes, path)? {
+                        break;
+                    }
+                    take(Item { digest: digest(&head), size: number(&head[40..]), kind, stored: bytes })?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The version in the header of a file that seems to be a pack of another version.
@@ -149,6 +167,15 @@ impl Pack {
         let version = start.strip_prefix(ANY_HEADER)?.split(|byte| *byte == b'\n').next()?;
         let is_other = !start.starts_with(HEADER) && !version.is_empty() && version.iter().all(u8::is_ascii_digit);
         is_other.then(|| String::from_utf8_lossy(version).into_owned())
+    }
+}
+
+/// Fills the buffer; `false` at the end of the file.
+fn filled(reader: &mut impl Read, buffer: &mut [u8], path: &Path) -> Result<bool> {
+    match reader.read_exact(buffer) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error).with_context(|| format!("cannot read `{}`", quote(path))).map_err(Into::into),
     }
 }
 

@@ -24,6 +24,42 @@ fn read(pack: &Arc<Pack>, content: &[u8]) -> Vec<u8> {
     read
 }
 
+fn salvage(path: &Path) -> Vec<Item> {
+    let mut items = Vec::new();
+    let take = |item| {
+        items.push(item);
+        Ok(())
+    };
+    Pack::salvage(path, take).unwrap();
+    items
+}
+
+#[test]
+fn objects_that_overlap_are_saved_no_longer_than_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let content = vec![7; 100_000];
+    let entry = |number: u64| Entry {
+        digest: Digest::of(number.to_le_bytes()),
+        offset: HEADER.len() as u64,
+        stored: 100_000,
+        size: 100_000,
+        kind: Kind::Raw,
+    };
+    let mut entries: Vec<Entry> = (0..1000).map(entry).collect();
+    entries.sort_by_key(|entry| entry.digest);
+    let index: Vec<u8> = entries.iter().flat_map(Entry::encode).collect();
+    let start = (HEADER.len() + content.len()) as u64;
+    let footer = Footer { start, count: 1000, digest: Digest::of(&index) }.encode();
+    let bytes = [HEADER, content.as_slice(), &index, &footer].concat();
+    let path = dir.path().join("overlapping.pack");
+    std::fs::write(&path, &bytes).unwrap();
+    assert_eq!(Pack::open(&path).unwrap().unwrap().index().entries().count(), 1000);
+
+    let saved: usize = salvage(&path).iter().map(|item| item.stored.len()).sum();
+
+    assert!(saved <= 2 * bytes.len(), "{saved}");
+}
+
 #[test]
 fn what_shrinks_is_compressed_and_the_rest_is_not() {
     let dir = tempfile::tempdir().unwrap();
@@ -96,8 +132,7 @@ proptest! {
             prop_assert_eq!(&read(&pack, content), content);
         }
         prop_assert!(pack.damage(|_| false).is_none());
-        let salvaged: Vec<Vec<u8>> =
-            Pack::salvage(&path).unwrap().into_iter().map(|item| item.content().unwrap()).collect();
+        let salvaged: Vec<Vec<u8>> = salvage(&path).into_iter().map(|item| item.content().unwrap()).collect();
         prop_assert!(contents.iter().all(|content| salvaged.contains(content)));
     }
 
@@ -117,7 +152,10 @@ proptest! {
                 let _ = pack.content(&entry).map(|mut content| content.read_to_end(&mut Vec::new()));
             }
         }
-        for item in Pack::salvage(&path).unwrap() {
+        let salvaged = salvage(&path);
+        let saved: u64 = salvaged.iter().map(|item| item.stored.len() as u64).sum();
+        prop_assert!(saved <= 2 * path.metadata().unwrap().len());
+        for item in salvaged {
             let _ = item.content();
         }
     }
