@@ -62,7 +62,7 @@ fn a_terminal_shows_time_metrics_and_the_newest_line_of_each_step() {
     assert!(end.contains("loss 1 █▄▁"), "{end:?}");
     assert!(!drawn.contains("\x1b[2J") && !drawn.contains("\x1b]"), "{drawn:?}");
     // What is over is taken away before the report.
-    let (_, report) = drawn.rsplit_once("\x1b[J").unwrap();
+    let (_, report) = drawn.rsplit_once("\x1b[2K").unwrap();
     assert!(report.contains("outcome") && !report.contains('中'), "{report:?}");
     assert!(!drawn.contains("\x1b[0m"), "NO_COLOR: {drawn:?}");
 }

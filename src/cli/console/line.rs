@@ -23,11 +23,6 @@ impl Line {
         self.limit - self.width
     }
 
-    /// The columns that are taken.
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
     /// Adds as much of the text as fits.
     pub fn push(&mut self, style: Option<Style>, text: &str) {
         let text = cut(text, self.left());

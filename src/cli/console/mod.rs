@@ -92,7 +92,7 @@ impl Console {
     pub fn close(&self) {
         let mut state = self.shared.state();
         state.view = View::default();
-        state.screen.draw("", &[], Screen::size());
+        state.screen.draw("", &[]);
         state.is_closed = true;
         if let Some(log) = &mut state.log {
             let _ = log.flush();
@@ -343,6 +343,6 @@ impl State {
     fn draw(&mut self, above: &str) {
         let size = Screen::size();
         let lines = self.view.lines(size.0, size.1, Instant::now());
-        self.screen.draw(above, &lines, size);
+        self.screen.draw(above, &lines);
     }
 }

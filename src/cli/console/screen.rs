@@ -1,29 +1,31 @@
 //! The lines at the bottom of a terminal that are drawn again and again, below what stays.
 
-use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::termios::tcgetwinsize;
 
 use super::line::Line;
 
+/// So often a second does the terminal take what is drawn.
+const DRAWN_A_SECOND: u8 = 10;
+
 /// What is drawn on the terminal of stderr.
-#[derive(Default)]
 pub struct Screen {
     color: bool,
-    /// The columns of the drawn lines.
-    drawn: Vec<usize>,
-    /// The drawn text, and the width of the terminal it was drawn for.
-    last: (String, usize),
+    place: MultiProgress,
+    /// One for each drawn line, from above.
+    lines: Vec<ProgressBar>,
 }
 
 impl Screen {
     pub fn new(color: bool) -> Self {
-        Self { color, ..Self::default() }
+        let target = ProgressDrawTarget::stderr_with_hz(DRAWN_A_SECOND);
+        Self { color, place: MultiProgress::with_draw_target(target), lines: Vec::new() }
     }
 
     pub fn is_drawn(&self) -> bool {
-        !self.drawn.is_empty()
+        !self.lines.is_empty()
     }
 
     /// Columns and rows of the terminal.
@@ -34,74 +36,21 @@ impl Screen {
     }
 
     /// Draws the lines where those before were, and above them, to stay, the text; it is empty or ends with a line end.
-    pub fn draw(&mut self, above: &str, lines: &[Line], (width, height): (usize, usize)) {
-        if let Some(sequence) = self.sequence(above, lines, (width, height)) {
+    pub fn draw(&mut self, above: &str, lines: &[Line]) {
+        for line in self.lines.drain(lines.len().min(self.lines.len())..) {
+            line.finish_and_clear();
+            self.place.remove(&line);
+        }
+        while self.lines.len() < lines.len() {
+            let style = ProgressStyle::with_template("{msg}").expect("the template is one");
+            self.lines.push(self.place.add(ProgressBar::no_length().with_style(style)));
+        }
+        for (drawn, line) in self.lines.iter().zip(lines) {
+            drawn.set_message(line.text(self.color));
+        }
+        if !above.is_empty() {
             // A terminal that went away is no failure.
-            let _ = io::stderr().lock().write_all(sequence.as_bytes());
+            let _ = self.place.suspend(|| io::stderr().lock().write_all(above.as_bytes()));
         }
-    }
-
-    /// What the terminal is sent; nothing where nothing changes.
-    fn sequence(&mut self, above: &str, lines: &[Line], (width, height): (usize, usize)) -> Option<String> {
-        let mut text = String::new();
-        for line in lines {
-            // A line that takes all columns would lose its last one with the rest.
-            text.extend([&line.text(self.color), "\x1b[K\n"]);
-        }
-        if above.is_empty() && (&text, width) == (&self.last.0, self.last.1) {
-            return None;
-        }
-        let mut sequence = String::new();
-        // A terminal that became narrower has broken the lines.
-        let rows: usize = self.drawn.iter().map(|drawn| drawn.div_ceil(width.max(1)).max(1)).sum();
-        let rows = rows.min(height.saturating_sub(1));
-        if rows > 0 {
-            let _ = write!(sequence, "\r\x1b[{rows}A");
-        }
-        if rows > 0 && (!above.is_empty() || lines.is_empty() || width != self.last.1) {
-            sequence.push_str("\x1b[J");
-        }
-        sequence.push_str(above);
-        sequence.push_str(&text);
-        if lines.len() < self.drawn.len() {
-            sequence.push_str("\x1b[J");
-        }
-        self.drawn = lines.iter().map(Line::width).collect();
-        self.last = (text, width);
-        Some(sequence)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(text: &str) -> Line {
-        let mut line = Line::new(79);
-        line.push(None, text);
-        line
-    }
-
-    #[test]
-    fn lines_replace_those_before_and_text_stays_above() {
-        let mut screen = Screen::new(false);
-        let mut send = |above: &str, lines: &[Line], width| screen.sequence(above, lines, (width, 24));
-
-        assert_eq!(send("", &[line("a"), line("b")], 80).unwrap(), "a\x1b[K\nb\x1b[K\n");
-        assert_eq!(send("", &[line("a"), line("b")], 80), None);
-        assert_eq!(send("done\n", &[line("b")], 80).unwrap(), "\r\x1b[2A\x1b[Jdone\nb\x1b[K\n\x1b[J");
-        assert_eq!(send("", &[], 80).unwrap(), "\r\x1b[1A\x1b[J\x1b[J");
-        assert_eq!(send("", &[], 80), None);
-        assert_eq!(send("note\n", &[], 80).unwrap(), "note\n");
-    }
-
-    #[test]
-    fn lines_that_a_narrower_terminal_broke_are_taken_away_whole() {
-        let mut screen = Screen::new(false);
-        screen.sequence("", &[line(&"x".repeat(50)), line("y")], (80, 24));
-
-        let sequence = screen.sequence("", &[line("x")], (20, 24)).unwrap();
-
-        assert!(sequence.starts_with("\r\x1b[4A\x1b[J"), "{sequence:?}");
     }
 }
