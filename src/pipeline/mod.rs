@@ -39,7 +39,7 @@ mod work;
 use std::path::PathBuf;
 
 pub use away::Engines;
-pub use dag::{Dag, DagStep, State, dag, mermaid, svg};
+pub use dag::{Dag, DagStep, State, dag, mermaid, svg, xml_text};
 pub use elsewhere::Elsewhere;
 pub use enter::{Entered, enter};
 pub use explain::{

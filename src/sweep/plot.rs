@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::state::{TrialState, better};
 use super::{Results, TrialResult};
+use crate::pipeline::xml_text;
 use crate::project::manifest::Goal;
 use crate::project::space::Domain;
 
@@ -108,8 +109,8 @@ pub fn parallel_coordinates(results: &Results) -> String {
              <text class=\"name\" x=\"{x}\" y=\"{}\">{}<title>{}</title></text>",
             TOP + HEIGHT,
             TOP - 16.0,
-            escape(&cut(&axis.title, 22)),
-            escape(&axis.title),
+            xml_text(&cut(&axis.title, 22)),
+            xml_text(&axis.title),
         );
         for (part, mark) in &axis.marks {
             let y = y_of(*part);
@@ -120,7 +121,7 @@ pub fn parallel_coordinates(results: &Results) -> String {
                 x - 4.0,
                 x - 8.0,
                 y + 3.5,
-                escape(&cut(mark, 12)),
+                xml_text(&cut(mark, 12)),
             );
         }
         svg.push_str("</g>\n");
@@ -144,7 +145,7 @@ fn head(svg: &mut String, results: &Results, width: f64, height: f64) {
          .ground {{ fill: #15181e; }} text {{ fill: #e6e9ef; }} .axis {{ stroke: #8b949e; }}\n\
          .mark {{ stroke: #15181e; }} .failed {{ stroke: #ff7b72; }}\n}}\n</style>\n\
          <rect class=\"ground\" width=\"100%\" height=\"100%\" rx=\"8\"/>\n",
-        escape(&results.sweep),
+        xml_text(&results.sweep),
     );
     let best = results.best.and_then(|best| results.trials.iter().find(|trial| trial.number == best));
     let best = best.and_then(|trial| Some(format!(", best {} (trial {})", short(trial.value?), trial.number)));
@@ -153,10 +154,10 @@ fn head(svg: &mut String, results: &Results, width: f64, height: f64) {
         svg,
         "<text class=\"title\" x=\"24\" y=\"32\">Sweep {}</text>\
          <text class=\"note\" x=\"24\" y=\"52\">{}, {ended} of {} trials{}</text>",
-        escape(&results.sweep),
+        xml_text(&results.sweep),
         results.strategy,
         results.planned,
-        escape(&best.unwrap_or_default()),
+        xml_text(&best.unwrap_or_default()),
     );
 }
 
@@ -195,7 +196,7 @@ fn line(svg: &mut String, results: &Results, trial: &TrialResult, axes: &[Axis],
     let told: Vec<String> = trial.params.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect();
     let value = trial.value.map_or(String::new(), |value| format!(": {}", short(value)));
     let title = format!("trial {} {}{value}\n{}", trial.number, trial.state.word(), told.join("\n"));
-    let _ = writeln!(svg, "<path d=\"{path}\" {style}><title>{}</title></path>", escape(&title));
+    let _ = writeln!(svg, "<path d=\"{path}\" {style}><title>{}</title></path>", xml_text(&title));
 }
 
 /// How many of the other trials are worse, from 0 to 1: a few bad ones must not make all others look the same.
@@ -221,23 +222,6 @@ fn short(number: f64) -> String {
 
 fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most { text.to_owned() } else { text.chars().take(most - 1).chain(['…']).collect() }
-}
-
-/// As XML has it; control characters, which it can't have, become spaces.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\n' => escaped.push('\n'),
-            character if character.is_control() => escaped.push(' '),
-            character => escaped.push(character),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -138,20 +138,10 @@ fn draw_line(text: &mut String, Line { points, .. }: &Line, title: &str) {
     );
 }
 
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\n' => escaped.push('\n'),
-            character if character.is_control() => escaped.push(' '),
-            character => escaped.push(character),
-        }
-    }
-    escaped
+/// Text as XML takes it; control characters, which it can't have, become spaces.
+pub fn escaped(text: &str) -> String {
+    let shown = text.replace(|character: char| character.is_control() && character != '\n', " ");
+    quick_xml::escape::escape(shown).into_owned()
 }
 
 #[cfg(test)]
