@@ -218,3 +218,20 @@ pub fn files_below(directory: &Path) -> Vec<PathBuf> {
     let files = walkdir::WalkDir::new(directory).into_iter().filter_map(Result::ok);
     files.filter(|entry| entry.file_type().is_file()).map(walkdir::DirEntry::into_path).collect()
 }
+
+/// Bytes that neither repeat nor can be compressed; others for another seed.
+pub fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    (0..length.div_ceil(8)).flat_map(|_| next().to_le_bytes()).take(length).collect()
+}
+
+/// Makes a named pipe in the project.
+pub fn make_pipe(project: &Project, name: &str) {
+    assert!(project.other("mkfifo", &[name]).status().unwrap().success());
+}

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use mlx::Digest;
 
-use crate::harness::{Outcome, Project, files_below};
+use crate::harness::{Outcome, Project, files_below, noise};
 
 const RAW: u64 = 0;
 const RECIPE: u64 = 2;
@@ -75,17 +75,6 @@ impl Hostile {
 fn listing(names: &[&str]) -> Vec<u8> {
     let entry = |name: &&str| format!("f 1 {} {name}\0", Digest::of("x").hex());
     format!("mlx tree 1\n{}", names.iter().map(entry).collect::<String>()).into_bytes()
-}
-
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 88_172_645_463_325_252_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    };
-    (0..length / 8).flat_map(|_| next().to_le_bytes()).collect()
 }
 
 /// A recipe with these chunks.
@@ -180,9 +169,9 @@ fn what_the_lock_says_of_sizes_is_checked() {
 
 #[test]
 fn recipes_that_do_not_make_the_object_are_found_and_mended() {
-    let big = noise(17 << 20);
+    let big = noise(17 << 20, 1);
     let digest = Digest::of(&big);
-    let (piece, other) = (noise(1 << 20), vec![7; 1 << 20]);
+    let (piece, other) = (noise(1 << 20, 1), vec![7; 1 << 20]);
     let itself = recipe(&[(digest, 1 << 20); 17]);
     let others = recipe(&[(Digest::of(&other), 1 << 20); 17]);
     let short = recipe(&[(Digest::of(&piece), 1 << 20)]);
@@ -381,7 +370,7 @@ fn links_to_what_can_not_be_are_told() {
 
 #[test]
 fn who_can_not_write_to_the_store_is_told_so() {
-    let project = Project::with_manifest("").write("a", "a").write("b", noise(3 << 20));
+    let project = Project::with_manifest("").write("a", "a").write("b", noise(3 << 20, 1));
     project.mlx(&["add", "a"]).success();
     // A file in the place of the directory of locks stops everybody, root too.
     fs::remove_dir_all(project.path(".mlx/store/locks")).unwrap();
@@ -411,7 +400,7 @@ fn a_lock_of_very_many_paths_is_read_once() {
 #[test]
 fn a_damaged_object_gives_way_to_the_content_that_was_just_read() {
     let project = Project::with_manifest("");
-    for (name, content) in [("small", b"a few bytes".to_vec()), ("large", noise(3 << 20))] {
+    for (name, content) in [("small", b"a few bytes".to_vec()), ("large", noise(3 << 20, 1))] {
         project.set(name, &content);
         project.mlx(&["add", name]).success();
         let hex = Digest::of(&content).hex();

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use mlx::remote::retry::Patience;
 use mlx::remote::{Access, Body, Content, Remote, RemoteError};
 
-use crate::remotes::{access, noise};
+use crate::harness::noise;
+use crate::remotes::access;
 use crate::services::{self, Server};
 
 /// What happens to one connection; those behind the last fault are left alone.
@@ -163,7 +164,7 @@ fn read(remote: &dyn Remote, name: &str, range: Option<std::ops::Range<u64>>) ->
 
 fn a_broken_read_goes_on(place: fn() -> Option<Place>) {
     let Some(place) = place() else { return };
-    let content = noise(6 * MIB);
+    let content = noise(6 * MIB, 1);
     write(&*place.directly(), "packs/a", &content).unwrap();
 
     for range in [None, Some(100..(6 * MIB) as u64)] {
@@ -177,7 +178,7 @@ fn a_broken_read_goes_on(place: fn() -> Option<Place>) {
 
 fn a_broken_upload_is_not_seen(place: fn() -> Option<Place>) {
     let Some(place) = place() else { return };
-    let content = noise(12 * MIB);
+    let content = noise(12 * MIB, 1);
     let all = vec![Fault::CutRequest(5 * MIB); 40];
     let proxy = Proxy::before(place.server.port, all);
 
@@ -283,7 +284,7 @@ fn who_says_nothing_is_not_waited_for_for_ever() {
 #[test]
 fn no_connection_is_left_behind() {
     let Some(place) = ssh() else { return };
-    let content = noise(6 * MIB);
+    let content = noise(6 * MIB, 1);
     write(&*place.directly(), "packs/a", &content).unwrap();
     let proxy = Proxy::before(place.server.port, [Fault::CutAnswer(3 * MIB), Fault::CutAnswer(MIB)]);
 

@@ -4,24 +4,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::harness::Project;
+use crate::harness::{Project, noise};
 
 /// Two clones of a project whose remote is a directory beside them.
 struct Clones {
     a: Project,
     b: Project,
-}
-
-/// Bytes that do not repeat and can't be compressed.
-fn noise(length: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed * 2 + 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    };
-    (0..length.div_ceil(8)).flat_map(|_| next().to_le_bytes()).take(length).collect()
 }
 
 impl Clones {

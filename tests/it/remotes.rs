@@ -9,6 +9,7 @@ use std::time::Duration;
 use mlx::remote::retry::Patience;
 use mlx::remote::{Access, Body, Content, Entry, Remote, RemoteError};
 
+use crate::harness::noise;
 use crate::services;
 
 /// A remote that is empty, and what must live as long as it.
@@ -155,20 +156,6 @@ fn names(remote: &dyn Remote, directory: &str) -> Vec<String> {
     names
 }
 
-/// Bytes that neither compress nor repeat.
-pub fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    let mut bytes: Vec<u8> = (0..length.div_ceil(8)).flat_map(|_| next()).collect();
-    bytes.truncate(length);
-    bytes
-}
-
 mod rules {
     use super::*;
 
@@ -182,7 +169,7 @@ mod rules {
     }
 
     pub fn a_range_is_read_alone(remote: &dyn Remote) {
-        let content = noise(100_000);
+        let content = noise(100_000, 1);
         write(remote, "a", &content);
 
         for range in [0..1, 10..20, 99_990..100_000, 0..100_000, 5..5] {
@@ -273,7 +260,7 @@ mod rules {
     }
 
     pub fn a_large_file_is_counted_and_whole(remote: &dyn Remote) {
-        let content = noise((20 << 20) + 12_345);
+        let content = noise((20 << 20) + 12_345, 1);
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), &content).unwrap();
         let counted = AtomicU64::new(0);
@@ -290,7 +277,7 @@ mod rules {
     }
 
     pub fn who_stops_an_upload_leaves_nothing(remote: &dyn Remote) {
-        let content = noise(20 << 20);
+        let content = noise(20 << 20, 1);
         let counted = AtomicU64::new(0);
         let sent = |bytes| match counted.fetch_add(bytes, Ordering::Relaxed) {
             0 => Ok(()),
@@ -331,7 +318,7 @@ mod rules {
         std::thread::scope(|scope| {
             for number in 0..8 {
                 scope.spawn(move || {
-                    let content = noise(50_000 + number);
+                    let content = noise(50_000 + number, 1);
                     write(remote, &format!("shared/{number}"), &content);
                     assert!(read(remote, &format!("shared/{number}")) == content);
                 });

@@ -1,19 +1,16 @@
-//! Training: what runs, what is restored, what is left alone, and what is told when a step fails.
+//! Training: what runs, what is restored, and what is left alone.
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use insta::assert_snapshot;
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::harness::Project;
+use super::harness::{Project, make_pipe};
 
 /// Two steps in a row and one beside them; `TRAIN` takes parameters and measures.
-const PIPELINE: &str = r#"
+pub const PIPELINE: &str = r#"
 [params]
 train = { trees = 200, depth = 6 }
 report = { title = "of data" }
@@ -40,13 +37,13 @@ params = ["report"]
 outs = ["report.txt"]
 "#;
 
-fn pipeline() -> Project {
+pub fn pipeline() -> Project {
     Project::with_manifest(PIPELINE).write("raw.txt", "some data\n")
 }
 
 /// The outcome of each step of the newest run.
 #[track_caller]
-fn outcomes(project: &Project) -> Vec<(String, String)> {
+pub fn outcomes(project: &Project) -> Vec<(String, String)> {
     let run = project.mlx(&["runs", "show", "latest", "--json"]).success().json();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     run["steps"].as_array().unwrap().iter().map(|step| (text(&step["name"]), text(&step["outcome"]))).collect()
@@ -54,12 +51,12 @@ fn outcomes(project: &Project) -> Vec<(String, String)> {
 
 /// Trains and says what became of each step.
 #[track_caller]
-fn train(project: &Project, arguments: &[&str]) -> Vec<(String, String)> {
+pub fn train(project: &Project, arguments: &[&str]) -> Vec<(String, String)> {
     project.mlx(&[&["train"], arguments].concat()).success();
     outcomes(project)
 }
 
-fn pairs<const N: usize>(expected: [(&str, &str); N]) -> Vec<(String, String)> {
+pub fn pairs<const N: usize>(expected: [(&str, &str); N]) -> Vec<(String, String)> {
     expected.map(|(name, outcome)| (name.to_owned(), outcome.to_owned())).into()
 }
 
@@ -280,111 +277,6 @@ fn an_output_that_git_keeps_is_told() {
     outcome.says("Git keeps `report.txt`").says("hint: `git rm -r --cached report.txt`");
 }
 
-/// A step that fails in some way.
-#[track_caller]
-fn fails(cmd: &str, rest: &str, messages: &[&str]) -> Project {
-    let project = Project::with_manifest(&format!("[step.fit]\ncmd = '''{cmd}'''\n{rest}\n")).write("data", "1");
-    let mut outcome = project.mlx(&["train"]).exits_with(3);
-    for message in messages {
-        outcome = outcome.says(message);
-    }
-    assert_eq!(outcomes(&project), pairs([("fit", "failed")]));
-    project
-}
-
-#[test]
-fn a_program_that_fails_is_told_with_its_last_lines() {
-    let project = pipeline();
-    project.set("mlx.toml", PIPELINE.replace("cat data/train.txt >", "echo KeyError >&2; exit 7;"));
-
-    let outcome = project.mlx(&["train", "train"]).exits_with(3);
-
-    let run = project.mlx(&["runs", "show", "latest", "--json"]).json();
-    let id = run["id"].as_str().unwrap();
-    assert_eq!(run["status"], "failed");
-    assert_eq!(run["steps"][1]["exit_code"], 7);
-    outcome
-        .says("error: step `train` stopped with exit code 7\n")
-        .says(
-            &format!("  last lines of its output (all of it: `mlx logs {id} train`):\n    KeyError\n")
-                .replace(id, "[id]"),
-        )
-        .says("hint: the steps before it are cached; `mlx train` goes on from here")
-        .prints("2 steps: 1 run, 1 failed, 0 up to date");
-    project.mlx(&["logs", id, "train"]).success().prints("KeyError\n");
-}
-
-#[test]
-fn a_missing_program_is_told() {
-    fails("no-such-program --x", "", &["step `fit` could not find its program (exit code 127)", "no-such-program"]);
-}
-
-#[test]
-fn a_program_without_permission_is_told() {
-    fails("./data", "deps = ['data']", &["step `fit` could not execute its program (exit code 126)", "chmod +x"]);
-}
-
-#[test]
-fn death_by_signal_is_told() {
-    fails("kill -SEGV $$", "", &["step `fit` was ended by the signal SIGSEGV"]);
-    fails("sh -c 'kill -9 $$'; exit $?", "", &["stopped with exit code 137", "as after the signal SIGKILL"]);
-}
-
-#[test]
-fn a_timeout_is_told() {
-    fails("echo begun; exec sleep 1000", "timeout = '100ms'", &["took longer than its timeout of 0.1 s", "    begun"]);
-}
-
-#[test]
-fn a_missing_output_is_told() {
-    let rest = "outs = ['a', 'b', 'c/d']";
-    fails("touch a; echo done", rest, &["step `fit` ended well and did not make `b`, `c/d`", "correct its `outs`"]);
-}
-
-#[test]
-fn an_output_that_is_no_file_is_told() {
-    fails("ln -s data out", "outs = ['out']", &["the output `out` of step `fit` is a symbolic link"]);
-    let project = fails("mkfifo out", "outs = ['out']", &["the output `out` of step `fit` is a pipe"]);
-    fails("mkdir out; mkfifo out/x", "outs = ['out']", &["out/x"]);
-
-    // What a failed step left does not stand in the way of the next try.
-    project.set("mlx.toml", "[step.fit]\ncmd = 'echo 1 > out'\nouts = ['out']");
-    project.mlx(&["train"]).success();
-}
-
-#[test]
-fn an_input_that_the_step_changes_is_told() {
-    let rest = "deps = ['data']\nouts = ['out']";
-    fails("echo 2 >> data; touch out", rest, &["step `fit` changed `data`, which is its input"]);
-}
-
-#[test]
-fn a_metric_line_that_is_none_is_told() {
-    fails("echo loss=1 >> $MLX_METRICS", "", &["that is no metric (line 1: `loss=1`)", "{\"name\": \"loss\""]);
-}
-
-#[test]
-fn failure_keeps_what_succeeded() {
-    let project = pipeline();
-    project.set("mlx.toml", PIPELINE.replace("mkdir -p model;", "exit 1;"));
-    project.mlx(&["train", "--jobs", "1"]).exits_with(3);
-    project.set("mlx.toml", PIPELINE);
-
-    let outcomes = train(&project, &[]);
-
-    assert_eq!(outcomes, pairs([("prepare", "up_to_date"), ("train", "ran"), ("report", "ran")]));
-}
-
-#[test]
-fn keep_going_does_what_does_not_depend_on_the_failure() {
-    let project = pipeline();
-    project.set("mlx.toml", PIPELINE.replace("mkdir -p data;", "exit 1;"));
-
-    project.mlx(&["train", "--keep-going", "--jobs", "1"]).exits_with(3);
-
-    assert_eq!(outcomes(&project), pairs([("prepare", "failed"), ("train", "skipped"), ("report", "ran")]));
-}
-
 #[test]
 fn huge_binary_and_endless_output_is_logged_byte_for_byte() {
     let project = Project::with_manifest(
@@ -474,129 +366,6 @@ fn steps_run_in_parallel() {
     project.mlx(&["train", "--jobs", "2"]).success().says("a | from b");
 }
 
-fn make_pipe(project: &Project, name: &str) {
-    assert!(project.other("mkfifo", &[name]).status().unwrap().success());
-}
-
-/// Starts the program with its standard error in a pipe.
-fn start(project: &Project, arguments: &[&str]) -> Child {
-    project.command(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-/// Reads what comes out of the child until a line holds this text.
-#[track_caller]
-fn read_until(child: &mut Child, text: &str) -> String {
-    let mut reader = BufReader::new(child.stderr.as_mut().unwrap());
-    let mut all = String::new();
-    while !all.contains(text) {
-        assert!(reader.read_line(&mut all).unwrap() > 0, "it ended before it said `{text}`:\n{all}");
-    }
-    all
-}
-
-fn send(child: &Child, signal: Signal) {
-    kill_process(Pid::from_child(child), signal).unwrap();
-}
-
-/// Whether the process does something, rather than wait to be reaped.
-fn is_alive(pid: &str) -> bool {
-    let stat = fs::read_to_string(Path::new("/proc").join(pid.trim()).join("stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
-}
-
-/// A pipeline whose second step starts a grandchild that ignores Ctrl-C, writes the ids and waits for ever.
-fn endless(trap: &str) -> Project {
-    let project = Project::with_manifest(&format!(
-        "[step.first]\ncmd = 'echo 1 > one'\nouts = ['one']\n[step.second]\n\
-         cmd = '''{trap}\nsh -c \"trap : INT; while :; do sleep 1000; done\" & echo $! > child; echo $$ > self; echo begun > begun\nwait; wait; wait'''\n\
-         deps = ['one']\nouts = ['two']\n"
-    ));
-    make_pipe(&project, "begun");
-    project
-}
-
-fn wait_for_begin(project: &Project) {
-    File::open(project.path("begun")).unwrap().read_to_string(&mut String::new()).unwrap();
-}
-
-#[track_caller]
-fn assert_all_ended(project: &Project) {
-    for file in ["child", "self"] {
-        assert!(!is_alive(&project.read(file)), "`{file}` lives on");
-    }
-}
-
-#[test]
-fn an_interrupt_ends_grandchildren_and_keeps_what_succeeded() {
-    let project = endless("");
-    let child = start(&project, &["train"]);
-    wait_for_begin(&project);
-
-    send(&child, Signal::INT);
-    let output = child.wait_with_output().unwrap();
-
-    assert_eq!(output.status.code(), Some(130));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("step `second` was stopped"));
-    assert_all_ended(&project);
-    let run = project.mlx(&["runs", "show", "latest", "--json"]).json();
-    assert_eq!(run["status"], "interrupted");
-    project.set(
-        "mlx.toml",
-        project
-            .read("mlx.toml")
-            .replace("wait; wait; wait", "kill -9 $!; echo 2 > two")
-            .replace("echo begun > begun", ""),
-    );
-    assert_eq!(train(&project, &[]), pairs([("first", "up_to_date"), ("second", "ran")]));
-}
-
-#[test]
-fn a_second_interrupt_ends_a_program_that_ignores_the_first() {
-    let project = endless("trap 'echo heard > heard' INT");
-    make_pipe(&project, "heard");
-    let child = start(&project, &["train"]);
-    wait_for_begin(&project);
-
-    send(&child, Signal::INT);
-    File::open(project.path("heard")).unwrap().read_to_string(&mut String::new()).unwrap();
-    send(&child, Signal::INT);
-
-    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
-    assert_all_ended(&project);
-}
-
-#[test]
-fn a_killed_run_leaves_nothing_behind_for_the_next() {
-    let project = endless("");
-    let mut child = start(&project, &["train"]);
-    wait_for_begin(&project);
-
-    send(&child, Signal::KILL);
-    child.wait().unwrap();
-    project.set(
-        "mlx.toml",
-        project
-            .read("mlx.toml")
-            .replace("wait; wait; wait", "kill -9 $!; echo 2 > two")
-            .replace("echo begun > begun", ""),
-    );
-    let child = project.read("child");
-    project.mlx(&["train"]).success().says("that a killed `mlx train` had left running");
-
-    assert!(!is_alive(&child));
-    let runs = project.mlx(&["runs", "--json"]).json();
-    assert_eq!(runs["runs"][1]["status"], "interrupted");
-}
-
-#[test]
-fn programs_left_in_the_background_are_ended() {
-    let project = Project::with_manifest("[step.a]\ncmd = 'sleep 1000 & echo $! > pid'\nouts = ['pid']");
-
-    project.mlx(&["train"]).success().says("step `a` left programs running when it ended; they were ended too");
-
-    assert!(!is_alive(&project.read("pid")));
-}
-
 #[test]
 fn what_can_not_have_a_version_is_shown_and_replaced() {
     let project = Project::with_manifest("[step.a]\ncmd = 'mkdir o; mkfifo o/pipe'\nouts = ['o']");
@@ -651,20 +420,6 @@ fn a_step_that_trains_its_own_project_does_not_wait_for_itself() {
 }
 
 #[test]
-fn an_interrupt_ends_programs_that_left_their_group() {
-    let project = Project::with_manifest("[step.a]\ncmd = 'setsid ./daemon > log 2>&1 & wait'");
-    project.program(&project.path("daemon"), "echo $$ > pid; echo begun > begun; exec sleep 1000");
-    make_pipe(&project, "begun");
-    let child = start(&project, &["train"]);
-    wait_for_begin(&project);
-
-    send(&child, Signal::INT);
-
-    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
-    assert!(!is_alive(&project.read("pid")));
-}
-
-#[test]
 fn who_has_no_home_trains_all_the_same() {
     let project = pipeline();
     let mut command = project.command(&["train"]);
@@ -688,57 +443,6 @@ fn numbers_that_json_does_not_have_are_refused() {
     project.set("mlx.toml", "params = ['params.toml']\n[step.a]\ncmd = 'true'");
 
     project.mlx(&["train"]).exits_with(2).says("`params.toml`: numbers must be finite");
-}
-
-#[test]
-fn a_second_train_waits_for_the_first() {
-    let project = endless("");
-    let first = start(&project, &["train"]);
-    wait_for_begin(&project);
-    let mut second = start(&project, &["train"]);
-    let mut third = start(&project, &["train"]);
-    let message = format!("waiting for mlx train (process {})", first.id());
-    read_until(&mut second, &message);
-    read_until(&mut third, &message);
-
-    send(&third, Signal::INT);
-    assert_eq!(third.wait().unwrap().code(), Some(130));
-    send(&first, Signal::INT);
-    assert_eq!(first.wait_with_output().unwrap().status.code(), Some(130));
-
-    // Now the second one's turn has come, and its program begins.
-    wait_for_begin(&project);
-    send(&second, Signal::INT);
-    assert_eq!(second.wait().unwrap().code(), Some(130));
-    assert_all_ended(&project);
-}
-
-#[test]
-fn a_kill_at_any_step_leaves_a_sound_project() {
-    const STEPS: usize = 12;
-    let step = |index: usize| {
-        let dep = if index == 0 { "raw".to_owned() } else { format!("out{}", index - 1) };
-        format!(
-            "[step.s{index}]\ncmd = 'cat {dep} > out{index}; echo {index} >> out{index}'\ndeps = ['{dep}']\nouts = ['out{index}']\n"
-        )
-    };
-    let manifest: String = (0..STEPS).map(step).collect();
-    let undisturbed = Project::with_manifest(&manifest).write("raw", "raw\n");
-    undisturbed.mlx(&["train"]).success();
-    let project = Project::with_manifest(&manifest).write("raw", "raw\n");
-
-    for index in 0..STEPS {
-        let mut child = start(&project, &["train"]);
-        read_until(&mut child, &format!("s{index}: "));
-        send(&child, Signal::KILL);
-        child.wait().unwrap();
-        project.mlx(&["verify"]).success();
-    }
-    project.mlx(&["train"]).success();
-
-    assert_eq!(project.read("mlx.lock"), undisturbed.read("mlx.lock"));
-    project.mlx(&["verify"]).success();
-    project.mlx(&["train", "--locked"]).success();
 }
 
 #[test]

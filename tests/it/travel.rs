@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use crate::harness::Project;
-use crate::remotes::noise;
+use crate::harness::{Project, noise};
+
 use crate::services::{self, Server};
 
 /// A server, where a remote is on it, and what the environment holds to get there.
@@ -54,9 +54,9 @@ fn travels(place: fn() -> Option<Place>) {
     let Some(place) = place() else { return };
     let (a, b) = (Project::with_manifest(""), Project::empty());
     for number in 0..30 {
-        a.set(format!("data/{}/{number}", number % 3), noise(100 * number));
+        a.set(format!("data/{}/{number}", number % 3), noise(100 * number, 1));
     }
-    a.set("data/large", noise(20 << 20));
+    a.set("data/large", noise(20 << 20, 1));
     let run = |project: &Project, arguments: &[&str]| project.outcome(&mut place.command(project, arguments)).success();
 
     run(&a, &["remote", "add", "origin", &place.url]);
