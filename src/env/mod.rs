@@ -67,6 +67,13 @@ pub struct Environment {
     pub image: Option<String>,
 }
 
+impl Environment {
+    /// The objects of the store that say what it holds.
+    pub fn objects(&self) -> impl Iterator<Item = Digest> {
+        self.packages.into_iter().chain(self.lock)
+    }
+}
+
 /// How an environment is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

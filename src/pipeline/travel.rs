@@ -1,6 +1,6 @@
 //! Runs and the step cache on their way between this project and a remote.
 //!
-//! Runs travel as their records, with what is said of them; logs, uncommitted changes and lists of packages go along as
+//! Runs travel as their records, with what is said of them; logs, uncommitted changes and what environments hold go along as
 //! objects. What steps made goes when it is asked for, or when the lock names it; a record of the step cache is sent when the
 //! remote has all that it names, so that whoever knows a key can have what it stands for.
 
@@ -94,7 +94,7 @@ impl<'a> Travel<'a> {
         Ok(travelled)
     }
 
-    /// The objects by which a run is understood: logs, uncommitted changes, lists of packages; of the runs that the remote
+    /// The objects by which a run is understood: logs, uncommitted changes, what environments hold; of the runs that the remote
     /// does not have. With `outputs`, what these runs made, as far as it is here.
     pub fn objects_to_send(&self, outputs: &Outputs) -> Result<Vec<Object>> {
         let store = self.store();
@@ -110,7 +110,7 @@ impl<'a> Travel<'a> {
                 continue;
             }
             let Some(run) = read_run(store, &name, &id)? else { continue };
-            for digest in companions(&run) {
+            for digest in run.companions() {
                 if let Some(size) = store.size(&digest) {
                     objects.push(Object { kind: ObjectKind::File, digest, size, files: 1 });
                 }
@@ -128,7 +128,7 @@ impl<'a> Travel<'a> {
     pub fn objects_of(runs: &[Run]) -> Vec<Object> {
         let companion = |digest| Object { kind: ObjectKind::File, digest, size: u64::MAX, files: 1 };
         let made = runs.iter().flat_map(|run| &run.steps).flat_map(|step| &step.outs).map(|out| out.object.clone());
-        runs.iter().flat_map(companions).map(companion).chain(made).collect()
+        runs.iter().flat_map(Run::companions).map(companion).chain(made).collect()
     }
 
     /// Sends the records that the remote does not have; with `dry_run`, only counts them. To be called when the objects are
@@ -277,11 +277,6 @@ pub fn settle_in(store: &Store, runs: &[Run]) -> Result<()> {
 fn read_run(store: &Store, name: &str, id: &RunId) -> Result<Option<Run>> {
     // One that can't be read is `mlx verify`'s business.
     Ok(store.record(name)?.and_then(|bytes| parse_record(&bytes, id).ok()))
-}
-
-fn companions(run: &Run) -> Vec<Digest> {
-    let logs = run.steps.iter().filter_map(|step| step.log);
-    logs.chain(run.patch).chain(run.environment.packages).collect()
 }
 
 /// Whether a remote has an object and, for a directory, all that it lists. What a directory lists that is not here can't be

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Run, RunId, RunStep};
+use crate::env::Environment;
 use crate::project::git::Git;
 use crate::project::{ChangedFile, Code, FileDelta, ProjectPath};
 use crate::store::Store;
@@ -28,7 +29,7 @@ pub struct Comparison {
     pub commit: Option<Changed<String>>,
     /// Whether uncommitted changes differ.
     pub patch: Option<Changed<Digest>>,
-    /// The environment's digest, and the version of Python.
+    /// The digests of the environments, and the versions of Python.
     pub environment: Vec<Changed<String>>,
     /// Packages of the environments, where the lists of both are here.
     pub packages: Vec<Changed<String>>,
@@ -107,11 +108,6 @@ pub fn compare(baseline: &Run, candidate: &Run) -> Comparison {
     let one = |name: &str, baseline: &Option<String>, candidate: &Option<String>| {
         changed(name, baseline.as_ref(), candidate.as_ref())
     };
-    let digest = |run: &Run| run.environment.digest.map(|digest| digest.to_string());
-    let environment = [
-        one("environment", &digest(baseline), &digest(candidate)),
-        one("python", &baseline.environment.python_version, &candidate.environment.python_version),
-    ];
     Comparison {
         baseline: baseline.id.clone(),
         candidate: candidate.id.clone(),
@@ -122,18 +118,33 @@ pub fn compare(baseline: &Run, candidate: &Run) -> Comparison {
         data: data_changes(baseline, candidate),
         commit: one("commit", &baseline.commit, &candidate.commit),
         patch: changed("uncommitted changes", baseline.patch.as_ref(), candidate.patch.as_ref()),
-        environment: environment.into_iter().flatten().collect(),
+        environment: differences(&traits(baseline), &traits(candidate)).collect(),
         packages: Vec::new(),
         code: None,
         diff: None,
     }
 }
 
+/// The environments of a run, and what stands before what is said of each: nothing for that of steps that name none.
+fn environments(run: &Run) -> impl Iterator<Item = (String, &Environment)> {
+    let others = run.environments.iter().map(|(name, environment)| (format!("{name}: "), environment));
+    std::iter::once((String::new(), &run.environment)).chain(others)
+}
+
+fn traits(run: &Run) -> BTreeMap<String, String> {
+    let of_one = |(label, environment): (String, &Environment)| {
+        let digest = environment.digest.map(|digest| (format!("{label}environment"), digest.to_string()));
+        let python = environment.python_version.clone().map(|version| (format!("{label}python"), version));
+        digest.into_iter().chain(python)
+    };
+    environments(run).flat_map(of_one).collect()
+}
+
 impl Comparison {
     /// Adds what packages differ, where the store has the lists of both environments.
     pub fn add_packages(&mut self, store: &Store, baseline: &Run, candidate: &Run) {
-        let list = |run: &Run| {
-            let bytes = store.read(run.environment.packages.as_ref()?).ok()?;
+        let list = |environment: &Environment| {
+            let bytes = store.read(environment.packages.as_ref()?).ok()?;
             let lines = String::from_utf8_lossy(&bytes).into_owned();
             let entry = |line: &str| {
                 let (name, version) = line.split_once("==")?;
@@ -141,10 +152,15 @@ impl Comparison {
             };
             Some(lines.lines().filter_map(entry).collect::<BTreeMap<String, String>>())
         };
-        if baseline.environment.packages != candidate.environment.packages
-            && let (Some(baseline), Some(candidate)) = (list(baseline), list(candidate))
-        {
-            self.packages = differences(&baseline, &candidate).collect();
+        let candidates: BTreeMap<String, &Environment> = environments(candidate).collect();
+        for (label, baseline) in environments(baseline) {
+            if let Some(candidate) = candidates.get(&label)
+                && baseline.packages != candidate.packages
+                && let (Some(baseline), Some(candidate)) = (list(baseline), list(candidate))
+            {
+                let named = |changed: Changed<String>| Changed { name: format!("{label}{}", changed.name), ..changed };
+                self.packages.extend(differences(&baseline, &candidate).map(named));
+            }
         }
     }
 

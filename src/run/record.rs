@@ -116,6 +116,13 @@ impl Run {
         step.env.as_ref().and_then(|name| self.environments.get(name)).unwrap_or(&self.environment)
     }
 
+    /// The objects by which it is understood: logs, uncommitted changes, what its environments hold.
+    pub fn companions(&self) -> impl Iterator<Item = Digest> {
+        let logs = self.steps.iter().filter_map(|step| step.log);
+        let environments = std::iter::once(&self.environment).chain(self.environments.values());
+        logs.chain(self.patch).chain(environments.flat_map(Environment::objects))
+    }
+
     /// The step with this name.
     pub fn step(&self, name: &str) -> Option<&RunStep> {
         self.steps.iter().find(|step| step.name == name)

@@ -282,3 +282,34 @@ fn a_lock_file_of_uv_decides_the_environment() {
         locking(Some(uv), true);
     }
 }
+
+#[test]
+fn what_environments_hold_travels_with_the_run() {
+    let remote = tempfile::tempdir().unwrap();
+    let place = Place::new(&format!(
+        "[remote.origin]\nurl = '{}'\n[env]\npython = {{ requirements = ['a==1'] }}\n\
+         [env.other]\npython = {{ requirements = ['b==2'] }}\n[step.one]\ncmd = 'echo 1 > one'\nouts = ['one']\n\
+         [step.two]\ncmd = 'echo 2 > two'\nouts = ['two']\nenv = 'other'\n",
+        remote.path().join("store").display()
+    ));
+    let run = place.json(&["train"]);
+    place.project.commit("trained");
+    place.mlx(&["push"]).success();
+
+    let clone = Project::empty();
+    assert!(
+        clone.other("git", &["clone", "-q", place.project.root().to_str().unwrap(), "."]).status().unwrap().success()
+    );
+    let pulled = Place { project: clone, path: place.path.clone() };
+    pulled.mlx(&["pull"]).success();
+    pulled.mlx(&["fetch", "--runs", run["id"].as_str().unwrap()]).success();
+
+    pulled.mlx(&["verify"]).success();
+    let store = mlx::store::Store::open(&pulled.project.path(".mlx/store")).unwrap();
+    for environment in [&run["environment"], &run["environments"]["other"]] {
+        for part in ["packages", "lock"] {
+            let digest = environment[part].as_str().unwrap().parse().unwrap();
+            assert!(store.contains(&digest), "{part} of {environment} is not here");
+        }
+    }
+}
