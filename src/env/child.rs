@@ -142,18 +142,22 @@ pub fn network_hint(error: &Error) -> Option<&'static str> {
 /// Reads on a thread of its own, so that the wish to stop is heard while nothing is said.
 fn read_lines(reader: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::sync_channel(1000);
-    std::thread::spawn(move || {
-        let mut reader = BufReader::new(reader);
-        let mut bytes = Vec::new();
-        while let Ok(1..) = reader.by_ref().take(LINE_LIMIT).read_until(b'\n', &mut bytes) {
-            let text = escape(bytes.trim_ascii_end());
-            bytes.clear();
-            if !text.is_empty() && sender.send(text).is_err() {
-                return;
-            }
-        }
-    });
+    std::thread::spawn(move || for_each_line(reader, |line| sender.send(line).is_ok()));
     receiver
+}
+
+/// Gives what a program prints to `take` as lines that may be shown, those that are too long in pieces and empty ones not,
+/// until it returns `false` or the program ends.
+pub fn for_each_line(reader: impl Read, mut take: impl FnMut(String) -> bool) {
+    let mut reader = BufReader::new(reader);
+    let mut bytes = Vec::new();
+    while let Ok(1..) = reader.by_ref().take(LINE_LIMIT).read_until(b'\n', &mut bytes) {
+        let text = escape(bytes.trim_ascii_end());
+        bytes.clear();
+        if !text.is_empty() && !take(text) {
+            return;
+        }
+    }
 }
 
 /// In the child, before the program starts: if mlx is killed, the program must not go on writing.

@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use child::for_each_line;
 pub use container::{Launch, Launcher, Shared};
 pub use interpreter::{Interpreter, Interpreters, find_program};
 pub use library::Library;

@@ -1,6 +1,6 @@
 //! A process that asks one copy of a model: started, spoken to over a Unix socket, and ended.
 
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Launch;
+use crate::env::for_each_line;
 use crate::event::EventSink;
 use crate::fs::{escape, quote};
 use crate::predictor::wire::{self, Binary};
@@ -26,8 +27,6 @@ use crate::{Error, Result};
 const PROGRAM: &str = include_str!("worker.py");
 /// How often time and memory are looked at while the process works.
 const PAUSE: Duration = Duration::from_millis(50);
-/// A longer line of the process's output is cut.
-const LINE_LIMIT: u64 = 4096;
 /// A message that claims to be larger is none.
 const LARGEST_JSON: u64 = 64 << 20;
 const LARGEST_BINARY: u64 = 4 << 30;
@@ -279,14 +278,9 @@ fn is_pause(error: &io::Error) -> bool {
 /// Tells what the process prints, line by line.
 fn tell_output(reader: impl Read + Send + 'static, name: String, events: Arc<dyn EventSink>) {
     std::thread::spawn(move || {
-        let mut reader = BufReader::new(reader);
-        let mut bytes = Vec::new();
-        while let Ok(1..) = reader.by_ref().take(LINE_LIMIT).read_until(b'\n', &mut bytes) {
-            let text = escape(bytes.trim_ascii_end());
-            bytes.clear();
-            if !text.is_empty() {
-                events.note(format!("{name}: {text}"));
-            }
-        }
+        for_each_line(reader, |line| {
+            events.note(format!("{name}: {line}"));
+            true
+        });
     });
 }
