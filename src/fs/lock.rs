@@ -103,6 +103,14 @@ impl FileLock {
     }
 }
 
+/// Says it to the kernel: closing alone would leave the lock with a child that another thread is just starting, which has
+/// every open file until it runs its program.
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
 fn open(path: &Path) -> Result<File> {
     path.parent().map_or(Ok(()), create_dir_all)?;
     let file = OpenOptions::new()
