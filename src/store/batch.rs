@@ -53,6 +53,8 @@ struct Pending {
     large: Vec<(Digest, TempPath)>,
     /// Files of the working tree under a second name.
     linked: Vec<(Digest, TempPath)>,
+    /// Sound copies of objects that lie damaged in a pack.
+    mended: Vec<(Digest, TempPath)>,
     packs: Vec<Written>,
 }
 
@@ -135,13 +137,14 @@ impl Batch {
     pub fn absorb(&self, other: Self) {
         let other = other.pending.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut pending = self.pending();
-        let Pending { known, small, small_bytes, trees, large, linked, packs } = &mut *pending;
+        let Pending { known, small, small_bytes, trees, large, linked, mended, packs } = &mut *pending;
         let small_before = small.len();
         small.extend(other.small.into_iter().filter(|item| !known.contains(&item.digest)));
         *small_bytes += small[small_before..].iter().map(|item| item.stored.len()).sum::<usize>();
         trees.extend(other.trees.into_iter().filter(|item| !known.contains(&item.digest)));
         large.extend(other.large.into_iter().filter(|(digest, _)| !known.contains(digest)));
         linked.extend(other.linked.into_iter().filter(|(digest, _)| !known.contains(digest)));
+        mended.extend(other.mended.into_iter().filter(|(digest, _)| !known.contains(digest)));
         packs.extend(other.packs);
         known.extend(other.known);
     }
@@ -180,11 +183,14 @@ impl Batch {
     /// Makes everything durable and visible.
     pub fn commit(self) -> Result<()> {
         let Self { store, pending, .. } = self;
-        let Pending { mut small, mut trees, large, linked, packs, .. } =
+        let Pending { mut small, mut trees, large, linked, mended, packs, .. } =
             pending.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let damaged: Vec<Digest> = mended.iter().map(|(digest, _)| *digest).collect();
         sync(&large)?;
+        sync(&mended)?;
         sync_linked(&store, &linked)?;
-        publish(&store, large.into_iter().chain(linked), packs)?;
+        publish(&store, large.into_iter().chain(linked).chain(mended), packs)?;
+        damaged.iter().try_for_each(|digest| store.set_packed_aside(digest))?;
         if small.len() + trees.len() <= FEW {
             for items in [small, trees] {
                 let write = |item: Item| {
@@ -204,7 +210,16 @@ impl Batch {
     }
 
     fn put_small(&self, digest: Digest, content: Vec<u8>) -> Result<()> {
-        if !self.is_new(&digest, content.len() as u64) && !self.replaces(&digest, content.as_slice()) {
+        let stored = self.store.size(&digest);
+        if stored.is_some() && self.store.packed_differs(&digest, &content) {
+            if self.pending().known.insert(digest) {
+                let mended = write(&self.store, &content)?;
+                self.pending().mended.push((digest, mended));
+            }
+            return Ok(());
+        }
+        let is_new = stored != Some(content.len() as u64) && self.pending().known.insert(digest);
+        if !is_new && !self.replaces(&digest, content.as_slice()) {
             return Ok(());
         }
         let item = self.compression.item(digest, content);

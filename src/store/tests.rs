@@ -141,6 +141,26 @@ fn a_damaged_object_leaves_its_pack_alone() {
 }
 
 #[test]
+fn what_lies_damaged_in_a_pack_is_stored_again() {
+    let (_dir, store) = store();
+    let digests = packed(&store, "content", 20);
+    damage(&packs(&store).remove(0), |bytes| {
+        let position = bytes.windows(9).position(|window| window == b"content 7").unwrap();
+        bytes[position] = b'C';
+    });
+    let store = Store::open(&store.root).unwrap();
+
+    packed(&store, "content", 20);
+
+    let reader = Store::open(&store.root).unwrap();
+    assert!(digests.iter().all(|digest| reader.check(digest).unwrap() == verify::State::Sound));
+    assert_eq!(packs(&reader).len(), 1);
+    assert!(packs(&reader).iter().all(|pack| !fs::read(pack).unwrap().windows(9).any(|window| window == b"Content 7")));
+    let aside = reader.set_aside(&digests[7]).unwrap();
+    assert_eq!(fs::read(aside).unwrap(), b"Content 7");
+}
+
+#[test]
 fn what_is_whole_in_a_damaged_pack_is_saved() {
     type Damage = fn(&mut Vec<u8>);
     let cases: [(Damage, usize); 5] = [

@@ -58,18 +58,15 @@ impl Store {
     }
 
     /// Whether an object lies loose and is not this, which has its digest. What can't be read is not told apart.
-    pub(super) fn loose_differs(&self, digest: &Digest, mut content: impl Read) -> bool {
-        let Ok(mut object) = fs::open_regular(&self.path_of(digest)) else { return false };
-        let mut buffers = [vec![0; COMPARED_BYTES], vec![0; COMPARED_BYTES]];
-        loop {
-            let [ours, theirs] = &mut buffers;
-            match (fill(&mut object, ours), fill(&mut content, theirs)) {
-                (Ok(0), Ok(0)) => return false,
-                (Ok(found), Ok(expected)) if ours[..found] == theirs[..expected] => {}
-                (Ok(_), Ok(_)) => return true,
-                _ => return false,
-            }
-        }
+    pub(super) fn loose_differs(&self, digest: &Digest, content: impl Read) -> bool {
+        fs::open_regular(&self.path_of(digest)).is_ok_and(|object| differ(object, content).unwrap_or(false))
+    }
+
+    /// As [`Store::loose_differs`], of an object that lies in a pack alone; one that can't be unpacked is damaged.
+    pub(super) fn packed_differs(&self, digest: &Digest, content: &[u8]) -> bool {
+        let Ok(Some(packed)) = self.packs.find(digest) else { return false };
+        self.path_of(digest).symlink_metadata().is_err()
+            && packed.pack.content(&packed.entry).map_or(true, |object| differ(object, content).unwrap_or(true))
     }
 
     /// Moves a damaged object out of the way, so that it is missing from then on; nothing is deleted. Returns where it
@@ -135,10 +132,30 @@ impl Store {
         Ok(objects)
     }
 
+    /// Takes the damaged copy of an object out of the packs; a sound one lies loose.
+    pub(super) fn set_packed_aside(&self, digest: &Digest) -> Result<()> {
+        let aside = self.place_in_quarantine(&digest.hex())?;
+        self.quarantine_packed(digest, &aside)
+    }
+
     /// Removes temporary files that a killed process left, once they are older than a day. Returns how many.
     pub fn sweep_temporaries(&self) -> Result<u64> {
         let day = std::time::Duration::from_secs(24 * 3600);
         let swept = fs::sweep(&self.scratch(), day)?;
         Ok(if self.own == self.root { swept } else { swept + fs::sweep(&self.own_scratch(), day)? })
+    }
+}
+
+/// Whether two contents differ; both are read side by side.
+fn differ(mut one: impl Read, mut other: impl Read) -> std::io::Result<bool> {
+    let (mut ours, mut theirs) = (vec![0; COMPARED_BYTES], vec![0; COMPARED_BYTES]);
+    loop {
+        let (found, expected) = (fill(&mut one, &mut ours)?, fill(&mut other, &mut theirs)?);
+        if ours[..found] != theirs[..expected] {
+            return Ok(true);
+        }
+        if found == 0 {
+            return Ok(false);
+        }
     }
 }
