@@ -31,8 +31,10 @@ class Bench:
         self.results: dict[str, dict[str, dict]] = {}
         self.output, self.messages = self.work / "stdout", self.work / "stderr"
         self.environment = self.make_environment()
+        self.removed = self.work / "removed"
+        self.removed.mkdir(exist_ok=True)
         for place in ["projects", "remotes", "home"]:
-            remove(self.work / place)
+            self.remove(self.work / place)
             (self.work / place).mkdir(parents=True)
         self.tools = [tool for kind in tools.ALL if self.is_there(tool := kind(self))]
         self.projects: dict[str, Path] = {}
@@ -119,7 +121,7 @@ class Bench:
     def fresh(self, tool: tools.Tool, files: list[Path] | None = None) -> Path:
         """A project of the tool that holds copies of these files; of the tree, as `data`, where nothing is said."""
         project = self.work / "projects" / tool.name
-        remove(project)
+        self.remove(project)
         project.mkdir(parents=True)
         for source in files or []:
             subprocess.run(["cp", str(source), str(project / source.name)], check=True)
@@ -128,6 +130,16 @@ class Bench:
         tool.start(project)
         self.projects.pop(tool.name, None)
         return project
+
+    def remove(self, path: Path) -> None:
+        """Moves a file or directory out of the way, until the end. Were it deleted now, ext4 would look for a minute at each
+        of its inodes before it gives out another: whatever creates files next would take several times as long."""
+        if path.exists():
+            path.rename(self.removed / str(len(list(self.removed.iterdir()))))
+
+    def end(self) -> None:
+        """Deletes what was moved out of the way."""
+        delete(self.removed)
 
     def project(self, tool: tools.Tool) -> Path:
         """A project in which the tree has been added."""
@@ -144,8 +156,8 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def remove(directory: Path) -> None:
-    """Removes a directory where there is one, also where a tool made those in it read-only."""
+def delete(directory: Path) -> None:
+    """Deletes a directory where there is one, also where a tool made those in it read-only."""
     if directory.exists():
         # Files stay as they are: they may be links to what is kept.
         subprocess.run(["find", str(directory), "-type", "d", "!", "-perm", "-u+w", "-exec", "chmod", "u+w", "{}", "+"], check=True)

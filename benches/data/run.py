@@ -41,6 +41,7 @@ def main() -> int:
         sys.exit(str(failed))
     finally:
         server.stop()
+        bench.end()
 
     verdicts = bars.verdicts(bench.results)
     document = {
