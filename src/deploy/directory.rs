@@ -5,6 +5,7 @@
 //! releases/HEX/        unpacked bundles by the digest of their manifest; their files are links to the blobs
 //! current              a symbolic link to the release that is live
 //! history.jsonl        what was done here
+//! NAME                 other small documents
 //! lock, tmp/           who works here, and what is not finished
 //! ```
 
@@ -16,11 +17,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::history::Entry;
-use super::{Answer, Check, Target, probe};
+use super::{Answer, Cache, Check, Target, gone, probe};
 use crate::bundle::{self, Bundle, DESCRIPTION_FILE, Description, File};
 use crate::digest;
 use crate::event::{Event, EventSink, Unit, Watch};
-use crate::fs::{FileLock, create_dir_all, quote, read_optional, sync_dir, temporary_dir, temporary_file};
+use crate::fs::{
+    FileLock, create_dir_all, quote, read_optional, sync_dir, temporary_dir, temporary_file, write_atomic,
+};
 use crate::project::manifest::Health;
 use crate::{Digest, Error, Result};
 
@@ -292,6 +295,30 @@ impl Target for Directory {
         }
         file.write_all(&line).and_then(|()| file.sync_data()).with_context(cannot)?;
         if is_new { sync_dir(&self.root) } else { Ok(()) }
+    }
+
+    fn fetch(&self, release: &Digest, _: &Cache, _: Watch<'_>) -> Result<PathBuf> {
+        match self.description(release)? {
+            Some(_) => Ok(self.release(release)),
+            None => Err(gone(release, &self.place())),
+        }
+    }
+
+    fn document(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        read_optional(&self.root.join(name))
+    }
+
+    fn set_document(&self, name: &str, bytes: Option<&[u8]>) -> Result<()> {
+        let path = self.root.join(name);
+        match bytes {
+            Some(bytes) => write_atomic(&path, bytes, &self.scratch()),
+            None => match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    Err(error).with_context(|| format!("cannot remove `{}`", quote(&path))).map_err(Into::into)
+                }
+                _ => sync_dir(&self.root),
+            },
+        }
     }
 }
 

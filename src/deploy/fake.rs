@@ -2,10 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Answer, Check, Entry, Target};
+use super::{Answer, Cache, Check, Entry, Target, gone};
 use crate::bundle::{Bundle, Description, File};
 use crate::event::{EventSink, Watch};
 use crate::project::manifest::Health;
@@ -24,6 +25,9 @@ pub struct Fake {
     /// Releases for which the target's server does not answer.
     pub silent: RefCell<Vec<Digest>>,
     pub is_full: Cell<bool>,
+    /// Where the bundles were that became releases.
+    bundles: RefCell<BTreeMap<Digest, PathBuf>>,
+    documents: RefCell<BTreeMap<String, Vec<u8>>>,
 }
 
 struct Unlock(Arc<AtomicBool>);
@@ -79,6 +83,7 @@ impl Target for Fake {
         }
         self.contents.borrow_mut().extend(bundle.description().files.iter().map(|file| file.digest));
         self.releases.borrow_mut().insert(bundle.digest(), bundle.description().clone());
+        self.bundles.borrow_mut().insert(bundle.digest(), bundle.path().to_path_buf());
         Ok(())
     }
 
@@ -112,6 +117,26 @@ impl Target for Fake {
 
     fn append(&self, entry: &Entry) -> Result<()> {
         self.history.borrow_mut().push(entry.clone());
+        Ok(())
+    }
+
+    fn fetch(&self, release: &Digest, cache: &Cache, watch: Watch<'_>) -> Result<PathBuf> {
+        match self.bundles.borrow().get(release) {
+            Some(bundle) if self.releases.borrow().contains_key(release) => cache.unpack(&Bundle::open(bundle)?, watch),
+            _ => Err(gone(release, &self.place())),
+        }
+    }
+
+    fn document(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.documents.borrow().get(name).cloned())
+    }
+
+    fn set_document(&self, name: &str, bytes: Option<&[u8]>) -> Result<()> {
+        let mut documents = self.documents.borrow_mut();
+        match bytes {
+            Some(bytes) => drop(documents.insert(name.to_owned(), bytes.to_vec())),
+            None => drop(documents.remove(name)),
+        }
         Ok(())
     }
 }

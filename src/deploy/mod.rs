@@ -3,6 +3,7 @@
 //! A target holds releases side by side, and at most one of them is live. Whatever fails or is killed on the way, the
 //! live one stays a complete release that passed its probe, and the one before it is one switch away.
 
+mod cache;
 mod directory;
 #[cfg(test)]
 mod fake;
@@ -16,6 +17,7 @@ mod tests;
 
 use std::path::{Component, Path, PathBuf};
 
+pub use cache::Cache;
 pub use directory::Directory;
 pub use history::{Action, Entry, Outcome};
 pub use plan::{Change, FileChange, LiveRelease, Plan, plan};
@@ -28,7 +30,10 @@ use crate::project::manifest::{self, Health};
 use crate::{Digest, Error, Result};
 
 /// A place that holds releases, named by the digest of their bundle, and serves at most one of them.
-pub trait Target {
+///
+/// May be handed to another thread, such as one that follows it; [`Target::live`] and [`Target::document`] are cheap enough
+/// to be asked every few seconds.
+pub trait Target: Send {
     /// Where it is, for messages.
     fn place(&self) -> String;
 
@@ -72,6 +77,17 @@ pub trait Target {
 
     /// Appends to the history, durably.
     fn append(&self, entry: &Entry) -> Result<()>;
+
+    /// Brings a release to this machine, whole, and returns the directory it lies in: one of the cache, or the target's own
+    /// where that is on this machine. What arrived is checked; who serves it checks what was here before.
+    fn fetch(&self, release: &Digest, cache: &Cache, watch: Watch<'_>) -> Result<PathBuf>;
+
+    /// A small document that lies beside the releases, such as how traffic is split; `None` where there is none. Its name is
+    /// one of a file.
+    fn document(&self, name: &str) -> Result<Option<Vec<u8>>>;
+
+    /// Replaces a document, whole and durably, or takes it away. The caller holds the lock.
+    fn set_document(&self, name: &str, bytes: Option<&[u8]>) -> Result<()>;
 }
 
 /// How a release is asked.
@@ -98,6 +114,12 @@ impl Answer {
     pub fn no(why: impl Into<String>) -> Self {
         Self::No { why: why.into(), last_lines: Vec::new() }
     }
+}
+
+/// The error of a release that should lie on a target and does not.
+fn gone(release: &Digest, place: &str) -> Error {
+    Error::failed(format!("release {} does not lie on the target {place}", release.short()))
+        .with_hint("deploy its model version again")
 }
 
 /// The target that the manifest describes.

@@ -185,6 +185,61 @@ fn two_at_once_do_not_meet() {
 }
 
 #[test]
+fn a_release_is_fetched_whole_and_each_content_once() {
+    on_each(|target, workshop| {
+        let bundles = [1, 2].map(|version| workshop.bundle(version, &version.to_string()));
+        bundles.iter().for_each(|bundle| drop(deploy_to(target, bundle).unwrap()));
+        let cache = Cache::new(workshop.dir.path().join("cache"));
+
+        let fetched =
+            bundles.each_ref().map(|bundle| watched(|watch| target.fetch(&bundle.digest(), &cache, watch)).unwrap());
+        let again = watched(|watch| target.fetch(&bundles[0].digest(), &cache, watch)).unwrap();
+
+        let read = |directory: &Path, path: &str| fs::read_to_string(directory.join(path)).unwrap();
+        assert_eq!(fetched.each_ref().map(|directory| read(directory, "model/weights")), ["1", "2"]);
+        assert_eq!(again, fetched[0]);
+        assert_eq!(read(&fetched[1], crate::bundle::DESCRIPTION_FILE).as_bytes(), bundles[1].description_bytes());
+        let shared = fetched
+            .map(|directory| std::os::unix::fs::MetadataExt::ino(&directory.join("model/shared").metadata().unwrap()));
+        assert_eq!(shared[0], shared[1], "one file under two names");
+        watched(|watch| target.fetch(&Digest::of("nothing"), &cache, watch)).unwrap_err();
+    });
+}
+
+#[test]
+fn a_release_that_is_damaged_here_is_brought_again() {
+    let (target, workshop) = (Fake::default(), Workshop::new());
+    let bundle = workshop.bundle(1, "good");
+    deploy_to(&target, &bundle).unwrap();
+    let cache = Cache::new(workshop.dir.path().join("cache"));
+    let fetch = || watched(|watch| target.fetch(&bundle.digest(), &cache, watch)).unwrap();
+    let weights = fetch().join("model/weights");
+    fs::set_permissions(&weights, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    fs::write(&weights, "evil").unwrap();
+
+    cache.forget(&bundle.digest()).unwrap();
+    fetch();
+
+    assert_eq!(fs::read_to_string(&weights).unwrap(), "good");
+}
+
+#[test]
+fn documents_are_kept_beside_the_releases() {
+    on_each(|target, workshop| {
+        deploy_to(target, &workshop.bundle(1, "one")).unwrap();
+
+        let before = target.document("split.json").unwrap();
+        target.set_document("split.json", Some(b"first")).unwrap();
+        target.set_document("split.json", Some(b"second")).unwrap();
+
+        assert_eq!((before, target.document("split.json").unwrap()), (None, Some(b"second".to_vec())));
+        target.set_document("split.json", None).unwrap();
+        target.set_document("split.json", None).unwrap();
+        assert_eq!(target.document("split.json").unwrap(), None);
+    });
+}
+
+#[test]
 fn a_release_that_does_not_answer_leaves_the_live_one() {
     let (target, workshop) = (Fake::default(), Workshop::new());
     let (good, bad) = (workshop.bundle(1, "good"), workshop.bundle(2, "bad"));
