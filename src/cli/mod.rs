@@ -19,6 +19,7 @@ mod explain;
 mod fetch;
 mod gc;
 mod get;
+mod guard;
 mod hook;
 mod import;
 mod init;
@@ -114,6 +115,7 @@ enum Command {
     Train(train::Train),
     Sweep(sweep::Sweep),
     ExecStep(exec_step::ExecStep),
+    Guard(guard::Guard),
     Dag(dag::ShowDag),
     Explain(explain::Explain),
     Env(env::Env),
@@ -159,6 +161,7 @@ impl Command {
             Self::Train(command) => command.run(cx),
             Self::Sweep(command) => command.run(cx),
             Self::ExecStep(command) => command.run(cx),
+            Self::Guard(command) => command.run(cx),
             Self::Dag(command) => command.run(cx),
             Self::Explain(command) => command.run(cx),
             Self::Env(command) => command.run(cx),

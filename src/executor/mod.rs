@@ -8,6 +8,7 @@
 
 mod driver;
 mod engine;
+mod guard;
 mod job;
 mod left;
 mod local;
@@ -19,6 +20,7 @@ mod worker;
 
 pub use driver::{Answer, Driver, Ended, Order, Returned, Settings, orders};
 pub use engine::Executor;
+pub use guard::{Guard, watch_over};
 pub use job::Task;
 pub use left::Left;
 pub use local::{end_leftovers, run};

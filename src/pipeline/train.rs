@@ -21,7 +21,7 @@ use super::work::{Performed, Work};
 use super::{Options, unfinished};
 use crate::data;
 use crate::event::{Event, Watch};
-use crate::executor::{self, Left};
+use crate::executor::{self, Guard, Left};
 use crate::fs::{FileLock, Holder, create_dir_all, quote};
 use crate::project::git::Git;
 use crate::project::{Glob, Project, gitignore};
@@ -222,6 +222,7 @@ fn execute(
         for step in away.steps_with_jobs().filter(|step| is_settled(project, setup, &performed, step)) {
             away.end_job(step)?;
         }
+        let _guard = if open.iter().any(|step| !away.is_away(*step)) { guard(options, &run.id, watch) } else { None };
         let is_away = |index| away.is_away(index);
         let (jobs, keep_going) = (options.jobs, options.keep_going);
         let schedule = Schedule { graph: &setup.graph, steps: open, jobs, keep_going, is_away: &is_away };
@@ -266,6 +267,16 @@ fn execute(
     let commit =
         if is_cut_short && !performed.values().any(tells) { commit.and(Err(Error::interrupted())) } else { commit };
     Ok(Results { performed, environments, environment_seconds, commit })
+}
+
+/// Starts who ends the programs of this run, should this process be killed. Without it, the next `mlx train` does that.
+fn guard(options: &Options, run: &RunId, watch: Watch<'_>) -> Option<Guard> {
+    let program = &options.engines.program;
+    if program.as_os_str().is_empty() {
+        return None;
+    }
+    let started = Guard::start(program, &["guard".as_ref(), run.as_str().as_ref()], unfinished::RUN_VARIABLE);
+    started.map_err(|error| watch.events.emit(Event::Detail { message: error.to_string() })).ok()
 }
 
 /// Whether jobs from before write where nobody may write now.

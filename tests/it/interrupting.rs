@@ -8,6 +8,7 @@ use std::process::{Child, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::{Project, make_pipe};
+use crate::killed::kill;
 use crate::train::{pairs, train};
 
 /// Starts the program with its standard error in a pipe.
@@ -103,8 +104,7 @@ fn a_killed_run_leaves_nothing_behind_for_the_next() {
     let mut child = start(&project, &["train"]);
     wait_for_begin(&project);
 
-    send(&child, Signal::KILL);
-    child.wait().unwrap();
+    kill(&project, &mut child, true);
     project.set(
         "mlx.toml",
         project

@@ -32,6 +32,7 @@ mod hostile_data;
 mod imports;
 mod init;
 mod interrupting;
+mod killed;
 mod links;
 mod live;
 mod manifest;
