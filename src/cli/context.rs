@@ -15,6 +15,7 @@ use crate::event::{EventSink, Interrupt, Watch};
 use crate::fs::quote;
 use crate::pipeline::{Outside, RUN_VARIABLE};
 use crate::project::{Project, ProjectPath, Variables};
+use crate::registry::{Author, Registry};
 use crate::remote::Access;
 use crate::run::{RunId, Runs};
 use crate::store::Store;
@@ -63,6 +64,16 @@ impl Context {
         let store = Store::of(&project)?;
         let runs = Runs::open(&project, &store, &*self.events)?;
         Ok((store, runs))
+    }
+
+    /// The registry of models that the project uses: its own, or one that it shares.
+    pub fn registry(&self, project: &Project, store: &Store) -> Result<Registry> {
+        Registry::of(project, store, &self.access())
+    }
+
+    /// The user, who does something now, for the records of the registry.
+    pub fn author(&self, why: Option<String>) -> Author {
+        Author { who: self.user(), when: jiff::Timestamp::now(), why }
     }
 
     /// The project paths of arguments that are relative to where the user is.

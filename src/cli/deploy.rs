@@ -13,7 +13,7 @@ use crate::deploy::{self, Change, Check, Deployed, FileChange, Order, Plan, Targ
 use crate::fs::{escape, quote};
 use crate::project::manifest;
 use crate::project::{Project, git::Git, gitignore};
-use crate::registry::{Reference, Registry};
+use crate::registry::Reference;
 use crate::store::Store;
 use crate::{Digest, Error, Result};
 
@@ -93,7 +93,9 @@ impl Deploy {
             None => named_by(manifest, &self.target)?,
         };
         let store = Store::of(project)?;
-        let version = Registry::open(&store).find(&reference)?;
+        let registry = cx.registry(project, &store)?;
+        let version = registry.find_in_use(&reference)?;
+        registry.bring(&version, cx.watch())?;
         let model = project.manifest.model(&version.model)?;
         let engine = package::Engine::of(cx, project, &store, model)?;
         let inputs = Inputs {

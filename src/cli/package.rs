@@ -13,7 +13,7 @@ use crate::env::{Declared, Library};
 use crate::fs::quote;
 use crate::project::manifest::{DEFAULT_ENVIRONMENT, Model, Serve};
 use crate::project::{Project, ProjectPath, git, gitignore};
-use crate::registry::{Reference, Registry};
+use crate::registry::Reference;
 use crate::store::Store;
 
 /// Package a version of a model into one file
@@ -46,7 +46,9 @@ impl Package {
         cx.catch_signals()?;
         let project = cx.project()?;
         let store = Store::of(&project)?;
-        let version = Registry::open(&store).find(&self.model)?;
+        let registry = cx.registry(&project, &store)?;
+        let version = registry.find_in_use(&self.model)?;
+        registry.bring(&version, cx.watch())?;
         let model = project.manifest.model(&version.model)?;
         let engine = match (&model.serve, &self.onnxruntime) {
             (Some(Serve::Onnx(_)), Some(file)) => {

@@ -21,7 +21,7 @@ pub use cache::Cache;
 pub use directory::Directory;
 pub use history::{Action, Entry, Outcome};
 pub use plan::{Change, FileChange, LiveRelease, Plan, plan};
-pub use switch::{Deployed, Order, Release, RolledBack, deploy, find_release, releases, rollback};
+pub use switch::{Deployed, Order, Release, RolledBack, deploy, find_release, live_version, releases, rollback};
 
 use crate::bundle::{Bundle, Description, File};
 use crate::event::{EventSink, Watch};

@@ -142,6 +142,12 @@ pub fn releases(target: &dyn Target, events: &dyn EventSink) -> Result<Vec<Relea
     Ok(found)
 }
 
+/// The model and the version that answer on the target now; `None` where nothing does.
+pub fn live_version(target: &dyn Target) -> Result<Option<(String, u64)>> {
+    let Some(live) = target.live()? else { return Ok(None) };
+    Ok(target.description(&live)?.map(|description| (description.model.name, description.model.version)))
+}
+
 /// The release whose digest begins with these hex digits.
 pub fn find_release(target: &dyn Target, name: &str, text: &str) -> Result<Digest> {
     let prefix = text.strip_prefix("sha256:").unwrap_or(text);

@@ -16,6 +16,24 @@ pub enum Condition {
     NotWorseThan { alias: String, lower_is_better: bool },
 }
 
+/// A condition, and how much it must have been measured on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gate {
+    pub condition: Condition,
+    /// `over at least 500 rows`
+    pub minimum: Option<Minimum>,
+}
+
+/// The least value of the metric that counts what another one was measured on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Minimum {
+    pub count: u64,
+    pub metric: String,
+}
+
+/// Stands between a condition and its minimum.
+const OVER: &str = " over at least ";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {
     Less,
@@ -87,6 +105,31 @@ impl fmt::Display for Condition {
     }
 }
 
+impl FromStr for Gate {
+    type Err = NotACondition;
+
+    fn from_str(text: &str) -> Result<Self, NotACondition> {
+        let Some((condition, minimum)) = text.split_once(OVER) else {
+            return Ok(Self { condition: text.parse()?, minimum: None });
+        };
+        let error = || NotACondition(text.to_owned());
+        let mut words = minimum.split_whitespace();
+        let (count, metric) = (words.next(), words.next());
+        let count = count.and_then(|count| count.parse().ok()).filter(|count| *count > 0).ok_or_else(error)?;
+        let metric = metric.filter(|_| words.next().is_none()).ok_or_else(error)?.to_owned();
+        let condition = condition.parse().map_err(|_| error())?;
+        Ok(Self { condition, minimum: Some(Minimum { count, metric }) })
+    }
+}
+
+impl fmt::Display for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { condition, minimum } = self;
+        write!(f, "{condition}")?;
+        minimum.iter().try_for_each(|Minimum { count, metric }| write!(f, "{OVER}{count} {metric}"))
+    }
+}
+
 impl TryFrom<String> for Condition {
     type Error = NotACondition;
 
@@ -114,6 +157,14 @@ mod tests {
 
     #[test]
     fn other_text_is_refused() {
+        for text in [">= 0.8 over at least 500 rows", "not worse than @production over at least 20 test.rows", "< 1"] {
+            assert_eq!(text.parse::<Gate>().unwrap().to_string(), text);
+        }
+        for text in
+            [">= 0.8 over at least rows", "< 1 over at least 0 rows", " over at least 5 rows", "< 1 over at least 5"]
+        {
+            assert!(text.parse::<Gate>().is_err(), "{text}");
+        }
         for text in ["", "0.8", "= 1", ">= x", ">= nan", "not worse than production", "not worse than @"] {
             assert!(text.parse::<Condition>().is_err(), "{text}");
         }

@@ -20,6 +20,7 @@ const FILE: &str = "config.toml";
 /// Variables that come before the files.
 const STORE_PATH: &str = "MLX_STORE_PATH";
 const STORE_LINK: &str = "MLX_STORE_LINK";
+const REGISTRY: &str = "MLX_REGISTRY";
 
 /// What is set, by where it was said: a value of `here` comes before the manifest, one of `user` after it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct Layer {
     /// The directory of the store; absolute.
     pub store_path: Option<PathBuf>,
     pub store_link: Option<Link>,
+    /// Where the registry of models is: a remote or the URL of one.
+    pub registry: Option<String>,
     /// `[remote.NAME]`: key to value, for whoever opens the remote.
     pub remotes: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -70,6 +73,9 @@ impl Settings {
                 Error::usage(format!("{STORE_LINK} is `{}`; it can be `copy` or `hard`", fs::escape(link.as_bytes())))
             };
             here.store_link = Some(Link::parse(&link).ok_or_else(unknown)?);
+        }
+        if let Some(registry) = set(REGISTRY) {
+            here.registry = Some(registry.to_string_lossy().into_owned());
         }
         let configuration = set("XDG_CONFIG_HOME").map(PathBuf::from).filter(|directory| directory.is_absolute());
         let file =
@@ -131,7 +137,8 @@ impl Layer {
     fn parse(text: &str, name: &str, place: &Place<'_>) -> Result<Self> {
         let source = Source::new(name, text);
         let mut root = source.root()?;
-        let mut layer = Self::default();
+        let mut layer =
+            Self { registry: root.take("registry").map(manifest::registry).transpose()?, ..Self::default() };
         if let Some(item) = root.take("store") {
             let mut table = item.table("[store]".into())?;
             layer.store_path = table.take("path").map(|item| store_path(item, place)).transpose()?;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Promotion, Registry, Version, alias_name, decode, encode};
+use super::{Action, Author, Registry, State, Version};
 use crate::Result;
-use crate::project::condition::Condition;
+use crate::project::condition::{Condition, Gate, Minimum};
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ pub struct Request<'a> {
     pub when: Timestamp,
     pub why: Option<&'a str>,
     /// Metric to condition, as the manifest has them.
-    pub gates: &'a BTreeMap<String, Condition>,
+    pub gates: &'a BTreeMap<String, Gate>,
     /// Whether gates that say no are passed over.
     pub force: bool,
 }
@@ -66,84 +66,40 @@ impl Registry {
     /// the outcome says it.
     pub fn promote(&self, request: &Request<'_>) -> Result<Promoted> {
         let Request { version, alias, who, when, why, gates, force } = *request;
-        let model = &version.model;
-        loop {
-            let name = alias_name(model, alias);
-            let bytes = self.store.record(&name)?;
-            let before: Option<Promotion> = bytes.as_deref().map(|bytes| decode(&name, bytes)).transpose()?;
-            let from = before.as_ref().map(|promotion| promotion.to);
-            let verdicts = self.verdicts(version, gates)?;
+        let (model, to) = (&version.model, version.version);
+        let (mut from, mut outcome, mut verdicts) = (None, Outcome::Unchanged, Vec::new());
+        // Where another moves an alias meanwhile, what the gates say may be another thing then.
+        self.append(model, |state| {
+            from = state.aliases.get(alias).map(|promotion| promotion.to);
+            verdicts = self.verdicts(version, gates, state)?;
             let failed: Vec<String> = verdicts.iter().filter(|gate| !gate.passed).map(Verdict::in_words).collect();
-            let done = |outcome| Promoted {
-                model: model.clone(),
-                version: version.version,
-                alias: alias.to_owned(),
-                from,
-                outcome,
-                gates: verdicts.clone(),
+            outcome = match from {
+                Some(from) if from == to => Outcome::Unchanged,
+                _ if !failed.is_empty() && !force => Outcome::Refused,
+                _ => Outcome::Promoted,
             };
-            if from == Some(version.version) {
-                return Ok(done(Outcome::Unchanged));
+            if outcome != Outcome::Promoted {
+                return Ok(None);
             }
-            if !failed.is_empty() && !force {
-                return Ok(done(Outcome::Refused));
+            if let Some(removed) = state.removed(to) {
+                return Err(super::removed_error(model, to, removed));
             }
-            // Whoever moved the alias before may have been killed before writing the event.
-            before.iter().try_for_each(|before| self.append(model, before))?;
-            let promotion = Promotion {
-                when,
-                who: who.to_owned(),
-                alias: alias.to_owned(),
-                from,
-                to: version.version,
-                why: why.map(str::to_owned),
-                overridden: failed,
-            };
-            if self.store.replace_record(&name, bytes.as_deref(), &encode(&promotion))? {
-                self.append(model, &promotion)?;
-                return Ok(done(Outcome::Promoted));
-            }
-            // Another process moved the alias meanwhile; what the gates say may be another thing now.
-        }
+            let author = Author { who: who.to_owned(), when, why: why.map(str::to_owned) };
+            Ok(Some(author.did(Action::Promoted { alias: alias.to_owned(), from, to, overridden: failed })))
+        })?;
+        Ok(Promoted { model: model.clone(), version: to, alias: alias.to_owned(), from, outcome, gates: verdicts })
     }
 
-    /// Every promotion of a model, the oldest first.
-    pub fn history(&self, model: &str) -> Result<Vec<Promotion>> {
-        let mut history: Vec<Promotion> = Vec::new();
-        for number in self.numbers(&events_prefix(model))? {
-            let event: Option<Promotion> = self.read(&event_name(model, number))?;
-            history.extend(event.filter(|event| !history.contains(event)));
-        }
-        let current = self.aliases(model)?.into_values();
-        let unwritten: Vec<_> = current.filter(|promotion| !history.contains(promotion)).collect();
-        history.extend(unwritten);
-        Ok(history)
+    fn verdicts(&self, version: &Version, gates: &BTreeMap<String, Gate>, state: &State) -> Result<Vec<Verdict>> {
+        gates.iter().map(|(metric, gate)| self.verdict(version, metric, gate, state)).collect()
     }
 
-    /// Appends an event unless it is there.
-    fn append(&self, model: &str, event: &Promotion) -> Result<()> {
-        let numbers = self.numbers(&events_prefix(model))?;
-        for number in numbers.iter().rev() {
-            if self.read::<Promotion>(&event_name(model, *number))?.as_ref() == Some(event) {
-                return Ok(());
-            }
-        }
-        let mut next = numbers.last().map_or(1, |last| last + 1);
-        while !self.store.create_record(&event_name(model, next), &encode(event))? {
-            next += 1;
-        }
-        Ok(())
-    }
-
-    fn verdicts(&self, version: &Version, gates: &BTreeMap<String, Condition>) -> Result<Vec<Verdict>> {
-        gates.iter().map(|(metric, condition)| self.verdict(version, metric, condition)).collect()
-    }
-
-    fn verdict(&self, version: &Version, metric: &str, condition: &Condition) -> Result<Verdict> {
+    fn verdict(&self, version: &Version, metric: &str, gate: &Gate, state: &State) -> Result<Verdict> {
+        let Gate { condition, minimum } = gate;
         let value = version.metrics.get(metric).copied();
         let verdict = |passed, reference, note: Option<String>| Verdict {
             metric: metric.to_owned(),
-            condition: condition.to_string(),
+            condition: gate.to_string(),
             value,
             reference,
             passed,
@@ -153,13 +109,18 @@ impl Registry {
             let note = format!("version {} has no metric `{metric}`", version.version);
             return Ok(verdict(false, None, Some(note)));
         };
+        if let Some(minimum) = minimum
+            && let Some(note) = too_few(version, metric, minimum)
+        {
+            return Ok(verdict(false, None, Some(note)));
+        }
         let (alias, lower_is_better) = match condition {
             Condition::Absolute { comparison, bound } => {
                 return Ok(verdict(comparison.holds(value, *bound), None, None));
             }
             Condition::NotWorseThan { alias, lower_is_better } => (alias, *lower_is_better),
         };
-        let Some(holder) = self.alias(&version.model, alias)?.map(|promotion| promotion.to) else {
+        let Some(holder) = state.aliases.get(alias).map(|promotion| promotion.to) else {
             return Ok(verdict(true, None, Some(format!("no version holds @{alias} yet"))));
         };
         if holder == version.version {
@@ -188,10 +149,15 @@ impl Verdict {
     }
 }
 
-fn events_prefix(model: &str) -> String {
-    format!("models/{model}/events")
-}
-
-fn event_name(model: &str, number: u64) -> String {
-    format!("models/{model}/events/{number}")
+/// Why a metric does not count: it was measured on too little. The metric that counts is looked for beside it first
+/// (`test.rows` for `test.accuracy`).
+fn too_few(version: &Version, metric: &str, minimum: &Minimum) -> Option<String> {
+    let Minimum { count, metric: counts } = minimum;
+    let beside = metric.rsplit_once('.').map(|(group, _)| format!("{group}.{counts}"));
+    let found = beside.iter().chain([counts]).find_map(|name| version.metrics.get(name));
+    match found {
+        None => Some(format!("version {} has no metric `{counts}`", version.version)),
+        Some(found) if *found >= *count as f64 => None,
+        Some(found) => Some(format!("measured over {found} {counts}")),
+    }
 }

@@ -1,6 +1,6 @@
-//! The records of the registry, as the store keeps them and `--json` prints them.
+//! The records of the registry, as they are kept and `--json` prints them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -42,11 +42,98 @@ pub struct Version {
     pub environment: Option<Environment>,
 }
 
-/// An alias came to a version: the record `models/NAME/events/NUMBER`, written once.
+/// Something that was done with a version after it was made: the record `models/NAME/events/NUMBER`, written once.
 ///
-/// The alias itself is the record `models/NAME/aliases/ALIAS`: its last promotion, replaced by compare-and-swap. So
-/// whoever moves an alias and is killed before the event is written leaves nothing out: the alias says it.
+/// The events of a model are numbered, and whoever does something takes the next number after those that it has read. So
+/// what is true of a model now is what its events say one after the other, whatever the clocks say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    pub when: Timestamp,
+    pub who: String,
+    pub why: Option<String>,
+    #[serde(flatten)]
+    pub action: Action,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Action {
+    /// An alias came to the version `to`.
+    Promoted {
+        alias: String,
+        from: Option<u64>,
+        to: u64,
+        /// The gates that were passed over with `--force`, in words.
+        #[serde(default)]
+        overridden: Vec<String>,
+    },
+    /// An alias was taken away from the version that held it.
+    Demoted {
+        alias: String,
+        from: u64,
+    },
+    /// `None` takes away what was said before.
+    Described {
+        version: u64,
+        description: Option<String>,
+    },
+    Tagged {
+        version: u64,
+        tags: BTreeSet<String>,
+    },
+    Untagged {
+        version: u64,
+        tags: BTreeSet<String>,
+    },
+    /// The version is out of use: it is not listed, promoted or deployed until it is restored.
+    Archived {
+        version: u64,
+    },
+    Restored {
+        version: u64,
+    },
+    /// The version's record and content are given up for good; its number is never given again.
+    Removed {
+        version: u64,
+    },
+}
+
+impl Action {
+    /// The version that it concerns.
+    pub fn version(&self) -> u64 {
+        match self {
+            Self::Promoted { to: version, .. }
+            | Self::Demoted { from: version, .. }
+            | Self::Described { version, .. }
+            | Self::Tagged { version, .. }
+            | Self::Untagged { version, .. }
+            | Self::Archived { version }
+            | Self::Restored { version }
+            | Self::Removed { version } => *version,
+        }
+    }
+}
+
+impl Event {
+    /// The event as a promotion; `None` for any other.
+    pub fn promotion(&self) -> Option<Promotion> {
+        let Self { when, who, why, action } = self;
+        let Action::Promoted { alias, from, to, overridden } = action else { return None };
+        Some(Promotion {
+            when: *when,
+            who: who.clone(),
+            alias: alias.clone(),
+            from: *from,
+            to: *to,
+            why: why.clone(),
+            overridden: overridden.clone(),
+        })
+    }
+}
+
+/// An alias came to a version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Promotion {
     pub when: Timestamp,
     pub who: String,

@@ -4,6 +4,7 @@
 //! mlx-remote             {"mlx_remote": 1}: the version of this layout
 //! packs/<digest>.pack    packs as in the local store, named by the digest of their index; never changed
 //! records/<digest>.jsonl.zst   records, many in a file, named by the digest of its bytes; never changed
+//! registry/…             records of a registry of models, each a file of its own; created once and never changed
 //! catalog                {"mlx_catalog": 1, "packs": […], "records": […]}: what lies in packs/ and in records/, for readers
 //!                        of servers that can't list
 //! ```
@@ -119,11 +120,15 @@ pub fn is_begun(remote: &dyn Remote) -> Result<bool> {
     }
 }
 
+/// What the file that names the version holds.
+pub fn mark() -> Vec<u8> {
+    serde_json::to_vec(&Mark { mlx_remote: VERSION }).expect("it is one number")
+}
+
 /// Says on the remote which version its layout has.
 pub fn begin(remote: &dyn Remote) -> Result<()> {
-    let bytes = serde_json::to_vec(&Mark { mlx_remote: VERSION }).map_err(anyhow::Error::new)?;
     // Another may have been quicker; then what it wrote is looked at.
-    if remote.create(MARK, &bytes)? || is_begun(remote)? {
+    if remote.create(MARK, &mark())? || is_begun(remote)? {
         return Ok(());
     }
     Err(Error::failed(format!("cannot write `{MARK}` to the remote `{}`", remote.url())))

@@ -17,6 +17,7 @@ mod chunks;
 mod closure;
 mod fetch;
 mod layout;
+pub mod ledger;
 mod memory;
 mod parts;
 mod push;
@@ -90,6 +91,11 @@ pub trait Remote: std::fmt::Debug + Send + Sync {
 
     /// Writes a file unless the name is taken; returns whether it did. Of several writers at once, exactly one gets `true`.
     fn create(&self, name: &str, bytes: &[u8]) -> Result<bool>;
+
+    /// Whether that holds of those, too, who do it at the same moment; not where the place looks first and then writes.
+    fn creates_atomically(&self) -> bool {
+        true
+    }
 
     /// Deletes a file; one that is not there is fine.
     fn delete(&self, name: &str) -> Result<()>;

@@ -287,6 +287,10 @@ impl Remote for Retry {
         )
     }
 
+    fn creates_atomically(&self) -> bool {
+        self.inner.creates_atomically()
+    }
+
     fn delete(&self, name: &str) -> Result<()> {
         check_name(name)?;
         self.again(|| self.doing("delete", name), |_| self.inner.delete(name))

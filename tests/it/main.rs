@@ -43,6 +43,7 @@ mod parts;
 mod patterns;
 mod proxy;
 mod push;
+mod registries;
 mod remote;
 mod remotes;
 mod runs;

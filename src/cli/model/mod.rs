@@ -1,15 +1,17 @@
 //! `mlx model`: the registry of models.
 
+mod history;
 mod list;
 mod promote;
 mod register;
+mod retire;
+mod say;
 mod show;
 
 use clap::{Args, Subcommand};
 
 use super::Context;
 use crate::Result;
-use crate::registry::Registry;
 
 /// Register, list, show and promote models
 #[derive(Args)]
@@ -23,7 +25,14 @@ enum ModelCommand {
     Register(register::Register),
     List(list::List),
     Show(show::Show),
+    History(history::History),
     Promote(promote::Promote),
+    Demote(promote::Demote),
+    Tag(say::Tag),
+    Describe(say::Describe),
+    Archive(retire::Archive),
+    Restore(retire::Restore),
+    Rm(retire::Remove),
 }
 
 impl Model {
@@ -32,13 +41,14 @@ impl Model {
             ModelCommand::Register(command) => command.run(cx),
             ModelCommand::List(command) => command.run(cx),
             ModelCommand::Show(command) => command.run(cx),
+            ModelCommand::History(command) => command.run(cx),
             ModelCommand::Promote(command) => command.run(cx),
+            ModelCommand::Demote(command) => command.run(cx),
+            ModelCommand::Tag(command) => command.run(cx),
+            ModelCommand::Describe(command) => command.run(cx),
+            ModelCommand::Archive(command) => command.run(cx),
+            ModelCommand::Restore(command) => command.run(cx),
+            ModelCommand::Rm(command) => command.run(cx),
         }
     }
-}
-
-/// The aliases that a version of a model holds now.
-fn aliases_of(registry: &Registry, model: &str, version: u64) -> Result<Vec<String>> {
-    let aliases = registry.aliases(model)?;
-    Ok(aliases.into_iter().filter(|(_, promotion)| promotion.to == version).map(|(alias, _)| alias).collect())
 }

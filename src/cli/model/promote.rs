@@ -5,12 +5,13 @@ use std::str::FromStr;
 
 use clap::Args;
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::super::output::{Style, number};
 use super::super::{Context, Render, Table, Text};
 use crate::fs::escape;
 use crate::project::manifest::check_name;
-use crate::registry::{Outcome, Promoted, Reference, Registry, Request, Verdict, Which};
+use crate::registry::{Outcome, Promoted, Reference, Request, Verdict, Which};
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -62,10 +63,10 @@ impl Promote {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         let project = cx.project()?;
         check_name(&self.alias).map_err(|why| Error::usage(format!("the alias: {why}")))?;
-        let registry = Registry::open(&Store::of(&project)?);
+        let registry = cx.registry(&project, &Store::of(&project)?)?;
         let model = escape(self.model.as_bytes());
         check_name(&self.model).map_err(Error::usage)?;
-        let version = registry.find(&Reference { model: self.model.clone(), which: self.version.0 })?;
+        let version = registry.find_in_use(&Reference { model: self.model.clone(), which: self.version.0 })?;
         let gates = match project.manifest.models.get(&self.model) {
             Some(model) => model.gates.clone(),
             None => {
@@ -101,6 +102,45 @@ impl Promote {
             cx.out.hint(format!("Deploy: `mlx deploy {} {model}@{}`", targets.join("|"), self.alias));
         }
         Ok(())
+    }
+}
+
+/// Take an alias away from the version that holds it
+#[derive(Args)]
+#[command(after_help = "Examples:\n  mlx model demote churn staging --why 'no staging any more'")]
+pub struct Demote {
+    /// Model in question
+    #[arg(value_name = "MODEL")]
+    model: String,
+    /// Alias that no version is to hold
+    alias: String,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    why: Option<String>,
+}
+
+impl Demote {
+    pub fn run(self, cx: &mut Context) -> Result<()> {
+        let project = cx.project()?;
+        check_name(&self.model).map_err(Error::usage)?;
+        let registry = cx.registry(&project, &Store::of(&project)?)?;
+        let from = registry.demote(&self.model, &self.alias, &cx.author(self.why))?;
+        cx.out.show(&Demoted { model: self.model, alias: self.alias, from })
+    }
+}
+
+#[derive(Serialize)]
+struct Demoted {
+    model: String,
+    alias: String,
+    /// The version that held it.
+    from: u64,
+}
+
+impl Render for Demoted {
+    fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
+        let Self { model, alias, from } = self;
+        writeln!(out, "`{model}` {from} does not hold @{alias} any more; no version does")
     }
 }
 

@@ -10,13 +10,14 @@ use super::super::output::size;
 use super::super::{Context, Render, Text};
 use crate::Result;
 use crate::data::Workspace;
-use crate::registry::{Registry, Remarks, Sources, Version};
+use crate::registry::{Remarks, Sources, Version};
 use crate::run::Runs;
 
 /// Make a version of a model
 ///
 /// Takes the model as `mlx.lock` has it, with the run that made it, its parameters, metrics, environment and commit, and
-/// the digests of all data and code that went into it. The same model from the same run is one version.
+/// the digests of all data and code that went into it. The same model from the same run is one version. Where the registry
+/// is shared (`registry` in mlx.toml), the content of the model goes there first.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  mlx model register churn\n  mlx model register churn --run 9be0\n  mlx model register churn --description 'trained on the data of March'"
@@ -34,13 +35,16 @@ pub struct Register {
 
 impl Register {
     pub fn run(self, cx: &mut Context) -> Result<()> {
+        cx.catch_signals()?;
         let project = cx.project()?;
         let workspace = Workspace::open(&project)?;
         let runs = Runs::open(&project, workspace.store(), &*cx.events)?;
         let remarks = Remarks { who: cx.user(), when: Timestamp::now(), description: self.description };
         let sources = Sources { project: &project, workspace: &workspace, runs: &runs };
         let candidate = sources.candidate(&self.name, self.run.as_deref(), remarks, cx.watch())?;
-        let registered = Registry::open(workspace.store()).register(candidate)?;
+        let registry = cx.registry(&project, workspace.store())?;
+        registry.send(&candidate, cx.watch())?;
+        let registered = registry.register(candidate)?;
         let (name, number, is_new) = (&self.name, registered.version.version, registered.is_new);
         cx.out.show(&Shown { version: registered.version, is_new })?;
         if is_new {

@@ -8,18 +8,17 @@ use serde::Serialize;
 use super::super::output::{Style, minute, number, size};
 use super::super::runs::value;
 use super::super::{Context, Render, Table, Text};
-use super::aliases_of;
 use crate::Result;
 use crate::bundle;
 use crate::fs::{escape, quote};
 use crate::project::lock::LockedPath;
-use crate::registry::{Promotion, Reference, Registry, Version};
+use crate::registry::{Event, Promotion, Reference, Said, Version};
 use crate::store::Store;
 
 /// Show a version of a model and where it comes from
 ///
 /// Shows the run that made it, its parameters and metrics, the digests of all data and code that went into it, the
-/// commit and the environment, each promotion, and the bundles made of it.
+/// commit and the environment, its tags, each promotion, and the bundles made of it.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  mlx model show churn\n  mlx model show churn@production\n  mlx model show churn:3 --json | jq '.data[].digest'"
@@ -34,13 +33,17 @@ impl Show {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         let project = cx.project()?;
         let store = Store::of(&project)?;
-        let registry = Registry::open(&store);
-        let version = registry.find(&self.reference)?;
+        let registry = cx.registry(&project, &store)?;
+        let mut version = registry.find(&self.reference)?;
         let bundles = bundle::made(&store, &version.model, version.version)?;
-        let aliases = aliases_of(&registry, &version.model, version.version)?;
+        let state = registry.state(&version.model)?;
+        let (aliases, said) = (state.aliases_of(version.version), state.said(version.version));
+        if let Some(description) = &said.description {
+            version.description.clone_from(description);
+        }
         let concerns = |promotion: &Promotion| [Some(promotion.to), promotion.from].contains(&Some(version.version));
-        let promotions = registry.history(&version.model)?.into_iter().filter(concerns).collect();
-        cx.out.show(&Shown { version, aliases, promotions, bundles })
+        let promotions = state.promotions().into_iter().filter(concerns).collect();
+        cx.out.show(&Shown { version, aliases, said, promotions, bundles })
     }
 }
 
@@ -49,6 +52,8 @@ struct Shown {
     #[serde(flatten)]
     version: Version,
     aliases: Vec<String>,
+    #[serde(flatten)]
+    said: Said,
     /// Every promotion from this version or to it, the oldest first.
     promotions: Vec<Promotion>,
     /// Bundles that were made of it here, the newest first.
@@ -95,6 +100,13 @@ impl Shown {
             let python = environment.python_version.as_ref().map(|version| format!("Python {version}"));
             let declared = environment.digest.map(|digest| format!("{}, ", digest.short())).unwrap_or_default();
             facts.push(("environment", format!("{declared}{}", python.as_deref().unwrap_or("no Python"))));
+        }
+        if !self.said.tags.is_empty() {
+            facts.push(("tags", self.said.tags.iter().cloned().collect::<Vec<_>>().join(", ")));
+        }
+        if let Some(Event { when, who, why, .. }) = &self.said.archived {
+            let why = why.as_ref().map_or(String::new(), |why| format!(": {}", escape(why.as_bytes())));
+            facts.push(("archived", format!("{} UTC by {}{why}", minute(*when), escape(who.as_bytes()))));
         }
         facts.push(("registered", format!("{} UTC by {}", minute(*created), escape(created_by.as_bytes()))));
         facts

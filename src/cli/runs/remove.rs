@@ -41,7 +41,7 @@ impl Remove {
         found.sort_by(|a, b| a.id.cmp(&b.id));
         found.dedup_by(|a, b| a.id == b.id);
         if !self.force {
-            refuse_origins(&Registry::open(workspace.store()), &found)?;
+            refuse_origins(&cx.registry(&project, workspace.store())?, &found)?;
         }
         let records: Vec<String> = found.iter().flat_map(|run| Runs::records_of(&run.id)).collect();
         let freed = data::freed_by(&project, &workspace, &records)?;

@@ -47,6 +47,8 @@ use crate::{Error, Kind, Result};
 pub struct Manifest {
     pub name: Option<String>,
     pub description: Option<String>,
+    /// Where the registry of models is, when others share it: a remote or the URL of one.
+    pub registry: Option<String>,
     /// Named data of `[data]`.
     pub data: BTreeMap<String, DataSource>,
     pub params: Params,
@@ -111,6 +113,7 @@ impl Manifest {
             manifest.description = table.take("description").map(Item::string).transpose()?;
             table.finish()?;
         }
+        manifest.registry = root.take("registry").map(registry).transpose()?;
         for (key, item) in named(&mut root, "data", "[data]")? {
             manifest.data.insert(key, data_source(item)?);
         }
@@ -255,6 +258,17 @@ pub fn check_name(name: &str) -> Result<(), String> {
             Err(format!("the name `{}` may hold letters, digits, `-`, `_` and `.` only", shown()))
         }
         _ => Ok(()),
+    }
+}
+
+/// A remote or a URL.
+pub(super) fn registry(item: Item<'_>) -> Result<String> {
+    let place = item.place();
+    let registry = item.string()?;
+    match registry.trim().is_empty() {
+        true => Err(Error::usage(format!("`registry` is empty ({place})"))
+            .with_hint("name a remote, or write a URL such as \"s3://bucket/prefix\"")),
+        false => Ok(registry),
     }
 }
 

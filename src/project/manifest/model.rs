@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::project::ProjectPath;
-use crate::project::condition::Condition;
+use crate::project::condition::Gate;
 use crate::project::reader::{Item, Table};
 use crate::{Error, Result};
 
@@ -16,7 +16,7 @@ pub struct Model {
     /// Rows (CSV or JSON) whose answers are recorded when the model is packaged, and asked for again wherever it serves.
     pub examples: Option<ProjectPath>,
     /// Metric name to condition.
-    pub gates: BTreeMap<String, Condition>,
+    pub gates: BTreeMap<String, Gate>,
     pub place: String,
 }
 

@@ -212,6 +212,11 @@ impl Remote for WebDav {
         self.place(name, &Body { content: Content::Bytes(bytes), sent: &|_| Ok(()) }, false)
     }
 
+    /// Servers look whether the destination of a MOVE is there, and then move.
+    fn creates_atomically(&self) -> bool {
+        false
+    }
+
     fn delete(&self, name: &str) -> Result<()> {
         wait(&self.http.interrupt, self.remove(name))
     }
