@@ -54,6 +54,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('train', 'train', [CompletionResultType]::ParameterValue, 'Run the steps of the pipeline that are not up to date')
             [CompletionResult]::new('sweep', 'sweep', [CompletionResultType]::ParameterValue, 'Try the pipeline with other parameters, and find good ones')
             [CompletionResult]::new('exec-step', 'exec-step', [CompletionResultType]::ParameterValue, 'Carry out the steps of one element of a job, for executors')
+            [CompletionResult]::new('guard', 'guard', [CompletionResultType]::ParameterValue, 'End the programs of a run once nobody holds the other end of standard input, for `mlx train`')
             [CompletionResult]::new('dag', 'dag', [CompletionResultType]::ParameterValue, 'Show the steps of the pipeline, what connects them, and the state of each')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain why a step would run or would not')
             [CompletionResult]::new('env', 'env', [CompletionResultType]::ParameterValue, 'Show, enter, lock and remove the environments of steps')
@@ -628,6 +629,19 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'mlx;guard' {
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'mlx;dag' {
             [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'Only steps that a change since this Git revision affects, and all that depend on them')
             [CompletionResult]::new('--downstream', '--downstream', [CompletionResultType]::ParameterName, 'Only this step and all that depend on it')
@@ -1010,7 +1024,14 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('register', 'register', [CompletionResultType]::ParameterValue, 'Make a version of a model')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the versions of models')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show a version of a model and where it comes from')
+            [CompletionResult]::new('history', 'history', [CompletionResultType]::ParameterValue, 'Show everything that was done with the versions of a model')
             [CompletionResult]::new('promote', 'promote', [CompletionResultType]::ParameterValue, 'Move an alias to a version of a model')
+            [CompletionResult]::new('demote', 'demote', [CompletionResultType]::ParameterValue, 'Take an alias away from the version that holds it')
+            [CompletionResult]::new('tag', 'tag', [CompletionResultType]::ParameterValue, 'Give a version tags, or take them away')
+            [CompletionResult]::new('describe', 'describe', [CompletionResultType]::ParameterValue, 'Say what a version is, in place of what was said before')
+            [CompletionResult]::new('archive', 'archive', [CompletionResultType]::ParameterValue, 'Put a version out of use')
+            [CompletionResult]::new('restore', 'restore', [CompletionResultType]::ParameterValue, 'Take an archived version into use again')
+            [CompletionResult]::new('rm', 'rm', [CompletionResultType]::ParameterValue, 'Give a version up for good')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -1030,6 +1051,21 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             break
         }
         'mlx;model;list' {
+            [CompletionResult]::new('--tag', '--tag', [CompletionResultType]::ParameterName, 'Versions with this tag')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Archived versions, too')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;model;show' {
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
@@ -1042,7 +1078,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
-        'mlx;model;show' {
+        'mlx;model;history' {
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
@@ -1071,11 +1107,106 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'mlx;model;demote' {
+            [CompletionResult]::new('--why', '--why', [CompletionResultType]::ParameterName, 'Why, for the history')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'mlx;model;tag' {
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--remove', '--remove', [CompletionResultType]::ParameterName, 'Take these tags away')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'mlx;model;describe' {
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--remove', '--remove', [CompletionResultType]::ParameterName, 'Take the description away')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;model;archive' {
+            [CompletionResult]::new('--why', '--why', [CompletionResultType]::ParameterName, 'Why, for the history')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Do it even where a target has it live, or can''t be asked')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Do it even where a target has it live, or can''t be asked')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;model;restore' {
+            [CompletionResult]::new('--why', '--why', [CompletionResultType]::ParameterName, 'Why, for the history')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'mlx;model;rm' {
+            [CompletionResult]::new('--why', '--why', [CompletionResultType]::ParameterName, 'Why, for the history')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Do it even where a target has it live, or can''t be asked')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Do it even where a target has it live, or can''t be asked')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'mlx;model;help' {
             [CompletionResult]::new('register', 'register', [CompletionResultType]::ParameterValue, 'Make a version of a model')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the versions of models')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show a version of a model and where it comes from')
+            [CompletionResult]::new('history', 'history', [CompletionResultType]::ParameterValue, 'Show everything that was done with the versions of a model')
             [CompletionResult]::new('promote', 'promote', [CompletionResultType]::ParameterValue, 'Move an alias to a version of a model')
+            [CompletionResult]::new('demote', 'demote', [CompletionResultType]::ParameterValue, 'Take an alias away from the version that holds it')
+            [CompletionResult]::new('tag', 'tag', [CompletionResultType]::ParameterValue, 'Give a version tags, or take them away')
+            [CompletionResult]::new('describe', 'describe', [CompletionResultType]::ParameterValue, 'Say what a version is, in place of what was said before')
+            [CompletionResult]::new('archive', 'archive', [CompletionResultType]::ParameterValue, 'Put a version out of use')
+            [CompletionResult]::new('restore', 'restore', [CompletionResultType]::ParameterValue, 'Take an archived version into use again')
+            [CompletionResult]::new('rm', 'rm', [CompletionResultType]::ParameterValue, 'Give a version up for good')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -1088,7 +1219,28 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
         'mlx;model;help;show' {
             break
         }
+        'mlx;model;help;history' {
+            break
+        }
         'mlx;model;help;promote' {
+            break
+        }
+        'mlx;model;help;demote' {
+            break
+        }
+        'mlx;model;help;tag' {
+            break
+        }
+        'mlx;model;help;describe' {
+            break
+        }
+        'mlx;model;help;archive' {
+            break
+        }
+        'mlx;model;help;restore' {
+            break
+        }
+        'mlx;model;help;rm' {
             break
         }
         'mlx;model;help;help' {
@@ -1390,6 +1542,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('train', 'train', [CompletionResultType]::ParameterValue, 'Run the steps of the pipeline that are not up to date')
             [CompletionResult]::new('sweep', 'sweep', [CompletionResultType]::ParameterValue, 'Try the pipeline with other parameters, and find good ones')
             [CompletionResult]::new('exec-step', 'exec-step', [CompletionResultType]::ParameterValue, 'Carry out the steps of one element of a job, for executors')
+            [CompletionResult]::new('guard', 'guard', [CompletionResultType]::ParameterValue, 'End the programs of a run once nobody holds the other end of standard input, for `mlx train`')
             [CompletionResult]::new('dag', 'dag', [CompletionResultType]::ParameterValue, 'Show the steps of the pipeline, what connects them, and the state of each')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain why a step would run or would not')
             [CompletionResult]::new('env', 'env', [CompletionResultType]::ParameterValue, 'Show, enter, lock and remove the environments of steps')
@@ -1507,6 +1660,9 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
         'mlx;help;exec-step' {
             break
         }
+        'mlx;help;guard' {
+            break
+        }
         'mlx;help;dag' {
             break
         }
@@ -1581,7 +1737,14 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('register', 'register', [CompletionResultType]::ParameterValue, 'Make a version of a model')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the versions of models')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show a version of a model and where it comes from')
+            [CompletionResult]::new('history', 'history', [CompletionResultType]::ParameterValue, 'Show everything that was done with the versions of a model')
             [CompletionResult]::new('promote', 'promote', [CompletionResultType]::ParameterValue, 'Move an alias to a version of a model')
+            [CompletionResult]::new('demote', 'demote', [CompletionResultType]::ParameterValue, 'Take an alias away from the version that holds it')
+            [CompletionResult]::new('tag', 'tag', [CompletionResultType]::ParameterValue, 'Give a version tags, or take them away')
+            [CompletionResult]::new('describe', 'describe', [CompletionResultType]::ParameterValue, 'Say what a version is, in place of what was said before')
+            [CompletionResult]::new('archive', 'archive', [CompletionResultType]::ParameterValue, 'Put a version out of use')
+            [CompletionResult]::new('restore', 'restore', [CompletionResultType]::ParameterValue, 'Take an archived version into use again')
+            [CompletionResult]::new('rm', 'rm', [CompletionResultType]::ParameterValue, 'Give a version up for good')
             break
         }
         'mlx;help;model;register' {
@@ -1593,7 +1756,28 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
         'mlx;help;model;show' {
             break
         }
+        'mlx;help;model;history' {
+            break
+        }
         'mlx;help;model;promote' {
+            break
+        }
+        'mlx;help;model;demote' {
+            break
+        }
+        'mlx;help;model;tag' {
+            break
+        }
+        'mlx;help;model;describe' {
+            break
+        }
+        'mlx;help;model;archive' {
+            break
+        }
+        'mlx;help;model;restore' {
+            break
+        }
+        'mlx;help;model;rm' {
             break
         }
         'mlx;help;package' {

@@ -51,6 +51,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand train 'Run the steps of the pipeline that are not up to date'
             cand sweep 'Try the pipeline with other parameters, and find good ones'
             cand exec-step 'Carry out the steps of one element of a job, for executors'
+            cand guard 'End the programs of a run once nobody holds the other end of standard input, for `mlx train`'
             cand dag 'Show the steps of the pipeline, what connects them, and the state of each'
             cand explain 'Explain why a step would run or would not'
             cand env 'Show, enter, lock and remove the environments of steps'
@@ -583,6 +584,18 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'mlx;guard'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'mlx;dag'= {
             cand --since 'Only steps that a change since this Git revision affects, and all that depend on them'
             cand --downstream 'Only this step and all that depend on it'
@@ -929,7 +942,14 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand register 'Make a version of a model'
             cand list 'List the versions of models'
             cand show 'Show a version of a model and where it comes from'
+            cand history 'Show everything that was done with the versions of a model'
             cand promote 'Move an alias to a version of a model'
+            cand demote 'Take an alias away from the version that holds it'
+            cand tag 'Give a version tags, or take them away'
+            cand describe 'Say what a version is, in place of what was said before'
+            cand archive 'Put a version out of use'
+            cand restore 'Take an archived version into use again'
+            cand rm 'Give a version up for good'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'mlx;model;register'= {
@@ -947,6 +967,20 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'mlx;model;list'= {
+            cand --tag 'Versions with this tag'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --all 'Archived versions, too'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;model;show'= {
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
             cand --events 'Write what happens on the way to this file, one JSON object a line'
@@ -958,7 +992,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
-        &'mlx;model;show'= {
+        &'mlx;model;history'= {
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
             cand --events 'Write what happens on the way to this file, one JSON object a line'
@@ -985,11 +1019,100 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'mlx;model;demote'= {
+            cand --why 'Why, for the history'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'mlx;model;tag'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --remove 'Take these tags away'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'mlx;model;describe'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --remove 'Take the description away'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;model;archive'= {
+            cand --why 'Why, for the history'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand -f 'Do it even where a target has it live, or can''t be asked'
+            cand --force 'Do it even where a target has it live, or can''t be asked'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;model;restore'= {
+            cand --why 'Why, for the history'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'mlx;model;rm'= {
+            cand --why 'Why, for the history'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand -f 'Do it even where a target has it live, or can''t be asked'
+            cand --force 'Do it even where a target has it live, or can''t be asked'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'mlx;model;help'= {
             cand register 'Make a version of a model'
             cand list 'List the versions of models'
             cand show 'Show a version of a model and where it comes from'
+            cand history 'Show everything that was done with the versions of a model'
             cand promote 'Move an alias to a version of a model'
+            cand demote 'Take an alias away from the version that holds it'
+            cand tag 'Give a version tags, or take them away'
+            cand describe 'Say what a version is, in place of what was said before'
+            cand archive 'Put a version out of use'
+            cand restore 'Take an archived version into use again'
+            cand rm 'Give a version up for good'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'mlx;model;help;register'= {
@@ -998,7 +1121,21 @@ set edit:completion:arg-completer[mlx] = {|@words|
         }
         &'mlx;model;help;show'= {
         }
+        &'mlx;model;help;history'= {
+        }
         &'mlx;model;help;promote'= {
+        }
+        &'mlx;model;help;demote'= {
+        }
+        &'mlx;model;help;tag'= {
+        }
+        &'mlx;model;help;describe'= {
+        }
+        &'mlx;model;help;archive'= {
+        }
+        &'mlx;model;help;restore'= {
+        }
+        &'mlx;model;help;rm'= {
         }
         &'mlx;model;help;help'= {
         }
@@ -1274,6 +1411,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand train 'Run the steps of the pipeline that are not up to date'
             cand sweep 'Try the pipeline with other parameters, and find good ones'
             cand exec-step 'Carry out the steps of one element of a job, for executors'
+            cand guard 'End the programs of a run once nobody holds the other end of standard input, for `mlx train`'
             cand dag 'Show the steps of the pipeline, what connects them, and the state of each'
             cand explain 'Explain why a step would run or would not'
             cand env 'Show, enter, lock and remove the environments of steps'
@@ -1361,6 +1499,8 @@ set edit:completion:arg-completer[mlx] = {|@words|
         }
         &'mlx;help;exec-step'= {
         }
+        &'mlx;help;guard'= {
+        }
         &'mlx;help;dag'= {
         }
         &'mlx;help;explain'= {
@@ -1416,7 +1556,14 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand register 'Make a version of a model'
             cand list 'List the versions of models'
             cand show 'Show a version of a model and where it comes from'
+            cand history 'Show everything that was done with the versions of a model'
             cand promote 'Move an alias to a version of a model'
+            cand demote 'Take an alias away from the version that holds it'
+            cand tag 'Give a version tags, or take them away'
+            cand describe 'Say what a version is, in place of what was said before'
+            cand archive 'Put a version out of use'
+            cand restore 'Take an archived version into use again'
+            cand rm 'Give a version up for good'
         }
         &'mlx;help;model;register'= {
         }
@@ -1424,7 +1571,21 @@ set edit:completion:arg-completer[mlx] = {|@words|
         }
         &'mlx;help;model;show'= {
         }
+        &'mlx;help;model;history'= {
+        }
         &'mlx;help;model;promote'= {
+        }
+        &'mlx;help;model;demote'= {
+        }
+        &'mlx;help;model;tag'= {
+        }
+        &'mlx;help;model;describe'= {
+        }
+        &'mlx;help;model;archive'= {
+        }
+        &'mlx;help;model;restore'= {
+        }
+        &'mlx;help;model;rm'= {
         }
         &'mlx;help;package'= {
         }
