@@ -1,7 +1,7 @@
 //! Remotes behind a network that breaks: a proxy cuts, garbles, delays and refuses, and nothing wrong comes of it.
 
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -55,6 +55,55 @@ impl Proxy {
     fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
+}
+
+/// Stands before a server on this port and lets it answer one request after another; returns the port to ask. The S3 server of
+/// the tests looks whether a name is free and then writes: so it keeps the promise that Amazon's makes, of two who create a
+/// name at once.
+pub fn one_at_a_time(server: u16) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let turn = Arc::new(Mutex::new(()));
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let turn = turn.clone();
+            std::thread::spawn(move || answer_in_turn(client, server, &turn));
+        }
+    });
+    port
+}
+
+/// One request with its answer; the connection is over then.
+fn answer_in_turn(mut client: TcpStream, server: u16, turn: &Mutex<()>) -> io::Result<()> {
+    let mut request = BufReader::new(client.try_clone()?);
+    let (mut head, mut body_length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        if request.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        let (name, value) = line.split_once(':').unwrap_or_default();
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => body_length = value.trim().parse().map_err(io::Error::other)?,
+            "connection" => continue,
+            _ => {}
+        }
+        if line == "\r\n" {
+            head.push_str("Connection: close\r\n\r\n");
+            break;
+        }
+        head.push_str(&line);
+    }
+    let mut body = vec![0; body_length];
+    request.read_exact(&mut body)?;
+    let mut answer = Vec::new();
+    {
+        let _turn = turn.lock().unwrap();
+        let mut upstream = TcpStream::connect(("127.0.0.1", server))?;
+        upstream.write_all(&[head.as_bytes(), &body].concat())?;
+        upstream.read_to_end(&mut answer)?;
+    }
+    client.write_all(&answer)
 }
 
 fn serve(mut client: TcpStream, server: u16, fault: Option<Fault>) {

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 use crate::bundles::register;
 use crate::harness::{Outcome, Project};
+use crate::proxy;
 use crate::services::{self, Server};
 
 /// How the environment of [`worker`] names what it does.
@@ -41,7 +42,7 @@ impl Place {
     fn s3() -> Option<Self> {
         let server = services::s3()?;
         let variables = [
-            ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", server.port)),
+            ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", proxy::one_at_a_time(server.port))),
             ("AWS_ACCESS_KEY_ID", services::KEY.into()),
             ("AWS_SECRET_ACCESS_KEY", services::SECRET.into()),
             ("AWS_REGION", "us-east-1".into()),
