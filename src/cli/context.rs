@@ -12,6 +12,7 @@ use super::console::Console;
 use super::output::Output;
 use crate::env::Interpreters;
 use crate::event::{EventSink, Interrupt, Watch};
+use crate::executor::{Machine, VISIBLE_GPUS};
 use crate::fs::quote;
 use crate::pipeline::{Outside, RUN_VARIABLE};
 use crate::project::{Project, ProjectPath, Variables};
@@ -150,6 +151,12 @@ impl Context {
                 std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute() && path.is_file())
             }),
         }
+    }
+
+    /// What of this machine steps may take.
+    pub fn machine(&self, project: &Project) -> Machine {
+        let visible = std::env::var_os(VISIBLE_GPUS);
+        Machine::new(&project.settings.machine(), visible.as_deref(), &std::env::var_os("PATH").unwrap_or_default())
     }
 
     /// The user's shell.

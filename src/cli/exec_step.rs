@@ -30,6 +30,7 @@ impl ExecStep {
             number: self.element,
             restart: number("SLURM_RESTART_COUNT").unwrap_or(0),
             scratch: &std::env::temp_dir(),
+            path: &std::env::var_os("PATH").unwrap_or_default(),
         };
         let failed = executor::work(&element, cx.watch()).map_err(|error| match error.kind() {
             // Nobody pressed Ctrl-C here, and engines take the exit code of that for an end of its own kind.

@@ -1,6 +1,7 @@
 //! `mlx train`: brings the steps of the pipeline up to date, as a recorded run.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use clap::Args;
 use serde::Serialize;
@@ -111,6 +112,7 @@ pub(super) fn options_to_ask(
         settings,
         force: false,
         jobs: 1,
+        machine: Arc::new(cx.machine(project)),
         keep_going: false,
         locked: false,
         within: cx.run_around(),
@@ -170,7 +172,7 @@ impl Train {
             engines,
             label,
             force: self.force,
-            jobs: self.jobs.unwrap_or_else(processors),
+            jobs: self.jobs.unwrap_or_else(|| processors(project)),
             keep_going: self.keep_going,
             locked: self.locked,
             ..asked
@@ -178,9 +180,10 @@ impl Train {
     }
 }
 
-/// The processors of the machine.
-pub(super) fn processors() -> u64 {
-    std::thread::available_parallelism().map_or(1, |count| count.get() as u64)
+/// The processors of the machine that steps may take.
+pub(super) fn processors(project: &Project) -> u64 {
+    let found = || std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
+    project.settings.machine().cpus.unwrap_or_else(found)
 }
 
 /// Learns from the default remote what others have made. Without an answer, training goes on with what is known.

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::fs::quote;
-use crate::project::manifest::Resources;
+use crate::project::manifest::{Resources, Retry};
 use crate::project::{Glob, ProjectPath};
 use crate::run::RunId;
 use crate::{Digest, Error, Result};
@@ -60,6 +60,11 @@ pub struct Task {
     /// The content of the file that `MLX_PARAMS` names.
     pub params: Value,
     pub timeout: Option<Duration>,
+    #[serde(default)]
+    pub retry: Retry,
+    /// The directory that is there again after a failed attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<ProjectPath>,
     /// What it makes: taken away before it starts.
     pub products: Vec<ProjectPath>,
     /// Patterns of what it makes besides.
@@ -194,6 +199,8 @@ pub mod tests {
             variables: BTreeMap::from([("NAME".into(), r"a\x0ab".into())]),
             params: serde_json::json!({ "train": { "seed": 7 } }),
             timeout: Some(Duration::from_millis(1500)),
+            retry: Retry::default(),
+            checkpoint: None,
             products: Vec::new(),
             patterns: Vec::new(),
             attempt: 0,

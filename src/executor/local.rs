@@ -13,10 +13,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 
+use super::gauge::{Gauge, memory_kills};
 use super::output::Output;
 use super::{End, Job, Report};
 use crate::env::Launch;
 use crate::event::Watch;
+use crate::run::Io;
 use crate::{Error, Result};
 
 /// From the signal that asks a program to end to the one that ends it.
@@ -28,16 +30,20 @@ const UNCLEAR_LOOKS: usize = 3;
 /// What the program left in the background may print for so long after it ended.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// Runs the program to its end, and ends whatever it left in its process group.
-pub fn run(job: &Job<'_>, watch: Watch<'_>) -> Result<Report> {
+/// Runs the program to its end, and ends whatever it left in its process group. Attempts are counted from 1; the log of the
+/// first one begins anew.
+pub fn run(job: &Job<'_>, attempt: u64, watch: Watch<'_>) -> Result<Report> {
     adopt_orphans();
     let started = Instant::now();
     let (mut running, pipe) = Running::start(job)?;
-    let mut output = Output::new(job.step, &job.log, watch.events);
+    let gauge = Gauge::start(running.pid, job.nvidia_smi.as_deref());
+    let mut output = Output::new(job.step, &job.log, attempt, watch.events);
     let mut pipe = Some(pipe);
     let watched = watch_until_end(&mut running, &mut pipe, &mut output, job.timeout, watch);
     // From here on the main process is over, or something went wrong on our side: nobody of the group may live on.
     running.signal(Signal::KILL);
+    // Before its number may become another group's.
+    let seen = gauge.read();
     let usage = running.reap();
     // The program that was ended is the engine's; what it had started in the container has others above it.
     if let Some(launch) = &job.launch
@@ -55,13 +61,21 @@ pub fn run(job: &Job<'_>, watch: Watch<'_>) -> Result<Report> {
         true => End::Signalled(libc::WTERMSIG(status)),
         false => End::Exited(libc::WEXITSTATUS(status)),
     });
+    let kills = if end.is_killed() { seen.memory_kills.zip(memory_kills()) } else { None };
     Ok(Report {
         end,
         seconds: started.elapsed().as_secs_f64(),
         cpu_seconds: usage.cpu_seconds,
-        peak_memory_bytes: usage.peak_memory_bytes,
+        peak_memory_bytes: match usage.peak_memory_bytes.max(seen.peak_memory_bytes) {
+            0 => usage.bound_bytes,
+            peak => peak,
+        },
         last_lines,
         has_log,
+        is_out_of_memory: kills.is_some_and(|(before, after)| after > before),
+        io: usage.io,
+        gpu: seen.gpu,
+        attempts: 1,
     })
 }
 
@@ -93,6 +107,8 @@ fn seconds(time: libc::timeval) -> f64 {
 struct Running {
     pid: Pid,
     pidfd: OwnedFd,
+    /// The most memory that this process itself had when the program was started, which the kernel takes for the program's.
+    own_bytes: u64,
 }
 
 impl Running {
@@ -109,10 +125,11 @@ impl Running {
         command.arg("-c").arg(job.cmd).current_dir(&job.directory).process_group(0);
         command.stdin(Stdio::null()).stdout(writer).stderr(errors);
         command.envs(job.variables.iter().map(|(name, value)| (name, value)));
+        let own_bytes = own_peak_bytes();
         let child = command.spawn().with_context(|| format!("cannot start the shell for step `{}`", job.step))?;
         let pid = Pid::from_child(&child);
         match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(pidfd) => Ok((Self { pid, pidfd }, reader)),
+            Ok(pidfd) => Ok((Self { pid, pidfd, own_bytes }, reader)),
             Err(error) => {
                 let _ = kill_process_group(pid, Signal::KILL);
                 Err(Error::failed(format!("cannot watch the program of step `{}`: {error}", job.step))
@@ -131,9 +148,11 @@ impl Running {
     fn reap(self) -> Result<(i32, Usage)> {
         let pid = self.pid.as_raw_pid();
         let mut usage = Usage::default();
-        let Some(status) = usage.wait(pid)? else { return Err(Error::failed("the program of a step is gone")) };
+        let Some(status) = usage.wait(libc::P_PID, pid, self.own_bytes)? else {
+            return Err(Error::failed("the program of a step is gone"));
+        };
         // Orphans of the group have become children of this process.
-        while usage.wait(-pid)?.is_some() {}
+        while usage.wait(libc::P_PGID, pid, self.own_bytes)?.is_some() {}
         Ok((status, usage))
     }
 }
@@ -142,32 +161,89 @@ impl Running {
 #[derive(Default)]
 struct Usage {
     cpu_seconds: f64,
+    /// The largest resident set of one of them; 0 where it is not known.
     peak_memory_bytes: u64,
+    /// No process had more than this.
+    bound_bytes: u64,
+    io: Io,
 }
 
 impl Usage {
-    /// Waits for a child, or for one of a group of children (a negative number), and adds what it took. `None` where there
-    /// is no such child.
-    fn wait(&mut self, pid: libc::pid_t) -> Result<Option<i32>> {
+    /// Waits for a child, or for one of a group of children, and adds what it took, with all that it waited for itself.
+    /// `None` where there is no such child.
+    fn wait(&mut self, kind: libc::idtype_t, id: libc::pid_t, own_bytes: u64) -> Result<Option<i32>> {
+        let Some(pid) = ended_child(kind, id)? else { return Ok(None) };
+        // Told only until somebody has waited for it.
+        self.io.add(&io_of(pid));
         let mut status = 0;
         // SAFETY: all fields are numbers, for which zero is a value.
         let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-        loop {
-            // SAFETY: both pointers are to live locals of the right types.
-            if unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) } >= 0 {
-                break;
-            }
-            let error = io::Error::last_os_error();
-            match error.raw_os_error() {
-                Some(libc::EINTR) => {}
-                Some(libc::ECHILD) => return Ok(None),
-                _ => return Err(error).context("cannot wait for the program of a step").map_err(Into::into),
-            }
+        // SAFETY: both pointers are to live locals of the right types.
+        while unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) } < 0 {
+            cannot_wait_unless_interrupted()?;
         }
         self.cpu_seconds += seconds(usage.ru_utime) + seconds(usage.ru_stime);
-        // The kernel counts in KiB.
-        self.peak_memory_bytes = self.peak_memory_bytes.max(u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024);
+        let bytes = resident_bytes(&usage);
+        self.bound_bytes = self.bound_bytes.max(bytes);
+        // What the kernel counts begins before the program does, with what this process has.
+        if bytes > own_bytes {
+            self.peak_memory_bytes = self.peak_memory_bytes.max(bytes);
+        }
         Ok(Some(status))
+    }
+}
+
+/// The child, or one of the group, once it has ended; it can still be looked at. `None` where there is none.
+fn ended_child(kind: libc::idtype_t, id: libc::pid_t) -> Result<Option<libc::pid_t>> {
+    // SAFETY: all fields are numbers or hold them, for which zero is a value.
+    let mut found: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let id = libc::id_t::try_from(id).unwrap_or_default();
+    // SAFETY: the pointer is to a live local of the right type.
+    while unsafe { libc::waitid(kind, id, &raw mut found, libc::WEXITED | libc::WNOWAIT) } < 0 {
+        if io::Error::last_os_error().raw_os_error() == Some(libc::ECHILD) {
+            return Ok(None);
+        }
+        cannot_wait_unless_interrupted()?;
+    }
+    // SAFETY: `waitid` has filled it in for a child.
+    Ok(Some(unsafe { found.si_pid() }))
+}
+
+fn cannot_wait_unless_interrupted() -> Result<()> {
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::EINTR) => Ok(()),
+        _ => Err(error).context("cannot wait for the program of a step").map_err(Into::into),
+    }
+}
+
+fn resident_bytes(usage: &libc::rusage) -> u64 {
+    // The kernel counts in KiB.
+    u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024
+}
+
+fn own_peak_bytes() -> u64 {
+    // SAFETY: all fields are numbers, for which zero is a value.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a live local of the right type.
+    match unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) } {
+        0 => resident_bytes(&usage),
+        _ => 0,
+    }
+}
+
+/// What a process that ended, and those that it waited for, read and wrote: `/proc/PID/io`, see proc_pid_io(5).
+fn io_of(pid: libc::pid_t) -> Io {
+    let text = fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+    let number = |key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
+        line.and_then(|number| number.parse().ok()).unwrap_or(0)
+    };
+    Io {
+        read_bytes: number("rchar"),
+        written_bytes: number("wchar"),
+        storage_read_bytes: number("read_bytes"),
+        storage_written_bytes: number("write_bytes"),
     }
 }
 
@@ -358,25 +434,31 @@ fn programs(is_meant: &impl Fn(&dyn Fn(&str, &str) -> bool) -> bool) -> Result<(
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use std::path::Path;
 
     use super::*;
     use crate::event::{Interrupt, Recorder};
 
-    fn report(cmd: &str, timeout: Option<Duration>, interrupt: &Interrupt) -> (Report, Recorder) {
-        let dir = tempfile::tempdir().unwrap();
-        let events = Recorder::default();
-        let job = Job {
+    /// A job that works in this directory.
+    pub fn job<'j>(cmd: &'j str, directory: &Path) -> Job<'j> {
+        Job {
             step: "a",
             cmd,
             launch: None,
-            directory: dir.path().to_path_buf(),
+            directory: directory.to_path_buf(),
             variables: vec![("GREETING".into(), "hello".into())],
-            timeout,
-            log: dir.path().join("logs/a.log"),
-        };
-        let report = run(&job, Watch { events: &events, interrupt }).unwrap();
+            timeout: None,
+            log: directory.join("logs/a.log"),
+            nvidia_smi: None,
+        }
+    }
+
+    fn report(cmd: &str, timeout: Option<Duration>, interrupt: &Interrupt) -> (Report, Recorder) {
+        let dir = tempfile::tempdir().unwrap();
+        let events = Recorder::default();
+        let job = Job { timeout, ..job(cmd, dir.path()) };
+        let report = run(&job, 1, Watch { events: &events, interrupt }).unwrap();
         (report, events)
     }
 
@@ -387,6 +469,26 @@ mod tests {
         assert_eq!(report.end, End::Exited(3));
         assert_eq!(report.last_lines, ["hello", "oops"]);
         assert!(report.has_log && report.peak_memory_bytes > 0);
+    }
+
+    #[test]
+    fn what_its_processes_read_and_wrote_is_added_up() {
+        let cmd = "head -c 3000000 /dev/zero > big; (cat big; cat big) > bigger; (sleep 0.2; cat big > late) & exit 0";
+
+        let (report, _) = report(cmd, None, &Interrupt::default());
+
+        assert!(report.io.read_bytes >= 12_000_000 && report.io.written_bytes >= 12_000_000, "{:?}", report.io);
+    }
+
+    #[test]
+    fn the_memory_of_all_processes_counts_together() {
+        let hold =
+            "python3 -c 'import time; x = bytearray(60_000_000); open(\"held\", \"a\").write(\"x\"); time.sleep(100)'";
+        let cmd = format!("{hold} & {hold} & until [ $(cat held | wc -c) = 2 ]; do sleep 0.02; done; sleep 0.4");
+
+        let (report, _) = report(&cmd, None, &Interrupt::default());
+
+        assert!(report.peak_memory_bytes > 115_000_000, "{}", report.peak_memory_bytes);
     }
 
     #[test]

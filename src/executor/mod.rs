@@ -6,25 +6,33 @@
 //! do ([`Executor`]), and one [`Driver`] does the rest for all of them: which steps become one job, what is asked and how
 //! often, what is tried again, and how a killed `mlx train` finds its jobs again.
 
+mod attempts;
 mod driver;
 mod engine;
+mod gauge;
 mod guard;
 mod job;
 mod left;
 mod local;
+pub(crate) mod machine;
+mod nvidia;
 mod output;
 mod program;
+mod report;
 mod results;
 mod slurm;
 mod worker;
 
+pub use attempts::run;
 pub use driver::{Answer, Driver, Ended, Order, Returned, Settings, orders};
 pub use engine::Executor;
 pub use guard::{Guard, watch_over};
 pub use job::Task;
 pub use left::Left;
-pub use local::{end_leftovers, run};
+pub use local::end_leftovers;
+pub use machine::{Machine, Needs, Share, VISIBLE_GPUS};
 pub use program::install;
+pub use report::{End, Report};
 pub use slurm::Slurm;
 pub use worker::{Element, work};
 
@@ -32,14 +40,16 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use crate::env::Launch;
+pub use crate::project::manifest::FailureClass;
 use crate::{Error, Kind};
 
 /// The variable that every program of a job has in its environment: the job's name. Who ends what a killed `mlx train`
 /// left running on this machine leaves these alone, because a job goes on without it.
 pub const JOB_VARIABLE: &str = "MLX_JOB";
+
+/// The variable that names the directory of its checkpoint to a step's program.
+pub const CHECKPOINT_VARIABLE: &str = "MLX_CHECKPOINT";
 
 /// A step's program, ready to be started.
 #[derive(Debug)]
@@ -58,62 +68,8 @@ pub struct Job<'a> {
     pub timeout: Option<Duration>,
     /// Takes every byte the program prints; created with the first one.
     pub log: PathBuf,
-}
-
-/// How a program ended and what it took.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Report {
-    pub end: End,
-    pub seconds: f64,
-    /// User and system time of the program and of the children it waited for.
-    pub cpu_seconds: f64,
-    /// The largest resident set of one of these processes.
-    pub peak_memory_bytes: u64,
-    /// The end of what it printed, line by line.
-    pub last_lines: Vec<String>,
-    /// Whether it printed anything, so that there is a log.
-    pub has_log: bool,
-}
-
-/// How a program ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum End {
-    Exited(i32),
-    /// Ended by the signal with this number.
-    Signalled(i32),
-    TimedOut(Duration),
-    /// The user wanted to stop.
-    Interrupted,
-}
-
-/// Why a step did not come to a good end, as far as it matters for trying again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FailureClass {
-    /// The step's own program failed.
-    Step,
-    /// It took more memory than there was, or than it was given.
-    OutOfMemory,
-    /// It took longer than it may.
-    Timeout,
-    /// The machine or the engine failed, not the step.
-    Infrastructure,
-    /// Somebody ended it from outside.
-    Cancelled,
-}
-
-impl FailureClass {
-    /// The word for it in messages.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Step => "step",
-            Self::OutOfMemory => "out of memory",
-            Self::Timeout => "timeout",
-            Self::Infrastructure => "infrastructure",
-            Self::Cancelled => "cancelled",
-        }
-    }
+    /// Tells what it does on GPUs.
+    pub nvidia_smi: Option<PathBuf>,
 }
 
 /// A step whose program did not come to an end of its own on an engine.

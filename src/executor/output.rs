@@ -20,13 +20,15 @@ const KEPT_CHARACTERS: usize = 300;
 /// Takes the bytes as they come.
 pub(super) struct Output<'a> {
     path: &'a Path,
+    attempt: u64,
     log: Option<File>,
     lines: Lines<'a>,
 }
 
 impl<'a> Output<'a> {
-    pub fn new(step: &'a str, path: &'a PathBuf, events: &'a dyn EventSink) -> Self {
-        Self { path, log: None, lines: Lines::new(step.to_owned(), events) }
+    /// Attempts are counted from 1; the log of a later one goes on behind that of the earlier ones.
+    pub fn new(step: &'a str, path: &'a PathBuf, attempt: u64, events: &'a dyn EventSink) -> Self {
+        Self { path, attempt, log: None, lines: Lines::new(step.to_owned(), events) }
     }
 
     /// Takes the next bytes. An error means that the log can't be written.
@@ -44,9 +46,14 @@ impl<'a> Output<'a> {
     fn log(&mut self) -> Result<&mut File> {
         if self.log.is_none() {
             self.path.parent().map_or(Ok(()), crate::fs::create_dir_all)?;
-            let file =
-                File::create(self.path).with_context(|| format!("cannot create the log `{}`", quote(self.path)))?;
-            self.log = Some(file);
+            let cannot = || format!("cannot create the log `{}`", quote(self.path));
+            self.log = Some(if self.attempt == 1 {
+                File::create(self.path).with_context(cannot)?
+            } else {
+                let mut file = File::options().append(true).create(true).open(self.path).with_context(cannot)?;
+                writeln!(file, "\n[attempt {}]", self.attempt).with_context(cannot)?;
+                file
+            });
         }
         Ok(self.log.as_mut().expect("the lines above open it"))
     }
@@ -196,7 +203,7 @@ mod tests {
     fn lines(chunks: &[&[u8]]) -> Vec<String> {
         let dir = tempfile::tempdir().unwrap();
         let (path, recorder) = (dir.path().join("log"), Recorder::default());
-        let mut output = Output::new("a", &path, &recorder);
+        let mut output = Output::new("a", &path, 1, &recorder);
         for chunk in chunks {
             output.take(chunk).unwrap();
         }

@@ -2,18 +2,24 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::job::{self, JobFile, Task};
 use super::results::{self, Line, Tail, What};
-use super::{End, JOB_VARIABLE, Job, local};
+use super::{CHECKPOINT_VARIABLE, End, JOB_VARIABLE, Job, attempts};
+use crate::env::find_program;
 use crate::event::Watch;
 use crate::fs::{quote, unescape};
+use crate::project::manifest::Retry;
 use crate::run::{Runs, log_file};
 use crate::{Error, Result};
+
+/// So much later than a step's program this one may hear that the engine ends the job.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// An element of a job, to be carried out here.
 pub struct Element<'a> {
@@ -24,13 +30,15 @@ pub struct Element<'a> {
     pub restart: u64,
     /// A directory of this machine for what the programs read and nobody else.
     pub scratch: &'a Path,
+    /// Where programs are looked for.
+    pub path: &'a OsStr,
 }
 
 /// Carries out the steps of an element one after the other, whatever becomes of each, and writes down how they ended.
 /// Steps that have ended before the engine started the element again are left alone. Returns the names of those that
 /// failed.
 pub fn work(element: &Element<'_>, watch: Watch<'_>) -> Result<Vec<String>> {
-    let &Element { file, number, restart, scratch } = element;
+    let &Element { file, number, restart, scratch, path } = element;
     let Some((job, tasks)) = job::read(file, |job| job.tasks_of(number, usize::MAX))? else {
         watch.events.note(format!("the job `{}` was given up; there is nothing to do", quote(file)));
         return Ok(Vec::new());
@@ -56,7 +64,8 @@ pub fn work(element: &Element<'_>, watch: Watch<'_>) -> Result<Vec<String>> {
             results::append(&results, &line)
         };
         tell(What::Began)?;
-        let carried_out = carry_out(&job, place, &task, directory, scratch.path(), watch);
+        let around = Surroundings { directory, scratch: scratch.path(), path };
+        let carried_out = carry_out(&job, place, &task, &around, watch);
         if let Ok(report) = &carried_out {
             await_reason(report.end, watch)?;
         }
@@ -86,7 +95,7 @@ fn await_reason(end: End, watch: Watch<'_>) -> Result<()> {
     };
     if may_be {
         let bell = watch.interrupt.bell()?;
-        let moment = Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
+        let moment = Timespec { tv_sec: 0, tv_nsec: MOMENT.subsec_nanos().into() };
         // Whatever ends the waiting: the next line asks.
         let _ = poll(&mut [PollFd::new(&bell, PollFlags::IN)], Some(&moment));
         watch.interrupt.check()?;
@@ -94,14 +103,22 @@ fn await_reason(end: End, watch: Watch<'_>) -> Result<()> {
     Ok(())
 }
 
+/// What the programs of an element have around them.
+struct Surroundings<'a> {
+    /// The job's.
+    directory: &'a Path,
+    scratch: &'a Path,
+    path: &'a OsStr,
+}
+
 fn carry_out(
     job: &JobFile,
     place: usize,
     task: &Task,
-    directory: &Path,
-    scratch: &Path,
+    around: &Surroundings<'_>,
     watch: Watch<'_>,
 ) -> Result<super::Report> {
+    let &Surroundings { directory, scratch, path } = around;
     clear(job, task)?;
     let params = scratch.join("params.json");
     std::fs::write(&params, task.params.to_string()).with_context(|| format!("cannot write `{}`", quote(&params)))?;
@@ -115,10 +132,15 @@ fn carry_out(
     remove(&metrics)?;
     let own: [(&str, OsString); 3] = [
         ("MLX_PARAMS", params.into_os_string()),
-        ("MLX_METRICS", metrics.into_os_string()),
+        ("MLX_METRICS", metrics.clone().into_os_string()),
         (JOB_VARIABLE, OsString::from(&job.name)),
     ];
     variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    if let Some(checkpoint) = &task.checkpoint {
+        let checkpoint = checkpoint.below(&job.root);
+        crate::fs::create_dir_all(&checkpoint)?;
+        variables.push((CHECKPOINT_VARIABLE.to_owned(), checkpoint.into_os_string()));
+    }
     let program = Job {
         launch: None,
         step: &task.step,
@@ -127,10 +149,14 @@ fn carry_out(
         variables,
         timeout: task.timeout,
         log: log_file(&job.home, &job.run, &task.step),
+        nvidia_smi: find_program("nvidia-smi", path),
     };
-    // The log of an earlier attempt would look like this one's.
+    // The log of an earlier start would look like this one's.
     remove(&program.log)?;
-    local::run(&program, watch)
+    // An engine that ends the job may end the step's program a moment before this one hears of it.
+    let retry = Retry { delay: task.retry.delay.max(MOMENT), ..task.retry.clone() };
+    let renew = || clear(job, task).and_then(|()| remove(&metrics));
+    attempts::run(&program, &retry, renew, watch)
 }
 
 /// Takes away what an earlier attempt left, and makes the directories around the outputs.
@@ -143,7 +169,7 @@ fn clear(job: &JobFile, task: &Task) -> Result<()> {
     Ok(())
 }
 
-fn remove(path: &PathBuf) -> Result<()> {
+fn remove(path: &Path) -> Result<()> {
     let is_directory = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
     let removed = if is_directory { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
     match removed {
@@ -176,7 +202,7 @@ mod tests {
         let directory = dir.join("job");
         job.write(&directory, tasks, dir).unwrap();
         let file = job::file(&directory);
-        let element = Element { file: &file, number: 0, restart, scratch: dir };
+        let element = Element { file: &file, number: 0, restart, scratch: dir, path: OsStr::new("") };
         let (events, interrupt) = (Recorder::default(), Interrupt::default());
         work(&element, Watch { events: &events, interrupt: &interrupt }).unwrap();
         Tail::default().lines(&job::results_file(&directory, 0)).unwrap()

@@ -247,6 +247,8 @@ pub fn task(
         variables,
         params: params::nested(values),
         timeout: step.timeout,
+        retry: step.retry.clone(),
+        checkpoint: step.checkpoint.clone(),
         products: step.products().cloned().collect(),
         patterns: step.out_patterns.iter().map(|out| out.pattern.to_string()).collect(),
         attempt: 0,

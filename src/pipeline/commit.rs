@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::mpsc::Receiver;
 
 use super::cached::CachedStep;
-use super::unfinished;
+use super::{checkpoint, unfinished};
 use crate::Result;
 use crate::fs::FileLock;
 use crate::project::lock::LockedStep;
@@ -64,7 +64,10 @@ fn commit(project: &Project, store: &Store, group: Vec<Commit>) -> Result<()> {
     })?;
     store.put_records(&records)?;
     drop(turns);
-    names.iter().try_for_each(|step| unfinished::unmark(project, step))
+    names.iter().try_for_each(|step| {
+        checkpoint::finish(project, step)?;
+        unfinished::unmark(project, step)
+    })
 }
 
 /// Takes the steps out of the lock that the manifest has no more: their outputs may be another step's by now. `declared` is

@@ -1,46 +1,29 @@
 //! How a step that failed is told: what happened, what it said last, and what to do.
 
-use crate::executor::{End, Report};
+use crate::executor::{End, FailureClass, Report};
 use crate::project::manifest::Step;
 use crate::run::RunId;
 use crate::{Error, Result};
 
-/// The exit codes of a shell that could not start the program.
-const NOT_EXECUTABLE: i32 = 126;
-const NOT_FOUND: i32 = 127;
-
 /// The error of a program that did not end well.
 pub fn check(step: &Step, report: &Report, run: &RunId) -> Result<()> {
+    let Some(class) = report.class() else { return Ok(()) };
     let name = &step.name;
-    let after = after(report.seconds);
-    let mut hint = "the steps before it are cached; `mlx train` goes on from here".to_owned();
-    let what = match report.end {
-        End::Exited(0) => return Ok(()),
-        End::Interrupted => return Err(Error::interrupted().context(format!("step `{name}` was stopped{after}"))),
-        End::Exited(NOT_FOUND) => {
-            hint = "install the program, correct `cmd`, or name the environment that has it in [env]".into();
-            format!("step `{name}` could not find its program (exit code 127)")
+    let attempts = if report.attempts > 1 { format!(", in {} attempts", report.attempts) } else { String::new() };
+    let what = format!("step `{name}` {}{attempts}", report.predicate());
+    let hint = match (report.end, class) {
+        (End::Interrupted, _) => return Err(Error::interrupted().context(what)),
+        (End::Exited(127), _) => "install the program, correct `cmd`, or name the environment that has it in [env]",
+        (End::Exited(126), _) => "make the program executable (`chmod +x`), or start it with its interpreter",
+        (_, FailureClass::Timeout) => "give it more with `timeout` in the manifest, or find out what it waits for",
+        (_, FailureClass::OutOfMemory) => {
+            "let it take less, or less beside it: what steps declare as `resources = { memory = … }` never runs at once \
+             beyond what the machine has"
         }
-        End::Exited(NOT_EXECUTABLE) => {
-            hint = "make the program executable (`chmod +x`), or start it with its interpreter".into();
-            format!("step `{name}` could not execute its program (exit code 126)")
+        (End::Signalled(libc::SIGKILL), _) => {
+            "the system ends programs this way when memory runs out; `journalctl -k` tells"
         }
-        // A shell reports the death of its program this way.
-        End::Exited(code) if (129..=192).contains(&code) => {
-            let signal = signal_name(code - 128);
-            format!("step `{name}` stopped with exit code {code}{after}, as after the signal {signal}")
-        }
-        End::Exited(code) => format!("step `{name}` stopped with exit code {code}{after}"),
-        End::Signalled(signal) => {
-            if signal == libc::SIGKILL {
-                hint = "the system ends programs this way when memory runs out; `journalctl -k` tells".into();
-            }
-            format!("step `{name}` was ended by the signal {}{after}", signal_name(signal))
-        }
-        End::TimedOut(limit) => {
-            hint = "give it more with `timeout` in the manifest, or find out what it waits for".into();
-            format!("step `{name}` took longer than its timeout of {}", duration(limit.as_secs_f64()))
-        }
+        _ => "the steps before it are cached; `mlx train` goes on from here",
     };
     Err(Error::step(with_last_lines(what, name, report, run)).with_hint(hint))
 }
@@ -56,34 +39,4 @@ pub fn with_last_lines(mut message: String, step: &str, report: &Report, run: &R
         message.extend(line.chars().filter(|character| !character.is_control()));
     }
     message
-}
-
-fn after(seconds: f64) -> String {
-    if seconds < 0.1 { String::new() } else { format!(" after {}", duration(seconds)) }
-}
-
-fn duration(seconds: f64) -> String {
-    if seconds < 9.95 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") }
-}
-
-fn signal_name(signal: i32) -> String {
-    let names = [
-        (libc::SIGHUP, "HUP"),
-        (libc::SIGINT, "INT"),
-        (libc::SIGQUIT, "QUIT"),
-        (libc::SIGILL, "ILL"),
-        (libc::SIGTRAP, "TRAP"),
-        (libc::SIGABRT, "ABRT"),
-        (libc::SIGBUS, "BUS"),
-        (libc::SIGFPE, "FPE"),
-        (libc::SIGKILL, "KILL"),
-        (libc::SIGSEGV, "SEGV"),
-        (libc::SIGPIPE, "PIPE"),
-        (libc::SIGALRM, "ALRM"),
-        (libc::SIGTERM, "TERM"),
-        (libc::SIGXCPU, "XCPU"),
-        (libc::SIGXFSZ, "XFSZ"),
-    ];
-    let name = names.iter().find(|(number, _)| *number == signal).map(|(_, name)| format!("SIG{name}"));
-    name.unwrap_or_else(|| signal.to_string())
 }

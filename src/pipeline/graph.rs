@@ -1,12 +1,13 @@
 //! The graph of steps: who makes what, who needs it, and whether that can be carried out at all.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+use std::ops::Bound;
 
 use super::makers::Makers;
 use crate::project::lock::Lock;
 use crate::project::manifest::{Manifest, Step};
-use crate::project::{MANIFEST, Project, ProjectPath};
+use crate::project::{Glob, MANIFEST, Project, ProjectPath};
 use crate::{Error, Result};
 
 /// A cycle is shown with at most so many of its steps.
@@ -34,6 +35,7 @@ impl<'m> Graph<'m> {
         let makers = Makers::of(steps)?;
         check_tracked(manifest, lock, &makers)?;
         check_places(project)?;
+        check_checkpoints(manifest, lock, &makers)?;
         let needs = needs(steps, &makers)?;
         let mut needed_by = vec![Vec::new(); steps.len()];
         for (step, needs) in needs.iter().enumerate() {
@@ -136,11 +138,75 @@ fn check_tracked(manifest: &Manifest, lock: &Lock, makers: &Makers<'_>) -> Resul
     Ok(())
 }
 
+/// Refuses checkpoints that touch what matters to any step: what lies in one changes while its step runs, and goes.
+fn check_checkpoints(manifest: &Manifest, lock: &Lock, makers: &Makers<'_>) -> Result<()> {
+    let steps = &manifest.steps;
+    let own = steps.iter().filter_map(|step| Some((step.checkpoint.as_ref()?, step)));
+    let mut checkpoints: BTreeMap<&[u8], (&ProjectPath, &Step)> = BTreeMap::new();
+    let refused = |step: &Step, path: &ProjectPath, what: String, hint: &str| {
+        let message = format!("the checkpoint `{path}` of step `{}` {what} ({})", step.name, step.place);
+        Err(Error::usage(message).with_hint(hint.to_owned()))
+    };
+    for (path, step) in own {
+        if path.is_of_mlx() {
+            return refused(step, path, "is what says what mlx does".into(), "give it a directory of its own");
+        }
+        if let Some((output, other)) = makers.touching(path) {
+            let what = format!("touches the output `{output}` of step `{}`", steps[other].name);
+            return refused(step, path, what, "an output is kept, a checkpoint goes: put them beside each other");
+        }
+        if let Some((_, other)) = checkpoints.insert(path.as_bytes(), (path, step)) {
+            let what = format!("is that of step `{}` too", other.name);
+            return refused(step, path, what, "give each step its own, with `${item}` or `${key}` in its path");
+        }
+    }
+    if checkpoints.is_empty() {
+        return Ok(());
+    }
+    let around = |path: &ProjectPath| {
+        let mut above = std::iter::successors(Some(path.clone()), ProjectPath::parent);
+        above.find_map(|above| checkpoints.get(above.as_bytes()).copied())
+    };
+    let touched = |path: &ProjectPath| {
+        around(path).or_else(|| {
+            let prefix = [path.as_bytes(), b"/"].concat();
+            let mut below = checkpoints.range::<[u8], _>((Bound::Included(prefix.as_slice()), Bound::Unbounded));
+            below.next().filter(|(below, _)| below.starts_with(&prefix)).map(|(_, found)| *found)
+        })
+    };
+    for &(path, step) in checkpoints.values() {
+        if let Some((around, other)) = path.parent().and_then(|parent| around(&parent)) {
+            return refused(
+                step,
+                path,
+                format!("lies in `{around}`, that of step `{}`", other.name),
+                "put them beside each other",
+            );
+        }
+    }
+    let tracked = lock.paths.keys().chain(manifest.data.values().map(|source| &source.path));
+    if let Some((data, (path, step))) = tracked.into_iter().find_map(|data| Some((data, touched(data)?))) {
+        return refused(step, path, format!("touches the data `{data}`"), "give it a directory of its own");
+    }
+    for reader in steps.iter().filter(|step| !step.frozen) {
+        let read = reader.inputs().find_map(|input| Some((input.to_string(), touched(input)?)));
+        let matched = || {
+            let reached = |pattern: &Glob| pattern.base().and_then(|base| around(&base));
+            reader.patterns.iter().find_map(|pattern| Some((pattern.to_string(), reached(pattern)?)))
+        };
+        if let Some((input, (path, step))) = read.or_else(matched) {
+            let what = format!("touches `{input}`, on which step `{}` depends", reader.name);
+            return refused(step, path, what, "name what is to be read in `outs`, and put the checkpoint beside it");
+        }
+    }
+    Ok(())
+}
+
 /// Refuses paths that leave the project through a symbolic link. One look for each directory is enough.
 fn check_places(project: &Project) -> Result<()> {
     let mut seen = HashSet::new();
     for step in &project.manifest.steps {
-        for path in step.inputs().chain(step.products()).chain(&step.dir) {
+        for path in step.inputs().chain(step.products()).chain(&step.dir).chain(&step.checkpoint) {
             let Some(parent) = path.parent() else { continue };
             if seen.insert(parent) {
                 project
@@ -336,6 +402,12 @@ mod tests {
                 "`d/b*` of step `b` may match `d/*.a`, an output of step `a`",
             ),
             ("[step.a]\ncmd='x'\nouts=['*.toml']", "can't make `mlx.toml`"),
+            ("[step.a]\ncmd='x'\nouts=['d']\ncheckpoint='d/c'", "`d/c` of step `a` touches the output `d` of step `a`"),
+            ("[step.a]\ncmd='x'\ncheckpoint='c'\n[step.b]\ncmd='x'\ncheckpoint='c'", "is that of step `a` too"),
+            ("[step.a]\ncmd='x'\ncheckpoint='c'\n[step.b]\ncmd='x'\ncheckpoint='c/d'", "lies in `c`, that of step `a`"),
+            ("[step.a]\ncmd='x'\ncheckpoint='d/c'\n[step.b]\ncmd='x'\ndeps=['d']", "touches `d`, on which step `b`"),
+            ("[step.a]\ncmd='x'\ncheckpoint='c'\n[step.b]\ncmd='x'\ndeps=['c/*.pt']", "touches `c/*.pt`, on which"),
+            ("[data]\nr='c/x'\n[step.a]\ncmd='x'\ncheckpoint='c'", "touches the data `c/x`"),
         ];
         for (text, expected) in cases {
             assert!(error(text).contains(expected), "{}", error(text));

@@ -6,6 +6,7 @@
 
 mod away;
 mod cached;
+mod checkpoint;
 mod commit;
 mod dag;
 mod elsewhere;
@@ -37,6 +38,7 @@ mod variables;
 mod work;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use away::Engines;
 pub use dag::{Dag, DagStep, State, dag, mermaid, svg, xml_text};
@@ -59,6 +61,7 @@ pub use unfinished::RUN_VARIABLE;
 use crate::Result;
 use crate::env::Interpreters;
 use crate::event::Watch;
+use crate::executor::Machine;
 use crate::project::{Project, params};
 use crate::remote::Access;
 use crate::run::{Label, RunId};
@@ -77,6 +80,8 @@ pub struct Options {
     pub force: bool,
     /// Processors that may be taken at once.
     pub jobs: u64,
+    /// Memory and GPUs that may be.
+    pub machine: Arc<Machine>,
     /// After a failure, go on with what does not depend on it.
     pub keep_going: bool,
     /// Fail if anything is out of date, and run nothing.

@@ -28,6 +28,10 @@ impl Work<'_> {
         performed.step.seconds = report.seconds;
         performed.step.cpu_seconds = report.cpu_seconds;
         performed.step.peak_memory_bytes = report.peak_memory_bytes;
+        performed.step.io = report.io;
+        performed.step.gpu = report.gpu;
+        performed.step.attempts = report.attempts;
+        performed.step.failure = report.class();
         if let End::Exited(code) = report.end {
             performed.step.exit_code = Some(code);
         }

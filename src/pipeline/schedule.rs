@@ -3,10 +3,12 @@
 use std::any::Any;
 use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use super::graph::Graph;
+use crate::executor::{Machine, Needs, Share};
 
 /// What a schedule goes by.
 pub struct Schedule<'a> {
@@ -15,6 +17,8 @@ pub struct Schedule<'a> {
     pub steps: &'a [usize],
     /// Processors that may be taken at once.
     pub jobs: u64,
+    /// What else steps take, perhaps beside those of another schedule.
+    pub machine: &'a Arc<Machine>,
     /// Go on with what does not depend on a step that failed.
     pub keep_going: bool,
     /// Whether the step's program runs elsewhere, so that it takes one processor here, before and after that.
@@ -44,6 +48,8 @@ pub enum News<T, R> {
     Turned(usize, thread::Result<Turn<T>>),
     /// What became of a step elsewhere.
     Back(usize, R),
+    /// There is more of the machine to be had.
+    Room,
     /// Who carries out steps elsewhere panicked.
     Fallen(Box<dyn Any + Send>),
 }
@@ -58,8 +64,8 @@ pub fn news<T, R>() -> Channel<T, R> {
 
 /// What is done about steps.
 pub trait Labour<T, R>: Sync {
-    /// A step's turn has come.
-    fn perform(&self, step: usize) -> Turn<T>;
+    /// A step's turn has come, and this is its share of the machine.
+    fn perform(&self, step: usize, share: &Share) -> Turn<T>;
     /// A step is back from elsewhere.
     fn resume(&self, step: usize, back: R) -> Turn<T>;
     /// Nothing more is to be started elsewhere either.
@@ -69,7 +75,7 @@ pub trait Labour<T, R>: Sync {
 impl Schedule<'_> {
     /// Does the steps, several at a time in threads of their own, and gives each result to `done`, in the order in which
     /// they end. Steps that could not be started are not among them.
-    pub fn carry_out<T: Send, R: Send>(
+    pub fn carry_out<T: Send + 'static, R: Send + 'static>(
         &self,
         labour: &impl Labour<T, R>,
         (sender, receiver): Channel<T, R>,
@@ -92,6 +98,8 @@ impl Schedule<'_> {
         let mut away = 0_isize;
         let mut back: VecDeque<(usize, R)> = VecDeque::new();
         let mut may_start = true;
+        let bell = sender.clone();
+        let _listening = self.machine.listen(move || drop(bell.send(News::Room)));
         thread::scope(|scope| {
             loop {
                 // What is back goes first: others may wait for it.
@@ -106,18 +114,22 @@ impl Schedule<'_> {
                         let _ = sender.send(News::Turned(step, turn));
                     });
                 }
-                while let Some(position) = self.next(&ready, free).filter(|_| may_start) {
+                while may_start && let Some((position, share)) = self.next(&ready, free) {
                     ready.remove(&position);
                     let step = self.steps[position];
                     free -= self.cpus(step);
                     running += 1;
                     let sender = sender.clone();
                     scope.spawn(move || {
-                        let turn = catch_unwind(AssertUnwindSafe(|| labour.perform(step)));
+                        let turn = catch_unwind(AssertUnwindSafe(|| labour.perform(step, &share)));
+                        // Given back before the next one looks for it.
+                        drop(share);
                         let _ = sender.send(News::Turned(step, turn));
                     });
                 }
-                if running == 0 && away == 0 && back.is_empty() {
+                // Steps that are ready may wait for what another schedule has.
+                let is_waiting = may_start && !ready.is_empty();
+                if running == 0 && away == 0 && back.is_empty() && !is_waiting {
                     return;
                 }
                 let (step, turn) = match receiver.recv().expect("a sender lives as long as this loop") {
@@ -127,6 +139,7 @@ impl Schedule<'_> {
                         back.push_back((step, answer));
                         continue;
                     }
+                    News::Room => continue,
                     News::Fallen(panic) => resume_unwind(panic),
                 };
                 running -= 1;
@@ -161,9 +174,33 @@ impl Schedule<'_> {
         });
     }
 
-    /// The first step that is ready and fits.
-    fn next(&self, ready: &BTreeSet<usize>, free: u64) -> Option<usize> {
-        ready.iter().copied().find(|position| self.cpus(self.steps[*position]) <= free)
+    /// The first step that is ready and fits, and its share.
+    fn next(&self, ready: &BTreeSet<usize>, free: u64) -> Option<(usize, Share)> {
+        if free == 0 {
+            return None;
+        }
+        // Of many steps that need the same, one shows that there is too little.
+        let mut refused: Vec<Needs> = Vec::new();
+        ready.iter().copied().find_map(|position| {
+            let step = self.steps[position];
+            let needs = self.needs(step);
+            if self.cpus(step) > free || refused.contains(&needs) {
+                return None;
+            }
+            let share = self.machine.take(needs);
+            if share.is_none() {
+                refused.push(needs);
+            }
+            Some((position, share?))
+        })
+    }
+
+    fn needs(&self, step: usize) -> Needs {
+        if (self.is_away)(step) {
+            return Needs::default();
+        }
+        let resources = &self.graph.steps[step].resources;
+        Needs { memory_bytes: resources.memory_bytes.unwrap_or(0), gpus: resources.gpus }
     }
 
     /// A step that wants more than there is takes all.
@@ -178,6 +215,7 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
+    use crate::executor::machine::tests::machine;
     use crate::project::{Lock, MANIFEST, Project};
 
     /// Does the steps of the manifest, of which those named `bad…` fail. Returns the names in the order of their ends,
@@ -188,9 +226,18 @@ mod tests {
         let project = Project::open(dir.path()).unwrap();
         let graph = Graph::of(&project, &Lock::default()).unwrap();
         let is_away = |step: usize| graph.steps[step].name.starts_with("far");
-        let schedule = Schedule { graph: &graph, steps: &graph.order, jobs, keep_going, is_away: &is_away };
-        let crew =
-            Crew { graph: &graph, jobs, taken: AtomicU64::new(0), most: AtomicU64::new(0), far: Mutex::default() };
+        let machine = machine(10_000_000_000, 2);
+        let schedule =
+            Schedule { graph: &graph, steps: &graph.order, jobs, machine: &machine, keep_going, is_away: &is_away };
+        let crew = Crew {
+            graph: &graph,
+            jobs,
+            taken: AtomicU64::new(0),
+            most: AtomicU64::new(0),
+            far: Mutex::default(),
+            gpus: Mutex::default(),
+            memory: AtomicU64::new(0),
+        };
         let (sender, receiver) = news();
         *crew.far.lock().unwrap() = Some(sender.clone());
         let names = Mutex::new(Vec::new());
@@ -211,10 +258,17 @@ mod tests {
         taken: AtomicU64,
         most: AtomicU64,
         far: Mutex<Option<Sender<News<(), ()>>>>,
+        /// Those in use.
+        gpus: Mutex<BTreeSet<String>>,
+        memory: AtomicU64,
     }
 
     impl Labour<(), ()> for Crew<'_> {
-        fn perform(&self, step: usize) -> Turn<()> {
+        fn perform(&self, step: usize, share: &Share) -> Turn<()> {
+            let bytes = self.graph.steps[step].resources.memory_bytes.unwrap_or(0);
+            assert!(self.memory.fetch_add(bytes, Ordering::SeqCst) + bytes <= 10_000_000_000);
+            let take = |gpu: &String| assert!(self.gpus.lock().unwrap().insert(gpu.clone()), "{gpu} is given twice");
+            share.gpus.iter().for_each(take);
             if self.graph.steps[step].name.starts_with("far") {
                 self.far.lock().unwrap().as_ref().unwrap().send(News::Back(step, ())).unwrap();
                 return Turn::Away;
@@ -222,6 +276,8 @@ mod tests {
             let cpus = self.graph.steps[step].resources.cpus.min(self.jobs);
             self.most.fetch_max(self.taken.fetch_add(cpus, Ordering::SeqCst) + cpus, Ordering::SeqCst);
             thread::yield_now();
+            self.gpus.lock().unwrap().retain(|gpu| !share.gpus.contains(gpu));
+            self.memory.fetch_sub(bytes, Ordering::SeqCst);
             self.taken.fetch_sub(cpus, Ordering::SeqCst);
             Turn::Done(())
         }
@@ -267,6 +323,60 @@ mod tests {
 
         assert_eq!(names.len(), 60);
         assert!(most <= 3, "{most}");
+    }
+
+    #[test]
+    fn memory_and_gpus_are_given_to_no_more_steps_than_fit() {
+        let manifest: String = (0..60)
+            .map(|step| {
+                let (gpus, memory) = (step % 3, step % 7 + 1);
+                format!("[step.s{step}]\ncmd='x'\nresources = {{ gpus = {gpus}, memory = '{memory}GB' }}\n")
+            })
+            .collect();
+
+        assert_eq!(carry_out(&manifest, 8, false).0.len(), 60);
+    }
+
+    #[test]
+    fn two_schedules_share_one_machine() {
+        let manifest: String =
+            (0..20).map(|step| format!("[step.s{step}]\ncmd='x'\nresources = {{ gpus = 1 }}\n")).collect();
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(MANIFEST), manifest).unwrap();
+        let project = Project::open(dir.path()).unwrap();
+        let graph = Graph::of(&project, &Lock::default()).unwrap();
+        let machine = machine(0, 1);
+        let crew = Crew {
+            graph: &graph,
+            jobs: 4,
+            taken: AtomicU64::new(0),
+            most: AtomicU64::new(0),
+            far: Mutex::default(),
+            gpus: Mutex::default(),
+            memory: AtomicU64::new(0),
+        };
+        let done = AtomicU64::new(0);
+
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    let schedule = Schedule {
+                        graph: &graph,
+                        steps: &graph.order,
+                        jobs: 4,
+                        machine: &machine,
+                        keep_going: false,
+                        is_away: &|_| false,
+                    };
+                    schedule.carry_out(&crew, news(), |_, ()| {
+                        done.fetch_add(1, Ordering::SeqCst);
+                        Ending::Good
+                    });
+                });
+            }
+        });
+
+        assert_eq!(done.into_inner(), 60);
     }
 
     #[test]

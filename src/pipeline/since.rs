@@ -224,7 +224,10 @@ fn is_same(one: &Step, other: &Step) -> bool {
     let other = Step {
         description: one.description.clone(),
         timeout: one.timeout,
+        retry: one.retry.clone(),
+        checkpoint: one.checkpoint.clone(),
         resources: one.resources.clone(),
+        hides_gpus: one.hides_gpus,
         place: one.place.clone(),
         ..other.clone()
     };

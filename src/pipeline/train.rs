@@ -52,6 +52,11 @@ pub fn train(project: &Project, options: &Options, watch: Watch<'_>) -> Result<T
     if options.locked {
         Plan { steps: judged.iter().map(|judged| judged.planned(&setup.graph)).collect() }.check_locked()?;
     }
+    for Judged { index, .. } in judged.iter().filter(|judged| judged.action == Action::Run) {
+        if setup.executors[*index].is_none() {
+            options.machine.check(&setup.graph.steps[*index])?;
+        }
+    }
     let runs = Runs::open(project, setup.workspace.store(), watch.events)?;
     runs.settle()?;
     if let Some(name) = &options.label.name {
@@ -164,6 +169,10 @@ fn split(
 fn ignore_outputs(project: &Project, setup: &Setup<'_>, watch: Watch<'_>) -> Result<()> {
     let known: HashSet<_> = setup.lock.outputs().map(|output| &output.path).collect();
     let steps = setup.selected.iter().map(|index| &setup.graph.steps[*index]);
+    let checkpoints: Vec<_> = steps.clone().filter_map(|step| step.checkpoint.as_ref()).collect();
+    if !checkpoints.is_empty() {
+        gitignore::ignore(project, checkpoints)?;
+    }
     let products = steps.clone().flat_map(|step| step.products().map(move |path| (step, path)));
     let new: Vec<_> = products
         .filter(|(step, path)| !step.unstored.contains(*path) && !known.contains(path))
@@ -225,7 +234,8 @@ fn execute(
         let _guard = if open.iter().any(|step| !away.is_away(*step)) { guard(options, &run.id, watch) } else { None };
         let is_away = |index| away.is_away(index);
         let (jobs, keep_going) = (options.jobs, options.keep_going);
-        let schedule = Schedule { graph: &setup.graph, steps: open, jobs, keep_going, is_away: &is_away };
+        let machine = &options.machine;
+        let schedule = Schedule { graph: &setup.graph, steps: open, jobs, machine, keep_going, is_away: &is_away };
         let work = Work {
             project,
             workspace: &setup.workspace,
@@ -239,6 +249,7 @@ fn execute(
             files: &files,
             commits: sender,
             away: &away,
+            machine,
             watch,
         };
         schedule.carry_out(&work, (news, heard), |index, result| {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
+use super::checkpoint;
 use crate::event::EventSink;
 use crate::fs::{create_dir_all, quote, read_optional};
 use crate::project::{Lock, Project};
@@ -64,6 +65,9 @@ pub fn take_up(project: &Project, lock: &Lock, events: &dyn EventSink) -> Result
         let key = words.next().and_then(|word| word.parse::<Digest>().ok());
         let is_committed = key.is_some() && lock.steps.get(&step).map(|locked| locked.key) == key;
         let is_known = project.manifest.steps.iter().any(|known| known.name == step);
+        if is_committed {
+            checkpoint::finish(project, &step)?;
+        }
         match is_committed || !is_known {
             true => unmark(project, &step)?,
             false => drop(unfinished.insert(step)),

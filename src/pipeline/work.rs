@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::away::{self, Away, HandedOver, Waiting};
 use super::cached::{self, CachedStep};
+use super::checkpoint;
 use super::commit::{Commit, Made};
 use super::environments::Making;
 use super::graph::Graph;
@@ -27,12 +28,12 @@ use crate::data::Workspace;
 use crate::env::{Launch, Prepared, Shared};
 use crate::error::ErrorContext;
 use crate::event::{Event, Watch};
-use crate::executor::{self, Answer, Job, Order, Report};
+use crate::executor::{self, Answer, FailureClass, Job, Lost, Machine, Order, Report, Share, VISIBLE_GPUS};
 use crate::fs::{FileLock, quote};
 use crate::project::lock::{JsonText, LockedPath, LockedStep};
 use crate::project::manifest::{Part, Step};
 use crate::project::{Project, ProjectPath};
-use crate::run::{MetricPoint, Outcome, RunId, RunStep, log_path};
+use crate::run::{Io, MetricPoint, Outcome, RunId, RunStep, log_path};
 use crate::store::StoreError;
 use crate::{Digest, Error, Kind, Result};
 
@@ -55,7 +56,16 @@ pub struct Work<'a> {
     pub commits: Sender<Commit>,
     /// Who carries out what is not carried out here.
     pub away: &'a Away,
+    /// What is carried out here takes of it.
+    pub machine: &'a Machine,
     pub watch: Watch<'a>,
+}
+
+/// Where a program runs, and with what.
+struct Place<'a> {
+    directory: PathBuf,
+    share: &'a Share,
+    prepared: &'a Prepared,
 }
 
 /// What became of a step.
@@ -81,6 +91,10 @@ impl Performed {
             seconds: 0.0,
             cpu_seconds: 0.0,
             peak_memory_bytes: 0,
+            io: Io::default(),
+            gpu: None,
+            attempts: 0,
+            failure: None,
             exit_code: None,
             params: params.clone(),
             deps: Vec::new(),
@@ -90,6 +104,19 @@ impl Performed {
             made_by: None,
         };
         Self { step, unstored: Vec::new(), history: Vec::new(), error: None }
+    }
+
+    /// Notes why the step failed.
+    fn fail(&mut self, error: Error) {
+        let class = match (error.downcast_ref::<Lost>(), error.kind()) {
+            (Some(lost), _) => Some(lost.class),
+            (None, Kind::Step) => Some(FailureClass::Step),
+            (None, Kind::Failed) => Some(FailureClass::Infrastructure),
+            (None, Kind::Interrupted) => Some(FailureClass::Cancelled),
+            (None, Kind::Usage | Kind::Check) => None,
+        };
+        self.step.failure = self.step.failure.or(class);
+        self.error = Some(error);
     }
 
     /// Notes what the step is made from.
@@ -126,21 +153,25 @@ impl Performed {
 
 impl Labour<Performed, Answer> for Work<'_> {
     /// Does all that is to be done about a step here.
-    fn perform(&self, index: usize) -> Turn<Performed> {
+    fn perform(&self, index: usize, share: &Share) -> Turn<Performed> {
         let step = &self.graph.steps[index];
         let mut performed = Performed::nothing(step, &self.judge.params[index], Outcome::Failed, "");
-        let HandedOver { executor, order, inputs, turn } = match self.try_perform(index, &mut performed) {
+        let HandedOver { executor, order, inputs, turn } = match self.try_perform(index, share, &mut performed) {
             Ok(None) => return Turn::Done(performed),
             Ok(Some(handed_over)) => handed_over,
             Err(error) => {
-                performed.error = Some(error);
+                performed.fail(error);
+                self.leave_checkpoint(step);
                 return Turn::Done(performed);
             }
         };
         match self.away.hand_over(index, Waiting { performed, inputs, turn }, &executor, order) {
             Ok(()) => Turn::Away,
             Err(error) => match self.away.take_back(index) {
-                Some(waiting) => Turn::Done(Performed { error: Some(error), ..waiting.performed }),
+                Some(mut waiting) => {
+                    waiting.performed.fail(error);
+                    Turn::Done(waiting.performed)
+                }
                 None => Turn::Away,
             },
         }
@@ -151,7 +182,7 @@ impl Labour<Performed, Answer> for Work<'_> {
         let Some(Waiting { mut performed, inputs, turn }) = self.away.take_back(index) else { return Turn::Withdrawn };
         match answer {
             Answer::Withdrawn => return Turn::Withdrawn,
-            Answer::Failed(error) => performed.error = Some(error),
+            Answer::Failed(error) => performed.fail(error),
             Answer::Ended(ended) => {
                 let concluded =
                     self.conclude(index, &mut performed, (&inputs, turn), &ended.report, &ended.metrics, &ended.log);
@@ -162,7 +193,8 @@ impl Labour<Performed, Answer> for Work<'_> {
                     if let Err(error) = ended.tell() {
                         self.watch.events.warn(error.to_string());
                     }
-                    performed.error = Some(error);
+                    performed.fail(error);
+                    self.leave_checkpoint(&self.graph.steps[index]);
                 }
             }
         }
@@ -176,7 +208,7 @@ impl Labour<Performed, Answer> for Work<'_> {
 
 impl Work<'_> {
     /// Does what is to be done about a step. Returns the order by which it is carried out elsewhere, where it is.
-    fn try_perform(&self, index: usize, performed: &mut Performed) -> Result<Option<HandedOver>> {
+    fn try_perform(&self, index: usize, share: &Share, performed: &mut Performed) -> Result<Option<HandedOver>> {
         self.watch.interrupt.check()?;
         let step = &self.graph.steps[index];
         let inputs = self.inputs(index)?;
@@ -222,12 +254,18 @@ impl Work<'_> {
             let order = Order::Adopt { index, step: step.name.clone() };
             return Ok(Some(HandedOver { executor, order, inputs, turn }));
         }
+        let executor = self.away.executor(index);
+        if executor.is_none() {
+            self.machine.check(step)?;
+        }
         let prepared = self.environments.prepare(step, self.watch)?;
-        self.clear_outputs(step)?;
+        self.clear_outputs(step, self.may_replace(step))?;
+        checkpoint::prepare(self.project, step, &key, self.judge.forced.contains(&index))?;
         unfinished::mark(self.project, &step.name, self.run, &key)?;
         let directory = variables::directory(self.project, step)?;
-        let Some(executor) = self.away.executor(index) else {
-            return self.run_program(index, performed, (&inputs, turn), directory, &prepared).map(|()| None);
+        let Some(executor) = executor else {
+            let place = Place { directory, share, prepared: &prepared };
+            return self.run_program(index, performed, (&inputs, turn), place).map(|()| None);
         };
         if prepared.launcher.is_some() {
             return Err(Error::usage(format!(
@@ -322,7 +360,8 @@ impl Work<'_> {
             let is_known = |path: &ProjectPath| known.outs.iter().chain(&known.unstored).any(|out| out.path == *path);
             for (path, _) in products::lying(step, self.project.root())?.iter().filter(|(path, _)| !is_known(path)) {
                 let target = self.project.resolve(path)?;
-                self.clear_output(step, path, &target).map_err(|error| not_replaced(error, step, path))?;
+                self.clear_output(step, path, &target, self.may_replace(step))
+                    .map_err(|error| not_replaced(error, step, path))?;
             }
         }
         for LockedPath { path, object } in &known.outs {
@@ -353,16 +392,17 @@ impl Work<'_> {
         index: usize,
         performed: &mut Performed,
         (inputs, turn): (&Inputs, Option<FileLock>),
-        directory: PathBuf,
-        prepared: &Prepared,
+        place: Place<'_>,
     ) -> Result<()> {
         let step = &self.graph.steps[index];
         let files = self.write_files(step, &performed.step.params)?;
         let cmd = performed.step.cmd.clone();
-        let job = self.job(step, &cmd, directory, &performed.step.params, prepared, &files);
+        let job = self.job(step, &cmd, place, &performed.step.params, &files);
         self.watch.events.emit(Event::StepStarted { step: step.name.clone(), cmd: cmd.clone() });
         performed.step.started = Some(Timestamp::now());
-        let run = || self.environments.while_running(|| executor::run(&job, self.watch));
+        // What lies there now is the attempt's before.
+        let renew = || self.clear_outputs(step, true).and_then(|()| files.forget_metrics());
+        let run = || self.environments.while_running(|| executor::run(&job, &step.retry, renew, self.watch));
         let report = following(&step.name, &files.metrics, self.watch.events, run);
         let concluded = match report {
             Ok(report) => self.conclude(index, performed, (inputs, turn), &report, &files.metrics, &job.log),
@@ -431,30 +471,31 @@ impl Work<'_> {
     }
 
     /// Takes old outputs away, so that nothing of them gets into the new ones, and makes the directories around them.
-    fn clear_outputs(&self, step: &Step) -> Result<()> {
+    fn clear_outputs(&self, step: &Step, may_replace: bool) -> Result<()> {
         for path in step.products() {
             let target = self.project.resolve(path)?;
-            self.clear_output(step, path, &target).map_err(|error| not_replaced(error, step, path))?;
+            self.clear_output(step, path, &target, may_replace).map_err(|error| not_replaced(error, step, path))?;
             target.parent().map_or(Ok(()), crate::fs::create_dir_all)?;
         }
         for pattern in step.out_patterns.iter().map(|out| &out.pattern) {
             for path in pattern.expand(self.project.root())? {
                 let target = self.project.resolve(&path)?;
-                self.clear_output(step, &path, &target).map_err(|error| not_replaced(error, step, &path))?;
+                self.clear_output(step, &path, &target, may_replace)
+                    .map_err(|error| not_replaced(error, step, &path))?;
             }
             pattern.base().map_or(Ok(()), |base| crate::fs::create_dir_all(&base.below(self.project.root())))?;
         }
         Ok(())
     }
 
-    fn clear_output(&self, step: &Step, path: &ProjectPath, target: &Path) -> Result<()> {
+    fn clear_output(&self, step: &Step, path: &ProjectPath, target: &Path, may_replace: bool) -> Result<()> {
         let Ok(metadata) = target.symlink_metadata() else { return Ok(()) };
         match other_kind(metadata.file_type()) {
             None => {
-                let may_replace = self.may_replace(step) || self.is_as_recorded(step, path)?;
+                let may_replace = may_replace || self.is_as_recorded(step, path)?;
                 self.workspace.remove(path, may_replace, self.watch).map(drop)
             }
-            Some(_) if self.may_replace(step) => {
+            Some(_) if may_replace => {
                 fs::remove_file(target).with_context(|| format!("cannot delete `{}`", quote(target)))?;
                 Ok(())
             }
@@ -474,9 +515,8 @@ impl Work<'_> {
         &self,
         step: &'j Step,
         cmd: &'j str,
-        directory: PathBuf,
+        Place { directory, share, prepared }: Place<'_>,
         values: &BTreeMap<String, Value>,
-        prepared: &Prepared,
         files: &StepFiles,
     ) -> Job<'j> {
         let mut variables = variables::of_step(step, values, prepared);
@@ -487,6 +527,14 @@ impl Work<'_> {
             ("MLX_METRICS", files.metrics.as_os_str().into()),
         ];
         variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        if let Some(path) = &step.checkpoint {
+            let place = path.below(self.project.root());
+            variables.push((executor::CHECKPOINT_VARIABLE.to_owned(), place.into_os_string()));
+        }
+        // A step that names GPUs itself knows better, and one that says nothing of them is left alone.
+        if (step.resources.gpus > 0 || step.hides_gpus) && !step.variables.contains_key(VISIBLE_GPUS) {
+            variables.push((VISIBLE_GPUS.to_owned(), share.gpus.join(",").into()));
+        }
         Job {
             step: &step.name,
             cmd,
@@ -495,6 +543,14 @@ impl Work<'_> {
             variables,
             timeout: step.timeout,
             log: log_path(self.project, self.run, &step.name),
+            nvidia_smi: self.machine.nvidia_smi().map(Path::to_path_buf),
+        }
+    }
+
+    /// The next attempt may be in another working copy.
+    fn leave_checkpoint(&self, step: &Step) {
+        if let Err(error) = checkpoint::leave(self.project, &step.name) {
+            self.watch.events.warn(error.to_string());
         }
     }
 
@@ -541,6 +597,17 @@ pub(super) struct StepFiles {
 }
 
 impl StepFiles {
+    /// Lines of an attempt that came to nothing would count twice.
+    fn forget_metrics(&self) -> Result<()> {
+        match fs::remove_file(&self.metrics) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                let cannot = format!("cannot delete `{}`", quote(&self.metrics));
+                Err(error).context(cannot).map_err(Into::into)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What can't be deleted now goes with the directory, when the next run begins.
     fn remove(&self) {
         let _ = fs::remove_file(&self.params);

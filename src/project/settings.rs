@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::reader::{Item, Source};
+use super::reader::{Item, Source, parse_size};
 use super::{STATE, manifest};
 use crate::fs::{self, quote};
 use crate::{Error, Result};
@@ -21,6 +21,9 @@ const FILE: &str = "config.toml";
 const STORE_PATH: &str = "MLX_STORE_PATH";
 const STORE_LINK: &str = "MLX_STORE_LINK";
 const REGISTRY: &str = "MLX_REGISTRY";
+const MACHINE_CPUS: &str = "MLX_MACHINE_CPUS";
+const MACHINE_MEMORY: &str = "MLX_MACHINE_MEMORY";
+const MACHINE_GPUS: &str = "MLX_MACHINE_GPUS";
 
 /// What is set, by where it was said: a value of `here` comes before the manifest, one of `user` after it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,8 +42,85 @@ pub struct Layer {
     pub store_link: Option<Link>,
     /// Where the registry of models is: a remote or the URL of one.
     pub registry: Option<String>,
+    pub machine: MachineSettings,
     /// `[remote.NAME]`: key to value, for whoever opens the remote.
     pub remotes: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// What of this machine steps may take; what is not said is found out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MachineSettings {
+    pub cpus: Option<u64>,
+    pub memory_bytes: Option<u64>,
+    /// GPUs by the names that CUDA knows them by, as a file says it.
+    pub gpus: Option<Vec<String>>,
+    /// The same, as the variable `MLX_MACHINE_GPUS` says it; it comes before what CUDA's own variable says.
+    pub gpus_of_variable: Option<Vec<String>>,
+}
+
+impl MachineSettings {
+    /// What this says, and else what the other does.
+    fn or(self, other: Self) -> Self {
+        Self {
+            cpus: self.cpus.or(other.cpus),
+            memory_bytes: self.memory_bytes.or(other.memory_bytes),
+            gpus: self.gpus.or(other.gpus),
+            gpus_of_variable: self.gpus_of_variable.or(other.gpus_of_variable),
+        }
+    }
+
+    /// What variables say.
+    fn of_variables(set: &dyn Fn(&str) -> Option<OsString>) -> Result<Self> {
+        let text = |name| set(name).map(|value| value.to_string_lossy().trim().to_owned());
+        let refused = |name: &str, value: &str, what: &str| {
+            Error::usage(format!("{name} is `{}`; it is {what}", fs::escape(value.as_bytes())))
+        };
+        let cpus = text(MACHINE_CPUS).map(|value| {
+            let number = value.parse().ok().filter(|number| *number > 0);
+            number.ok_or_else(|| refused(MACHINE_CPUS, &value, "a whole number from 1 up"))
+        });
+        let memory_bytes = text(MACHINE_MEMORY).map(|value| {
+            let size = parse_size(&value).filter(|size| *size > 0);
+            size.ok_or_else(|| refused(MACHINE_MEMORY, &value, "a size such as \"8GB\" or \"8GiB\""))
+        });
+        let gpus = text(MACHINE_GPUS).map(|value| match value.parse::<u64>() {
+            Ok(number) => numbered(number),
+            Err(_) => value.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect(),
+        });
+        Ok(Self {
+            cpus: cpus.transpose()?,
+            memory_bytes: memory_bytes.transpose()?,
+            gpus: None,
+            gpus_of_variable: gpus,
+        })
+    }
+
+    /// Reads `[machine]`.
+    fn of(item: Item<'_>) -> Result<Self> {
+        let mut table = item.table("[machine]".into())?;
+        let settings = Self {
+            cpus: table.take("cpus").map(|item| item.integer(1)).transpose()?,
+            memory_bytes: table.take("memory").map(Item::size).transpose()?,
+            gpus: table.take("gpus").map(gpus).transpose()?,
+            gpus_of_variable: None,
+        };
+        table.finish()?;
+        Ok(settings)
+    }
+}
+
+/// A number of GPUs, or their names or numbers.
+fn gpus(item: Item<'_>) -> Result<Vec<String>> {
+    if !item.is_array() {
+        return item.integer(0).map(numbered);
+    }
+    let name = |item: Item<'_>| if item.is_string() { item.string() } else { Ok(item.integer(0)?.to_string()) };
+    item.items()?.into_iter().map(name).collect()
+}
+
+fn numbered(count: u64) -> Vec<String> {
+    // No machine has more.
+    (0..count.min(4096)).map(|number| number.to_string()).collect()
 }
 
 /// How files come out of the store, where the file system has no reflinks.
@@ -77,6 +157,7 @@ impl Settings {
         if let Some(registry) = set(REGISTRY) {
             here.registry = Some(registry.to_string_lossy().into_owned());
         }
+        here.machine = MachineSettings::of_variables(&set)?.or(here.machine);
         let configuration = set("XDG_CONFIG_HOME").map(PathBuf::from).filter(|directory| directory.is_absolute());
         let file =
             configuration.or_else(|| Some(home.as_ref()?.join(".config"))).map(|path| path.join("mlx").join(FILE));
@@ -109,6 +190,11 @@ impl Settings {
     /// The directory of the store, where it is not the project's own.
     pub fn store_path(&self) -> Option<&Path> {
         self.here.store_path.as_deref().or(self.user.store_path.as_deref())
+    }
+
+    /// What of this machine steps may take.
+    pub fn machine(&self) -> MachineSettings {
+        self.here.machine.clone().or(self.user.machine.clone())
     }
 
     /// How files come out of the store.
@@ -144,6 +230,9 @@ impl Layer {
             layer.store_path = table.take("path").map(|item| store_path(item, place)).transpose()?;
             layer.store_link = table.take("link").map(link).transpose()?;
             table.finish()?;
+        }
+        if let Some(item) = root.take("machine") {
+            layer.machine = MachineSettings::of(item)?;
         }
         if let Some(item) = root.take("remote") {
             for (key, item) in item.table("[remote]".into())?.into_entries() {
@@ -276,6 +365,21 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_is_put_together_from_all_that_speak_of_it() {
+        let files = Files::new("[machine]\nmemory = '4GB'\ngpus = [1, 'GPU-8932']", "[machine]\ncpus = 3\ngpus = 2");
+        let gpus = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+
+        let machine = files.read(&[("MLX_MACHINE_MEMORY", "2GiB"), ("MLX_MACHINE_GPUS", "0, 5")]).unwrap().machine();
+
+        assert_eq!((machine.cpus, machine.memory_bytes), (Some(3), Some(2 << 30)));
+        assert_eq!((machine.gpus, machine.gpus_of_variable), (gpus(&["1", "GPU-8932"]), gpus(&["0", "5"])));
+        let machine = Files::new("", "[machine]\ngpus = 2").read(&[("MLX_MACHINE_GPUS", "1")]).unwrap().machine();
+        assert_eq!((machine.gpus, machine.gpus_of_variable), (gpus(&["0", "1"]), gpus(&["0"])));
+        let error = files.error(&[("MLX_MACHINE_CPUS", "0")]);
+        assert_eq!(error, "MLX_MACHINE_CPUS is `0`; it is a whole number from 1 up | ");
+    }
+
+    #[test]
     fn remotes_are_tables_of_texts() {
         let settings = Files::new("[remote.team]\nprofile = 'work'", "").read(&[]).unwrap();
 
@@ -294,6 +398,11 @@ mod tests {
                 "[store]\nlink = 'soft'",
                 "",
                 "`link` in [store] is `soft`; it can be \"copy\" or \"hard\" (.mlx/config.toml, line 2) | ",
+            ),
+            (
+                "[machine]\ngpus = -1",
+                "",
+                "`gpus` in [machine]: expected a whole number from 0 up (.mlx/config.toml, line 2) | ",
             ),
             (
                 "[remote.a]\nprofil = 'x'",

@@ -27,7 +27,7 @@ pub use compare::{Changed, Comparison, DataChange, FileChange, MetricDelta, Step
 pub use export::{Exported, to_csv, to_json};
 pub use label::Label;
 pub use log::{Log, LogSource, log_file, log_path};
-pub use record::{Host, MetricPoint, Outcome, Run, RunId, RunStep, Status, Trial};
+pub use record::{GpuUse, Host, Io, MetricPoint, Outcome, Run, RunId, RunStep, Status, Trial};
 pub use summary::{Filter, Sort, SortBy, Summary};
 
 use crate::event::EventSink;

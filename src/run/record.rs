@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::Digest;
 use crate::env::Environment;
 use crate::project::lock::LockedPath;
+use crate::project::manifest::FailureClass;
 
 /// The name of a run: 12 lower-case hex digits, chosen at random.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -185,8 +186,20 @@ pub struct RunStep {
     pub seconds: f64,
     /// User and system time of the process group, in seconds.
     pub cpu_seconds: f64,
-    /// The largest resident set of one process of the step, in bytes.
+    /// The most memory that its processes had at once as far as it was seen, and at least the largest resident set of one
+    /// of them, in bytes.
     pub peak_memory_bytes: u64,
+    #[serde(default)]
+    pub io: Io,
+    /// What it did on GPUs, where somebody tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<GpuUse>,
+    /// How often its program was started; 0 where it was not.
+    #[serde(default)]
+    pub attempts: u64,
+    /// Why it failed, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<FailureClass>,
     /// The exit code, where the program ended with one.
     pub exit_code: Option<i32>,
     pub params: BTreeMap<String, Value>,
@@ -197,6 +210,46 @@ pub struct RunStep {
     pub log: Option<Digest>,
     /// The run in which these outputs were made, where it was an earlier one.
     pub made_by: Option<RunId>,
+}
+
+/// Bytes that the processes of a step read and wrote.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Io {
+    /// By system calls, whether from a file, a pipe or memory that holds a file already. What is mapped is not among them.
+    pub read_bytes: u64,
+    pub written_bytes: u64,
+    /// What of it, and of what is mapped, storage had to give or to take.
+    pub storage_read_bytes: u64,
+    pub storage_written_bytes: u64,
+}
+
+impl Io {
+    pub fn add(&mut self, other: &Io) {
+        self.read_bytes += other.read_bytes;
+        self.written_bytes += other.written_bytes;
+        self.storage_read_bytes += other.storage_read_bytes;
+        self.storage_written_bytes += other.storage_written_bytes;
+    }
+}
+
+/// What the processes of a step did on GPUs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct GpuUse {
+    /// The most that they had at once, as far as it was seen.
+    pub peak_memory_bytes: u64,
+    /// How busy the GPUs were on which they ran, from 0 to 1, on average.
+    pub utilization: Option<f64>,
+}
+
+impl GpuUse {
+    /// With what another attempt did.
+    #[must_use]
+    pub fn with(self, other: &GpuUse) -> Self {
+        Self {
+            peak_memory_bytes: self.peak_memory_bytes.max(other.peak_memory_bytes),
+            utilization: self.utilization.or(other.utilization),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,13 +15,16 @@ const KILLS: usize = 100;
 /// A kill comes at most so long after the start.
 const LATEST: u64 = 260;
 
-/// A step that says so if it finds itself running already, makes its output in two parts, and takes a moment for it.
+/// A step that says so if it finds itself running already, makes its output in two parts, and takes a moment for it. It
+/// goes on from its checkpoint where it has one.
 const SCRIPT: &str = r#"
 exec 9>> "$HOME/locks/$1"
 flock --nonblock 9 || echo "$1" >> "$HOME/overlaps"
 number=$1
 shift
+test -z "$MLX_CHECKPOINT" || cat "$MLX_CHECKPOINT"/* 2> /dev/null | grep -v "^$(cat "$@" | cksum)$" >> "$HOME/foreign"
 cat "$@" > "o$number"
+test -z "$MLX_CHECKPOINT" || cat "$@" | cksum > "$MLX_CHECKPOINT/first"
 sleep 0.02
 echo "$number" >> "o$number"
 "#;
@@ -39,8 +42,9 @@ fn manifest() -> String {
     let step = |step: usize| {
         let needed: Vec<String> = needs(step).iter().map(|needed| format!("o{needed}")).collect();
         let inputs = if needed.is_empty() { vec!["raw".to_owned()] } else { needed };
+        let checkpoint = if step.is_multiple_of(5) { format!("checkpoint = 'ckpt/{step}'\n") } else { String::new() };
         format!(
-            "[step.s{step}]\ncmd = 'sh step.sh {step} {}'\ndeps = ['step.sh', '{}']\nouts = ['o{step}']\n",
+            "[step.s{step}]\ncmd = 'sh step.sh {step} {}'\ndeps = ['step.sh', '{}']\nouts = ['o{step}']\n{checkpoint}",
             inputs.join(" "),
             inputs.join("', '")
         )
@@ -131,6 +135,8 @@ fn a_hundred_kills_leave_what_an_undisturbed_run_leaves() {
         for (step, made) in expected(&raw).iter().enumerate() {
             assert_eq!(project.read(format!("o{step}")), *made, "after {kills} kills");
         }
+        let leftover = fs::read_dir(project.path("ckpt")).map_or(0, |entries| entries.count());
+        assert_eq!(leftover, 0, "a checkpoint of a step that ended well is still there");
     }
 
     let undisturbed = self::project().write("raw", &raw);
@@ -139,6 +145,8 @@ fn a_hundred_kills_leave_what_an_undisturbed_run_leaves() {
     assert!(!project.home().join("overlaps").exists(), "steps ran twice at once: {}", {
         fs::read_to_string(project.home().join("overlaps")).unwrap_or_default()
     });
+    let foreign = fs::read_to_string(project.home().join("foreign")).unwrap_or_default();
+    assert_eq!(foreign, "", "a step found the checkpoint of another key");
     assert_eq!(processes_in(&project.root()), []);
     project.mlx(&["verify"]).success();
     project.mlx(&["train", "--locked"]).success();

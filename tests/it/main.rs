@@ -46,6 +46,8 @@ mod push;
 mod registries;
 mod remote;
 mod remotes;
+mod resources;
+mod retries;
 mod runs;
 mod serve;
 mod serve_mlflow;

@@ -11,7 +11,7 @@ use mlx::env::Environment;
 use mlx::event::Silent;
 use mlx::project::lock::{LockedPath, LockedStep};
 use mlx::project::{Lock, ProjectPath};
-use mlx::run::{Outcome, Run, RunStep, Runs, Status};
+use mlx::run::{Io, Outcome, Run, RunStep, Runs, Status};
 use mlx::store::Store;
 
 use crate::harness::Project;
@@ -47,6 +47,10 @@ fn train(project: &Project, id: &str, model: &str, metrics: &[(&str, f64)]) {
         seconds: 1.0,
         cpu_seconds: 1.0,
         peak_memory_bytes: 1,
+        io: Io::default(),
+        gpu: None,
+        attempts: 1,
+        failure: None,
         exit_code: Some(0),
         params: BTreeMap::new(),
         deps: vec![locked(&store, "data.csv", "1,2"), locked(&store, "train.py", "fit()")],

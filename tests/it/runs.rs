@@ -8,7 +8,7 @@ use mlx::env::Environment;
 use mlx::event::Silent;
 use mlx::project::lock::LockedPath;
 use mlx::project::{self, ProjectPath};
-use mlx::run::{self, Host, Outcome, Run, RunStep, Runs, Status};
+use mlx::run::{self, Host, Io, Outcome, Run, RunStep, Runs, Status};
 use mlx::store::Store;
 
 use crate::harness::Project;
@@ -105,6 +105,10 @@ fn step(name: &str, log: Option<Digest>, deps: Vec<LockedPath>, outs: Vec<Locked
         seconds: 12.3,
         cpu_seconds: 20.0,
         peak_memory_bytes: 300 << 20,
+        io: Io { read_bytes: 5 << 20, written_bytes: 3 << 10, ..Io::default() },
+        gpu: None,
+        attempts: 1,
+        failure: None,
         exit_code: Some(0),
         params: Default::default(),
         deps,
@@ -172,9 +176,9 @@ fn a_run_is_shown_whole() {
       mlx          0.1.0
 
     steps
-      step     outcome     duration   cpu     memory  why
-      prepare  up to date         -     -          -  made by run aaaaaaaaaaaa
-      train    ran             12 s  20 s  300.0 MiB  its dependency changed
+      step     outcome     duration   cpu     memory     read  written  why
+      prepare  up to date         -     -          -        -        -  made by run aaaaaaaaaaaa
+      train    ran             12 s  20 s  300.0 MiB  5.0 MiB  3.0 KiB  its dependency changed
 
     parameters
       name         value

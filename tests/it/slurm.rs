@@ -123,6 +123,34 @@ fn the_example_runs_on_slurm_and_is_up_to_date_here() {
     project.mlx(&["train", "--executor", "local"]).success().prints("32 steps: 0 run, 32 up to date");
 }
 
+#[test]
+fn a_step_is_tried_again_within_its_job_and_goes_on_from_its_checkpoint() {
+    let Some(cluster) = Cluster::start("") else { return };
+    let steps = |retry: &str| {
+        format!(
+            "[step.fit]\ncmd = 'echo start; cp ckpt/x out || {{ echo \"$MLX_CHECKPOINT\" > ckpt/x; exit 4; }}'\n\
+             outs = ['out']\ncheckpoint = 'ckpt'\n{retry}\n"
+        )
+    };
+    let project = Project::with_manifest(&manifest("", &steps("retry = { times = 1, on = ['step'], delay = '0s' }")));
+    let command = ["train", "--executor", "cluster", "--json"];
+
+    let run = project.outcome(&mut cluster.command(&project, &command)).success().json();
+
+    assert_eq!((&run["steps"][0]["attempts"], run["steps"][0].get("failure")), (&2.into(), None));
+    assert!(project.read("out").ends_with("/project/ckpt\n"), "{}", project.read("out"));
+    assert!(!project.exists("ckpt"));
+    project
+        .outcome(&mut cluster.command(&project, &["logs", "latest", "fit"]))
+        .success()
+        .prints("[attempt 2]\nstart\n");
+
+    let project = Project::with_manifest(&manifest("", &steps("")));
+    project.outcome(&mut cluster.command(&project, &command)).exits_with(3);
+    project.outcome(&mut cluster.command(&project, &command)).success();
+    assert_eq!(cluster.ended_jobs(), ["1 COMPLETED", "2 FAILED", "3 COMPLETED"]);
+}
+
 const SLOW: &str =
     "[step.slow]\ncmd = 'echo be\"\"gun; until test -e go; do sleep 0.05; done; echo done > o'\nouts = ['o']\n";
 

@@ -13,6 +13,7 @@ use super::{style, value, word};
 use crate::Result;
 use crate::fs::escape;
 use crate::project::lock::LockedPath;
+use crate::project::manifest::FailureClass;
 use crate::run::{Host, Label, Outcome, Run, RunStep};
 use crate::store::Store;
 
@@ -137,23 +138,40 @@ fn section(out: &mut Text<'_>, name: &str) -> io::Result<()> {
 }
 
 fn steps(steps: &[RunStep]) -> Table {
-    let mut table = Table::new(["  step", "outcome", "duration", "cpu", "memory", "why"]).right([2, 3, 4]);
+    let mut names = vec!["  step", "outcome", "duration", "cpu", "memory", "read", "written"];
+    // Few machines have one.
+    let has_gpu = steps.iter().any(|step| step.gpu.is_some());
+    names.extend(if has_gpu { &["gpu memory", "gpu"][..] } else { &[] });
+    let numbers = (2..names.len()).collect();
+    names.push("why");
+    let mut table = Table::with_columns(names.into_iter().map(str::to_owned).collect(), numbers);
     for step in steps {
         let has_run = matches!(step.outcome, Outcome::Ran | Outcome::Failed);
         let measured = |text: String| if has_run { text } else { "-".into() };
-        let why = match (&step.made_by, step.exit_code) {
-            (_, Some(code)) if code != 0 => format!("exit code {code}"),
-            (Some(run), _) if !has_run => format!("made by run {run}"),
+        let class = step.failure.filter(|class| *class != FailureClass::Step);
+        let why = match (&step.made_by, step.exit_code, class) {
+            (.., Some(class)) => class.word().into(),
+            (_, Some(code), _) if code != 0 => format!("exit code {code}"),
+            (Some(run), ..) if !has_run => format!("made by run {run}"),
             _ => escape(step.reason.as_bytes()),
         };
-        table.row([
+        let why = if step.attempts > 1 { format!("{}, {why}", count(step.attempts, "attempt")) } else { why };
+        let mut row = vec![
             format!("  {}", escape(step.name.as_bytes())),
             outcome(step.outcome).into(),
             measured(duration(step.seconds)),
             measured(duration(step.cpu_seconds)),
             measured(size(step.peak_memory_bytes)),
-            why,
-        ]);
+            measured(size(step.io.read_bytes)),
+            measured(size(step.io.written_bytes)),
+        ];
+        if has_gpu {
+            let busy = step.gpu.and_then(|gpu| gpu.utilization);
+            row.push(step.gpu.map_or("-".into(), |gpu| size(gpu.peak_memory_bytes)));
+            row.push(busy.map_or("-".into(), |busy| format!("{:.0} %", busy * 100.0)));
+        }
+        row.push(why);
+        table.push(row);
     }
     table
 }

@@ -197,7 +197,7 @@ impl Sweep {
             keep: self.keep,
             fail_fast: self.fail_fast,
             pipeline: pipeline::Options {
-                jobs: self.jobs.unwrap_or_else(processors),
+                jobs: self.jobs.unwrap_or_else(|| processors(project)),
                 within: None,
                 ..options_to_ask(cx, project, Vec::new(), Scope::default(), Vec::new())
             },

@@ -145,8 +145,9 @@ impl Driver<'_> {
             }
             // What several had to share was not this one's.
             let is_shared = is_packed && class == FailureClass::Timeout;
-            let may_try = class == FailureClass::Infrastructure || is_shared;
-            match may_try && slot.losses < self.settings.retries {
+            let of_executor = class == FailureClass::Infrastructure || is_shared;
+            let of_step = slot.task.retry.wants(class, slot.losses + 1);
+            match of_step || (of_executor && slot.losses < self.settings.retries) {
                 true => {
                     let text = format!(
                         "step `{}` {what} (job {} on `{}`); it is submitted again",
@@ -157,7 +158,8 @@ impl Driver<'_> {
                     self.watch.events.warn(text);
                     self.run_again(number, place, true);
                     if let Some(queued) = self.queue.back_mut() {
-                        queued.not_before = now + backed_off(u32::try_from(queued.losses).unwrap_or(10));
+                        let delay = if of_step { queued.task.retry.delay_after(queued.losses) } else { Duration::ZERO };
+                        queued.not_before = now + delay.max(backed_off(u32::try_from(queued.losses).unwrap_or(10)));
                     }
                 }
                 false => self.give_back_lost(number, place, element, class, what),

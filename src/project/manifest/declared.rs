@@ -7,7 +7,7 @@ use super::dependency::{DeclaredDependency, Dependency};
 use super::fan::{Fan, Member};
 use super::output::{DeclaredOutput, OutputPattern};
 use super::text::{Place, Scope, Text};
-use super::{Resources, Step};
+use super::{Resources, Retry, Step};
 use crate::project::ProjectPath;
 use crate::project::params::Params;
 use crate::project::reader::Item;
@@ -28,7 +28,10 @@ pub struct DeclaredStep {
     variables: Vec<(String, Text)>,
     env: Option<Text>,
     timeout: Option<Duration>,
+    retry: Retry,
+    checkpoint: Option<Text>,
     resources: Resources,
+    hides_gpus: bool,
     executor: Option<String>,
     always: bool,
     frozen: bool,
@@ -54,8 +57,10 @@ impl DeclaredStep {
         let deps = table.take("deps").map_or(Ok(Vec::new()), |item| DeclaredDependency::all(item, &name))?;
         let mut text = |key| table.take(key).map(|item| Text::of(item, key)).transpose();
         let (description, dir, env) = (text("description")?, text("dir")?, text("env")?);
+        let checkpoint = text("checkpoint")?;
         let timeout = table.take("timeout").map(Item::duration).transpose()?;
-        let resources = Resources::take(&mut table, timeout)?;
+        let retry = Retry::take(&mut table)?;
+        let (resources, hides_gpus) = Resources::take(&mut table, timeout.map(|timeout| retry.longest(timeout)))?;
         let executor = table.take("executor").map(Item::string).transpose()?;
         let mut variables = Vec::new();
         if let Some(item) = table.take("variables") {
@@ -83,7 +88,10 @@ impl DeclaredStep {
             variables,
             env,
             timeout,
+            retry,
+            checkpoint,
             resources,
+            hides_gpus,
             executor,
             always,
             frozen,
@@ -101,7 +109,7 @@ impl DeclaredStep {
     fn paths(&self) -> impl Iterator<Item = &Text> {
         let deps = self.deps.iter().filter_map(DeclaredDependency::path);
         let outputs = self.outs.iter().chain(&self.metrics).map(|output| &output.path);
-        self.dir.iter().chain(deps).chain(outputs)
+        self.dir.iter().chain(deps).chain(outputs).chain(&self.checkpoint)
     }
 
     pub(super) fn needs_params(&self) -> bool {
@@ -182,7 +190,10 @@ impl DeclaredStep {
             variables: self.variables.iter().map(variable).collect::<Result<BTreeMap<_, _>>>()?,
             env: text(&self.env)?,
             timeout: self.timeout,
+            retry: self.retry.clone(),
+            checkpoint: self.checkpoint.as_ref().map(|path| path.fill_path(scope)).transpose()?,
             resources: self.resources.clone(),
+            hides_gpus: self.hides_gpus,
             executor: self.executor.clone(),
             always: self.always,
             frozen: self.frozen,

@@ -15,7 +15,8 @@ pub struct Resources {
     /// 0 where nothing is said.
     pub gpus: u64,
     pub memory_bytes: Option<u64>,
-    /// What a scheduler is told that the step takes at most; the step's `timeout` where nothing is said.
+    /// What a scheduler is told that the step takes at most; where nothing is said, its `timeout` for each attempt of
+    /// `retry`, and what lies between them.
     pub time: Option<Duration>,
 }
 
@@ -26,31 +27,33 @@ impl Default for Resources {
 }
 
 impl Resources {
-    /// Takes `resources`, or `cpus` as its short form, out of a step's table.
-    pub(super) fn take(step: &mut Table<'_>, timeout: Option<Duration>) -> Result<Self> {
+    /// Takes `resources`, or `cpus` as its short form, out of a step's table. `time` is what it takes at most where they
+    /// do not say. Tells as well whether they say that there is no GPU among them.
+    pub(super) fn take(step: &mut Table<'_>, time: Option<Duration>) -> Result<(Self, bool)> {
         let short = step.take("cpus");
-        let mut resources = match (step.take("resources"), &short) {
+        let (mut resources, hides_gpus) = match (step.take("resources"), &short) {
             (Some(item), None) => Self::of(item)?,
             (Some(_), Some(short)) => {
                 return Err(short
                     .error("the step has `resources` too")
                     .with_hint("write `resources = { cpus = …, … }` alone"));
             }
-            (None, _) => Self { cpus: short.map_or(Ok(1), |item| item.integer(1))?, ..Self::default() },
+            (None, _) => (Self { cpus: short.map_or(Ok(1), |item| item.integer(1))?, ..Self::default() }, false),
         };
-        resources.time = resources.time.or(timeout);
-        Ok(resources)
+        resources.time = resources.time.or(time);
+        Ok((resources, hides_gpus))
     }
 
-    fn of(item: Item<'_>) -> Result<Self> {
+    fn of(item: Item<'_>) -> Result<(Self, bool)> {
         let mut table = item.table("`resources`".into())?;
         let mut resources = Self::default();
         resources.cpus = table.take("cpus").map_or(Ok(resources.cpus), |item| item.integer(1))?;
-        resources.gpus = table.take("gpus").map_or(Ok(resources.gpus), |item| item.integer(0))?;
+        let gpus = table.take("gpus").map(|item| item.integer(0)).transpose()?;
+        resources.gpus = gpus.unwrap_or(resources.gpus);
         resources.memory_bytes = table.take("memory").map(Item::size).transpose()?;
         resources.time = table.take("time").map(Item::duration).transpose()?;
         table.finish()?;
-        Ok(resources)
+        Ok((resources, gpus == Some(0)))
     }
 }
 

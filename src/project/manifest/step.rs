@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::environment::DEFAULT_ENVIRONMENT;
-use super::{OutputPattern, Part, Resources};
+use super::{OutputPattern, Part, Resources, Retry};
 use crate::project::{Glob, ProjectPath};
 
 /// One step of the pipeline, its templates filled.
@@ -46,7 +46,12 @@ pub struct Step {
     /// The environment it runs in, where it names one.
     pub env: Option<String>,
     pub timeout: Option<Duration>,
+    pub retry: Retry,
+    /// The directory in which its program keeps what it can go on from after a failed attempt.
+    pub checkpoint: Option<ProjectPath>,
     pub resources: Resources,
+    /// It says that it takes no GPU, so that its program sees none.
+    pub hides_gpus: bool,
     /// The executor that carries it out; this machine where nothing is said.
     pub executor: Option<String>,
     /// Runs each time, whatever is known.

@@ -73,6 +73,10 @@ fn the_schema_and_the_page_name_the_keys_that_the_reader_knows() {
             "step.a = { cmd = 'x', metrics = [{ path = 'x', zzzz = 1 }] }",
         ),
         (
+            "/properties/step/additionalProperties/properties/retry/anyOf/1",
+            "step.a = { cmd = 'x', retry = { times = 1, zzzz = 1 } }",
+        ),
+        (
             "/properties/step/additionalProperties/properties/resources",
             "step.a = { cmd = 'x', resources = { zzzz = 1 } }",
         ),
