@@ -26,7 +26,9 @@ use crate::{Digest, Error, Result};
 #[command(after_help = "Examples:
   mlx deploy production
   mlx deploy production churn:3 --plan
-  mlx deploy production --bundle dist/churn-3.tar")]
+  mlx deploy production --bundle dist/churn-3.tar
+  mlx deploy production --canary 10%
+  mlx deploy production --promote")]
 pub struct Deploy {
     /// Target of the manifest
     target: String,
@@ -39,6 +41,18 @@ pub struct Deploy {
     /// Show what would change, and change nothing
     #[arg(short = 'n', long, visible_alias = "dry-run")]
     plan: bool,
+    /// Have it answer a part of the requests beside the live release, on servers that follow the target
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    canary: Option<u8>,
+    /// Make the canary the live release
+    #[arg(long, conflicts_with_all = ["model", "bundle", "canary", "plan"])]
+    promote: bool,
+}
+
+/// `10%`, or `10`.
+fn percent(text: &str) -> Result<u8, String> {
+    let number = text.trim().trim_end_matches('%').trim_end().parse().ok();
+    number.filter(|percent| (1..100).contains(percent)).ok_or_else(|| "write a part of the requests: 1% to 99%".into())
 }
 
 impl Deploy {
@@ -51,11 +65,12 @@ impl Deploy {
         let check = Check { program: &program, health: &manifest.health };
         let order = Order { name: &self.target, who: &who, check };
         let outcome = match &self.bundle {
+            _ if self.promote => Outcome::Deployed(deploy::promote_canary(&*target, &order, cx.watch())?),
             Some(file) => {
                 let bundle = Bundle::open(&cx.file(file))?;
                 match self.plan {
                     true => Outcome::Plan(deploy::plan(&*target, bundle.digest(), bundle.description())?),
-                    false => Outcome::Deployed(deploy::deploy(&*target, &bundle, &order, cx.watch())?),
+                    false => Outcome::Deployed(self.carry_out(cx, &*target, &bundle, &order)?),
                 }
             }
             None => self.model_version(cx, &project, manifest, &*target, &order)?,
@@ -66,17 +81,31 @@ impl Deploy {
         };
         keep_out_of_git(&project, manifest)?;
         cx.out.show(&deployed)?;
-        if deployed.changed {
+        if deployed.canary.is_some() {
+            let name = &self.target;
+            cx.out.hint(format!(
+                "Servers that run `mlx serve {name} --follow` split their requests; \
+                 end it: `mlx deploy {name} --promote` or `mlx rollback {name}`"
+            ));
+        } else if deployed.changed {
             let (name, rollback) = (&self.target, deployed.plan.live.is_some());
             cx.out.hint(match rollback {
                 true => format!(
-                    "Start it: `mlx serve {name}` (a server that runs already goes on with the release it started \
-                     with); back: `mlx rollback {name}`"
+                    "A server that runs `mlx serve {name} --follow` takes it over; without `--follow` it goes on with the \
+                     release it started with. Back: `mlx rollback {name}`"
                 ),
                 false => format!("Serve it: `mlx serve {name}`"),
             });
         }
         Ok(())
+    }
+
+    /// Makes the bundle the live release, or the canary.
+    fn carry_out(&self, cx: &Context, target: &dyn Target, bundle: &Bundle, order: &Order<'_>) -> Result<Deployed> {
+        match self.canary {
+            Some(percent) => deploy::deploy_canary(target, bundle, percent, order, cx.watch()),
+            None => deploy::deploy(target, bundle, order, cx.watch()),
+        }
     }
 
     /// Packages the version where it is not the live one already.
@@ -114,7 +143,8 @@ impl Deploy {
             return Ok(Outcome::Plan(plan));
         }
         if plan.is_live() {
-            return Ok(Outcome::Deployed(Deployed { target: self.target.clone(), changed: false, plan }));
+            let (target, changed, canary) = (self.target.clone(), false, None);
+            return Ok(Outcome::Deployed(Deployed { target, changed, canary, plan }));
         }
         let file = bundle::default_file(project, &version);
         let packaged = Bundle::open(&file).ok().filter(|packaged| packaged.digest() == assembly.digest());
@@ -126,7 +156,7 @@ impl Deploy {
                 Bundle::open(&file)?
             }
         };
-        deploy::deploy(target, &packaged, order, cx.watch()).map(Outcome::Deployed)
+        self.carry_out(cx, target, &packaged, order).map(Outcome::Deployed)
     }
 }
 
@@ -159,9 +189,13 @@ fn keep_out_of_git(project: &Project, target: &manifest::Target) -> Result<()> {
 
 impl Render for Deployed {
     fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
-        let Self { target, changed, plan } = self;
+        let Self { target, changed, canary, plan } = self;
         let Plan { model, version, release, live, upload, upload_bytes, .. } = plan;
         let what = format!("`{model}` {version} ({})", release.short());
+        if let Some(percent) = canary {
+            let now = if *changed { "now" } else { "already; nothing changed" };
+            return writeln!(out, "{what} answers {percent} % of the requests on `{target}` {now}");
+        }
         if !changed {
             return writeln!(out, "{what} is live on `{target}` already; nothing changed");
         }

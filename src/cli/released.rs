@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use super::Context;
 use crate::bundle::DESCRIPTION_FILE;
+use crate::deploy::{self, Cache, Followed};
 use crate::error::did_you_mean;
 use crate::fs::quote;
-use crate::serve::{Host, Release, Wanted};
+use crate::serve::{Host, Release, Source, Wanted};
 use crate::{Error, Result};
 
 /// The variable with the token that clients of a server must send.
@@ -30,6 +31,27 @@ pub fn open(cx: &Context, what: &str, wanted: Wanted) -> Result<Release> {
         Err(Error::usage(format!("there is no release in `{shown}`: neither {DESCRIPTION_FILE} nor a link `current`"))
             .with_hint("deploy one with `mlx deploy`, or name a bundle that `mlx package` wrote"))
     }
+}
+
+/// What is live on a target from now on: one of the manifest, or the directory of one. `None` for a bundle and for a
+/// directory that one was unpacked into, where nothing becomes live.
+pub fn source(cx: &Context, what: &str, wanted: Wanted) -> Result<Option<Box<dyn Source>>> {
+    let path = cx.file(what.as_ref());
+    if path.is_file() || path.join(DESCRIPTION_FILE).is_file() {
+        return Ok(None);
+    }
+    let (host, cache) = (host(cx)?, Cache::new(cx.cache_directory()?.join("releases")));
+    let followed = if path.is_dir() {
+        let target = Box::new(deploy::Directory::open(&path)?);
+        Followed { name: quote(what), target, cache, wanted, host }
+    } else {
+        // An unknown name gets its hint.
+        target(cx, what)?;
+        let project = cx.project()?;
+        let target = deploy::open(&project, project.manifest.target(what)?)?;
+        Followed { name: what.to_owned(), target, cache, wanted, host }
+    };
+    Ok(Some(Box::new(followed)))
 }
 
 fn host(cx: &Context) -> Result<Host> {

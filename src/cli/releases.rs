@@ -62,8 +62,12 @@ impl Render for Listed {
             return writeln!(out, "no releases");
         }
         let mut table = Table::new(["", "release", "model", "version", "run", "live since (UTC)", "by"]).right([3]);
-        for Release { release, live, model, version, run, deployed, by } in &self.releases {
-            let mark = if *live { out.styled(Style::Good, "live") } else { String::new() };
+        for Release { release, live, canary, model, version, run, deployed, by } in &self.releases {
+            let mark = match canary {
+                Some(percent) => out.styled(Style::Notice, format!("canary {percent} %")),
+                None if *live => out.styled(Style::Good, "live"),
+                None => String::new(),
+            };
             table.row([
                 mark,
                 release.short(),
@@ -88,6 +92,7 @@ fn history(entries: &[Entry]) -> Table {
         };
         let outcome = match outcome {
             Outcome::Live => "live",
+            Outcome::Canary => "canary",
             Outcome::Unanswered => "live, but its server does not answer",
             Outcome::Refused => "refused",
             Outcome::Returned => "taken back",

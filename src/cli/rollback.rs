@@ -11,7 +11,7 @@ use crate::deploy::{self, Check, Order, RolledBack};
 /// Go back to the release that was live before
 ///
 /// Asks the old release whether it answers, then switches in one step; nothing is uploaded. Each rollback goes one
-/// release further back.
+/// release further back. Where a canary answers a part of the requests, only that ends.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  mlx rollback production\n  mlx rollback production --to 3f9a")]
 pub struct Rollback {
@@ -34,7 +34,7 @@ impl Rollback {
         let order = Order { name: &self.target, who: &who, check };
         let rolled_back = deploy::rollback(&*target, to.as_ref(), &order, cx.watch())?;
         cx.out.show(&rolled_back)?;
-        if rolled_back.changed {
+        if rolled_back.changed && !rolled_back.canary_ended {
             cx.out.hint(format!("Serve it: `mlx serve {}`", self.target));
         }
         Ok(())
@@ -43,11 +43,15 @@ impl Rollback {
 
 impl Render for RolledBack {
     fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
-        let Self { target, changed, release, model, version, before, .. } = self;
+        let Self { target, changed, canary_ended, release, model, version, before, .. } = self;
         let what = format!("`{model}` {version} ({})", release.short());
-        let before = before.map_or(String::new(), |before| format!(", before: release {}", before.short()));
+        let was_live = before.map_or(String::new(), |before| format!(", before: release {}", before.short()));
         match changed {
-            true => writeln!(out, "{what} is live on `{target}` again{before}"),
+            _ if *canary_ended => {
+                let canary = before.map_or(String::new(), |canary| canary.short());
+                writeln!(out, "{what} answers all requests on `{target}` again; the canary {canary} ended")
+            }
+            true => writeln!(out, "{what} is live on `{target}` again{was_live}"),
             false => writeln!(out, "{what} is live on `{target}` already; nothing changed"),
         }
     }

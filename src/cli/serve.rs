@@ -11,27 +11,37 @@ use clap::Args;
 
 use super::released::TOKEN;
 use super::{Context, released};
-use crate::Result;
 use crate::error::ErrorContext as _;
 use crate::fs::quote;
 use crate::predictor::python::Limits;
-use crate::serve::{self, Batching, Options, Tokens, Wanted};
+use crate::serve::{self, Batching, Options, Serving, Tokens, Wanted};
+use crate::{Error, Result};
 
 /// Answer inference requests over HTTP
 ///
 /// Serves bundles, live releases of targets and directories that bundles were unpacked into, in the Open Inference Protocol
 /// v2. Of a model in several versions the newest answers where a request names none. The server is ready once each model
 /// gave the answers that were recorded when it was packaged; Ctrl-C or SIGTERM end it after the requests that have begun.
+///
+/// With `--follow` it goes with its targets: what is deployed there, or gone back to, takes over once it was checked, loaded
+/// and asked, and no request is lost. A release that does not pass leaves the one before answering. Requests are split as
+/// `mlx deploy --canary` says. `/status` tells what answers, and why something else does not.
 #[derive(Args)]
 #[command(after_help = "Examples:
   mlx serve churn-3.tar
-  mlx serve production --port 9000
+  mlx serve production --follow --port 9000
   mlx serve churn-3.tar churn-4.tar fraud-1.tar
   curl http://127.0.0.1:8080/v2/models/churn")]
 pub struct Serve {
     /// Bundles, directories or targets of the manifest
     #[arg(value_name = "BUNDLE|DIR|TARGET", required = true)]
     what: Vec<String>,
+    /// Take over what becomes live on the targets while the server runs
+    #[arg(long)]
+    follow: bool,
+    /// How often targets that are followed are asked what is live, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "2", requires = "follow", value_parser = seconds)]
+    every: Duration,
     /// Address to listen on; 0.0.0.0 lets other machines in
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     host: String,
@@ -76,6 +86,15 @@ pub struct Serve {
     max_body: u16,
 }
 
+/// A time in seconds that may have a fraction: often enough to be of use, and not so often that it costs.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "write a number of seconds".to_owned())?;
+    match seconds {
+        0.05..=86400.0 => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("from 0.05 to 86400 seconds".into()),
+    }
+}
+
 impl Serve {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         cx.catch_signals()?;
@@ -87,23 +106,31 @@ impl Serve {
         let timeout = Duration::from_secs(self.timeout.get().into());
         let memory_bytes = self.memory.map(|mib| u64::from(mib.get()) << 20);
         let limits = Limits { timeout, memory_bytes, ..Limits::default() };
-        let mut releases = Vec::new();
+        let wanted = Wanted { workers, threads, limits };
+        let (mut releases, mut sources) = (Vec::new(), Vec::new());
         for what in &self.what {
-            releases.push(released::open(cx, what, Wanted { workers, threads, limits })?);
+            let source = if self.follow { released::source(cx, what, wanted)? } else { None };
+            match source {
+                Some(source) => sources.push(source),
+                None => releases.push(released::open(cx, what, wanted)?),
+            }
             cx.interrupt.check()?;
+        }
+        if self.follow && sources.is_empty() {
+            return Err(Error::usage("none of these is a target, so that nothing becomes live there")
+                .with_hint("leave `--follow` out, or name a target of the manifest"));
         }
         let options = Options {
             host: self.host,
             port: self.port,
-            model_name: self.model_name,
+            serving: Serving { model_name: self.model_name, timeout, batching },
             max_body_bytes: usize::from(self.max_body) << 20,
-            timeout,
-            batching,
+            follow_every: self.every,
             tokens,
             tls,
             access_log,
         };
-        serve::run(options, releases, &cx.interrupt, &cx.events)
+        serve::run(options, releases, sources, &cx.interrupt, &cx.events)
     }
 
     fn tokens(&self, cx: &Context) -> Result<Option<Tokens>> {

@@ -37,6 +37,8 @@ pub enum Action {
 pub enum Outcome {
     /// The release is live.
     Live,
+    /// The release answers a part of the requests beside the live one.
+    Canary,
     /// The release is live; the target's server did not answer for it, and there was no release to return to.
     Unanswered,
     /// The probe said no, and the release did not become live.

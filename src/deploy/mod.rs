@@ -7,10 +7,13 @@ mod cache;
 mod directory;
 #[cfg(test)]
 mod fake;
+mod follow;
 mod history;
 mod plan;
 mod probe;
+mod split;
 mod switch;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -19,9 +22,14 @@ use std::path::{Component, Path, PathBuf};
 
 pub use cache::Cache;
 pub use directory::Directory;
+pub use follow::Followed;
 pub use history::{Action, Entry, Outcome};
 pub use plan::{Change, FileChange, LiveRelease, Plan, plan};
-pub use switch::{Deployed, Order, Release, RolledBack, deploy, find_release, live_version, releases, rollback};
+pub use split::Split;
+pub use switch::{
+    Deployed, Order, Release, RolledBack, deploy, deploy_canary, find_release, live_version, promote_canary, releases,
+    rollback,
+};
 
 use crate::bundle::{Bundle, Description, File};
 use crate::event::{EventSink, Watch};

@@ -225,7 +225,8 @@ fn pause(deadline: Instant, interrupt: &Interrupt) -> Result<bool> {
     Ok(true)
 }
 
-fn client() -> Result<Client> {
+/// A client for servers of this machine and others, past any proxy.
+pub fn client() -> Result<Client> {
     // Whoever installed one before has the same in mind.
     let _ = rustls::crypto::ring::default_provider().install_default();
     // A proxy would answer in the server's place.
@@ -233,7 +234,8 @@ fn client() -> Result<Client> {
     Ok(client)
 }
 
-fn ask_ready(client: &Client, url: &str, health: &Health, deadline: Instant) -> Result<(), String> {
+/// Asks once whether the server at `url` is ready; why not in words.
+pub fn ask_ready(client: &Client, url: &str, health: &Health, deadline: Instant) -> Result<(), String> {
     let path = health.path.trim_start_matches('/');
     let shown = format!("GET /{}", escape(path.as_bytes()));
     let url = format!("{}/{path}", url.trim_end_matches('/'));

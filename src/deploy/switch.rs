@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::history::{self, Action, Entry, Outcome};
-use super::{Answer, Check, Plan, Target, plan};
+use super::split::{self, Split};
+use super::{Answer, Check, Plan, Target, gone, plan, watch};
 use crate::bundle::{Bundle, Description};
 use crate::event::{EventSink, Watch};
 use crate::fs::escape;
@@ -26,6 +27,8 @@ pub struct Deployed {
     pub target: String,
     /// Whether anything was done; not where the release was live already.
     pub changed: bool,
+    /// Of each hundred requests the release answers so many, beside the live one; `None` where it is live itself.
+    pub canary: Option<u8>,
     #[serde(flatten)]
     pub plan: Plan,
 }
@@ -36,6 +39,8 @@ pub struct RolledBack {
     pub target: String,
     pub place: String,
     pub changed: bool,
+    /// Whether only a canary was ended, and the release was live all the time.
+    pub canary_ended: bool,
     /// The release that is live now.
     pub release: Digest,
     pub model: String,
@@ -50,6 +55,8 @@ pub struct RolledBack {
 pub struct Release {
     pub release: Digest,
     pub live: bool,
+    /// Of each hundred requests it answers so many, beside the live one.
+    pub canary: Option<u8>,
     pub model: String,
     pub version: u64,
     pub run: Option<RunId>,
@@ -65,7 +72,7 @@ pub fn deploy(target: &dyn Target, bundle: &Bundle, order: &Order<'_>, watch: Wa
     let (release, description) = (bundle.digest(), bundle.description());
     let plan = plan(target, release, description)?;
     warn_of_gone(target, order, watch.events)?;
-    let done = |changed| Deployed { target: order.name.to_owned(), changed, plan: plan.clone() };
+    let done = |changed| Deployed { target: order.name.to_owned(), changed, canary: None, plan: plan.clone() };
     if plan.is_live() {
         return Ok(done(false));
     }
@@ -76,12 +83,81 @@ pub fn deploy(target: &dyn Target, bundle: &Bundle, order: &Order<'_>, watch: Wa
     Ok(done(true))
 }
 
-/// Goes back to the release that was live before, or to the one with this digest. Nothing is uploaded.
+/// Has the bundle answer so many of each hundred requests beside the live release, on servers that follow the target. It is
+/// uploaded and asked as for [`deploy`].
+pub fn deploy_canary(
+    target: &dyn Target,
+    bundle: &Bundle,
+    percent: u8,
+    order: &Order<'_>,
+    watch: Watch<'_>,
+) -> Result<Deployed> {
+    let _alone = target.lock(&format!("mlx deploy by {}", escape(order.who.as_bytes())))?;
+    let (release, description) = (bundle.digest(), bundle.description());
+    let plan = plan(target, release, description)?;
+    let Some(live) = plan.live.as_ref().map(|live| live.release) else {
+        return Err(Error::usage(format!("nothing is live on `{}` that a canary could stand beside", order.name))
+            .with_hint(format!("make it live: `mlx deploy {}` without `--canary`", order.name)));
+    };
+    let done = |changed, canary| Deployed { target: order.name.to_owned(), changed, canary, plan: plan.clone() };
+    if plan.is_live() {
+        return Ok(done(false, None));
+    }
+    // A split that can't be read is written anew.
+    let before = split::canary(target, Some(&live)).ok().flatten();
+    let is_known = before.as_ref().is_some_and(|split| split.release == release) && plan.upload.is_empty();
+    if is_known && before.is_some_and(|split| split.percent == percent) {
+        return Ok(done(false, Some(percent)));
+    }
+    let was_there = target.description(&release).ok().flatten().is_some();
+    let switch = Switch { target, order, action: Action::Deploy, release, description, watch };
+    if !is_known {
+        switch.noting_failure(|| target.upload(bundle, watch))?;
+        switch.probe(Some(live), !was_there)?;
+    }
+    watch.interrupt.check()?;
+    switch.noting_failure(|| split::set(target, Some(&Split::new(release, percent, order.who))))?;
+    switch.note(Some(live), Outcome::Canary, Some(&format!("{percent} % of the requests")));
+    if let Some(url) = &order.check.health.url
+        && let Answer::No { why, .. } = watch::watch(url, &release, order.check.health, watch.interrupt)?
+    {
+        split::set(target, None)?;
+        switch.note(Some(live), Outcome::Returned, Some(&why));
+        return Err(switch.watched_badly(&why, &format!("{} answers all requests again", switch.named(&live))));
+    }
+    Ok(done(true, Some(percent)))
+}
+
+/// Makes the canary the live release.
+pub fn promote_canary(target: &dyn Target, order: &Order<'_>, watch: Watch<'_>) -> Result<Deployed> {
+    let _alone = target.lock(&format!("mlx deploy by {}", escape(order.who.as_bytes())))?;
+    let live = target.live()?;
+    let split = split::canary(target, live.as_ref())?.ok_or_else(|| {
+        Error::usage(format!("`{}` has no canary", order.name))
+            .with_hint(format!("start one: `mlx deploy {} --canary 10%`", order.name))
+    })?;
+    let release = split.release;
+    let description = target.description(&release)?.ok_or_else(|| gone(&release, &target.place()))?;
+    let plan = plan(target, release, &description)?;
+    let description = &description;
+    let switch = Switch { target, order, action: Action::Deploy, release, description, watch };
+    switch.carry_out(plan.live.as_ref().map(|live| live.release), false)?;
+    Ok(Deployed { target: order.name.to_owned(), changed: true, canary: None, plan })
+}
+
+/// Goes back to the release that was live before, or to the one with this digest. Nothing is uploaded. Where a canary
+/// answers a part of the requests and no release is named, only that ends.
 pub fn rollback(target: &dyn Target, to: Option<&Digest>, order: &Order<'_>, watch: Watch<'_>) -> Result<RolledBack> {
     let _alone = target.lock(&format!("mlx rollback by {}", escape(order.who.as_bytes())))?;
     warn_of_gone(target, order, watch.events)?;
     let live = target.live()?;
     let is_there = |release: &Digest| target.description(release).ok().flatten().is_some();
+    if to.is_none()
+        && let Some(live) = live.filter(is_there)
+        && let Some(ended) = end_canary(target, &live, order, watch)?
+    {
+        return Ok(ended);
+    }
     let release = match to {
         Some(release) => *release,
         None => history::before(&target.history(watch.events)?, live.as_ref(), is_there).ok_or_else(|| {
@@ -104,6 +180,7 @@ pub fn rollback(target: &dyn Target, to: Option<&Digest>, order: &Order<'_>, wat
         target: order.name.to_owned(),
         place: target.place(),
         changed,
+        canary_ended: false,
         release,
         model: description.model.name,
         version: description.model.version,
@@ -112,9 +189,39 @@ pub fn rollback(target: &dyn Target, to: Option<&Digest>, order: &Order<'_>, wat
     })
 }
 
+/// Gives all requests back to the live release; `None` where it has them. A split that can't be read ends, too.
+fn end_canary(target: &dyn Target, live: &Digest, order: &Order<'_>, watch: Watch<'_>) -> Result<Option<RolledBack>> {
+    let split = split::canary(target, Some(live));
+    if matches!(split, Ok(None)) {
+        return Ok(None);
+    }
+    split::set(target, None)?;
+    let Some(description) = target.description(live)? else { return Ok(None) };
+    let canary = split.ok().flatten().map(|split| split.release);
+    if let Some(release) = canary
+        && let Ok(Some(description)) = target.description(&release)
+    {
+        let description = &description;
+        let switch = Switch { target, order, action: Action::Rollback, release, description, watch };
+        switch.note(Some(*live), Outcome::Returned, Some("the canary was ended"));
+    }
+    Ok(Some(RolledBack {
+        target: order.name.to_owned(),
+        place: target.place(),
+        changed: true,
+        canary_ended: true,
+        release: *live,
+        model: description.model.name,
+        version: description.model.version,
+        run: description.lineage.run,
+        before: canary,
+    }))
+}
+
 /// The releases of the target: the live one, then the others, those that were live last first.
 pub fn releases(target: &dyn Target, events: &dyn EventSink) -> Result<Vec<Release>> {
     let (history, live) = (target.history(events)?, target.live()?);
+    let split = split::canary(target, live.as_ref())?;
     let mut found = Vec::new();
     for release in target.releases()? {
         let description = match target.description(&release) {
@@ -131,6 +238,7 @@ pub fn releases(target: &dyn Target, events: &dyn EventSink) -> Result<Vec<Relea
         found.push(Release {
             release,
             live: live == Some(release),
+            canary: split.as_ref().filter(|split| split.release == release).map(|split| split.percent),
             model: description.model.name,
             version: description.model.version,
             run: description.lineage.run,
@@ -192,15 +300,10 @@ impl Switch<'_> {
     /// only since this deploy, and goes again if it does not answer.
     fn carry_out(&self, before: Option<Digest>, is_new: bool) -> Result<()> {
         let Self { target, order, release, watch, .. } = self;
-        let probed = self.noting_failure(|| target.probe(release, &order.check, *watch))?;
-        if let Answer::No { why, last_lines } = probed {
-            self.note(before, Outcome::Refused, Some(&why));
-            if is_new {
-                target.remove(release)?;
-            }
-            return Err(self.refusal(before, &why, &last_lines));
-        }
+        self.probe(before, is_new)?;
         watch.interrupt.check()?;
+        // A canary stood beside the release that is live now, and not beside the next one.
+        self.noting_failure(|| split::set(*target, None))?;
         self.noting_failure(|| target.activate(release))?;
         let Some(url) = &order.check.health.url else {
             self.note(before, Outcome::Live, None);
@@ -210,7 +313,7 @@ impl Switch<'_> {
         let why = match &asked {
             Ok(Answer::Yes) => {
                 self.note(before, Outcome::Live, None);
-                return Ok(());
+                return self.watch(url, before);
             }
             Ok(Answer::No { why, .. }) => why.clone(),
             Err(error) => error.to_string(),
@@ -227,6 +330,50 @@ impl Switch<'_> {
             }
         };
         Err(asked.err().unwrap_or_else(|| self.silent(url, &why, &end)))
+    }
+
+    /// Asks the release whether it answers; an error where it does not.
+    fn probe(&self, before: Option<Digest>, is_new: bool) -> Result<()> {
+        let Self { target, order, release, watch, .. } = self;
+        let probed = self.noting_failure(|| target.probe(release, &order.check, *watch))?;
+        let Answer::No { why, last_lines } = probed else { return Ok(()) };
+        self.note(before, Outcome::Refused, Some(&why));
+        if is_new {
+            target.remove(release)?;
+        }
+        Err(self.refusal(before, &why, &last_lines))
+    }
+
+    /// Watches the release on the target's own server, and returns to the one before where it does not do well.
+    fn watch(&self, url: &str, before: Option<Digest>) -> Result<()> {
+        let Self { target, order, release, watch, .. } = self;
+        let Answer::No { why, .. } = watch::watch(url, release, order.check.health, watch.interrupt)? else {
+            return Ok(());
+        };
+        let end = match before {
+            Some(old) => {
+                target.activate(&old)?;
+                if let Ok(Some(description)) = target.description(&old) {
+                    let (action, description) = (Action::Rollback, &description);
+                    let back = Switch { target: *target, order, action, release: old, description, watch: *watch };
+                    back.note(Some(*release), Outcome::Live, Some(&format!("the next one was watched: {why}")));
+                }
+                format!("{} is live again", self.named(&old))
+            }
+            None => "it stays live: there is no release to return to".into(),
+        };
+        Err(self.watched_badly(&why, &end))
+    }
+
+    /// The error of a release that did not do well while it was watched.
+    fn watched_badly(&self, why: &str, end: &str) -> Error {
+        let Self { order, description, .. } = self;
+        let model = &description.model;
+        Error::check(format!(
+            "`{}` {} on `{}` was watched and does not do well: {why}\n  {end}",
+            model.name, model.version, order.name
+        ))
+        .with_hint("the log of the server there says what failed")
     }
 
     /// Writes a failure down before it goes on to the user.

@@ -1,8 +1,8 @@
 //! Routes, and what every request goes through; the models are asked elsewhere.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use axum::Router;
@@ -16,23 +16,29 @@ use axum::routing::{get, post};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::access::{AccessLog, Entry};
+use super::access::{self, AccessLog};
 use super::auth::Tokens;
 use super::body::{Held, Room};
+use super::catalog::{Catalog, Entry};
 use super::coding::Coding;
 use super::model::{JSON_BYTES, Model, Question, Reply, Served};
 use super::protocol::{Answer, Body, ModelMetadata, ServerMetadata};
 use super::refusal::HttpError;
-use super::{Options, Release, auth, metrics, mlflow, openapi};
+use super::{Options, Serving, auth, follow, metrics, mlflow, openapi};
 use crate::event::{Event, EventSink};
 use crate::predictor::{Form, InferRequest, InferResponse, Received};
-use crate::{Error, Result};
+use crate::{Digest, Result};
 
 /// What all requests share.
 pub struct App {
     pub events: Arc<dyn EventSink>,
-    /// Sorted by name, and the versions of one name by number; never empty.
-    pub models: Vec<Served>,
+    /// What is served now.
+    catalog: RwLock<Arc<Catalog>>,
+    pub serving: Serving,
+    /// The targets that are followed.
+    pub followed: Vec<Arc<follow::Status>>,
+    /// Requests for inference that were answered.
+    requests: AtomicU64,
     is_stopping: AtomicBool,
     pub room: Room,
     /// Who may ask; everybody where there are none.
@@ -41,22 +47,34 @@ pub struct App {
 }
 
 impl App {
-    pub fn new(options: Options, releases: Vec<Release>, events: Arc<dyn EventSink>) -> Result<Self> {
-        let name = options.model_name.as_deref();
-        let mut models = Vec::new();
-        for release in releases {
-            models.push(Served::new(&options, name, release, events.clone())?);
-        }
-        let key =
-            |served: &Served| (served.model.origin.model_name.clone(), served.model.release.description.model.version);
-        models.sort_by_key(key);
-        if let Some([twice, ..]) = models.windows(2).find(|pair| key(&pair[0]) == key(&pair[1])) {
-            let (name, version) = key(twice);
-            return Err(Error::usage(format!("version {version} of `{name}` is to be served twice")));
-        }
+    pub fn new(
+        options: Options,
+        catalog: Catalog,
+        followed: Vec<Arc<follow::Status>>,
+        events: Arc<dyn EventSink>,
+    ) -> Result<Self> {
         let access_log = options.access_log.map(|out| AccessLog::new(out, events.clone())).transpose()?;
-        let (is_stopping, room, tokens) = (AtomicBool::new(false), Room::new(options.max_body_bytes), options.tokens);
-        Ok(Self { events, models, is_stopping, room, tokens, access_log })
+        Ok(Self {
+            events,
+            catalog: RwLock::new(Arc::new(catalog)),
+            serving: options.serving,
+            followed,
+            requests: AtomicU64::new(0),
+            is_stopping: AtomicBool::new(false),
+            room: Room::new(options.max_body_bytes),
+            tokens: options.tokens,
+            access_log,
+        })
+    }
+
+    /// What is served now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.catalog.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on this is served. Requests that have begun end on what they found.
+    pub fn replace(&self, catalog: Catalog) {
+        *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalog);
     }
 
     /// From now on the server is not ready for more.
@@ -66,49 +84,15 @@ impl App {
 
     /// Tells what was done.
     pub fn announce_end(&self) {
-        let total: u64 = self.models.iter().map(|served| served.model.metrics.total()).sum();
+        let total = self.requests.load(Ordering::Relaxed);
         self.events.note(format!("stopped after {total} requests for inference"));
     }
 
-    /// The models of this name, the newest version last.
-    fn versions(&self, name: &str) -> Vec<&Served> {
-        self.models.iter().filter(|served| served.model.origin.model_name == name).collect()
-    }
-
-    /// The model that the path names; its newest version where it names none.
-    fn find(&self, path: Result<Path<ModelPath>, PathRejection>) -> Result<&Served, HttpError> {
+    /// The release that answers for what the path names.
+    fn find(&self, path: Result<Path<ModelPath>, PathRejection>) -> Result<Arc<Served>, HttpError> {
         let Path(ModelPath { model, version }) = path.map_err(|_| HttpError::bad("the path is no UTF-8"))?;
-        let versions = self.versions(&model);
-        let Some(newest) = versions.last() else {
-            let known = listed(&self.names());
-            let message = format!("unknown model `{}`; {known} served", shorten(&model));
-            return Err(HttpError::new(StatusCode::NOT_FOUND, message));
-        };
-        let Some(version) = version else { return Ok(newest) };
-        let served = versions.iter().find(|served| served.model.origin.model_version == version);
-        served.copied().ok_or_else(|| {
-            let known: Vec<&str> = versions.iter().map(|served| served.model.origin.model_version.as_str()).collect();
-            let known = format!("{} {} served", known.join(", "), if known.len() == 1 { "is" } else { "are" });
-            let message = format!("model `{model}` has no version `{}` here; {known}", shorten(&version));
-            HttpError::new(StatusCode::NOT_FOUND, message)
-        })
+        Ok(self.catalog().find(&model, version.as_deref())?.served.clone())
     }
-
-    /// The names of the models, each once.
-    pub fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.models.iter().map(|served| served.model.origin.model_name.as_str()).collect();
-        names.dedup();
-        names
-    }
-}
-
-fn listed(names: &[&str]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    format!("{} {}", quoted.join(", "), if names.len() == 1 { "is" } else { "are" })
-}
-
-fn shorten(text: &str) -> String {
-    crate::fs::escape(text.chars().take(100).collect::<String>().as_bytes())
 }
 
 /// The server's routes.
@@ -124,6 +108,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/", get(page))
         .route("/openapi.json", get(openapi))
         .route("/metrics", get(metrics))
+        .route("/status", get(status))
         .route("/invocations", post(mlflow::invocations))
         .route("/ping", get(mlflow::ping))
         .route("/health", get(mlflow::ping))
@@ -180,10 +165,11 @@ async fn observe(State(app): Shared, request: Request, next: Next) -> Response {
     let asked: Option<&Asked> = response.extensions().get();
     if let Some(asked) = asked {
         asked.model.metrics.count(code, took);
+        app.requests.fetch_add(1, Ordering::Relaxed);
     }
     if let Some(log) = &app.access_log {
         let origin = asked.map(|asked| &asked.model.origin);
-        log.write(&Entry {
+        log.write(&access::Entry {
             time: Timestamp::now(),
             client,
             method: method.as_str(),
@@ -216,7 +202,8 @@ async fn openapi(State(app): Shared) -> Response {
 
 async fn server_metadata(State(app): Shared) -> Response {
     let (name, version) = ("mlx", env!("CARGO_PKG_VERSION"));
-    json(&ServerMetadata { name, version, extensions: ["binary_tensor_data"], models: app.names() })
+    let catalog = app.catalog();
+    json(&ServerMetadata { name, version, extensions: ["binary_tensor_data"], models: catalog.names() })
 }
 
 async fn live() -> Response {
@@ -224,12 +211,12 @@ async fn live() -> Response {
 }
 
 async fn ready(State(app): Shared) -> Response {
-    is_ready(&app, app.models.iter()).into_response()
+    is_ready(&app, app.catalog().entries().iter().map(|entry| &*entry.served)).into_response()
 }
 
 async fn model_ready(State(app): Shared, path: InPath) -> Result<Response, HttpError> {
     let served = app.find(path)?;
-    is_ready(&app, std::iter::once(served))
+    is_ready(&app, std::iter::once(&*served))
 }
 
 /// A release is served only after it gave the answers that were expected; what can make it unready later is the end, and
@@ -248,24 +235,39 @@ pub fn is_ready<'a>(app: &App, mut models: impl Iterator<Item = &'a Served>) -> 
 }
 
 async fn model_metadata(State(app): Shared, path: InPath) -> Result<Response, HttpError> {
-    let model = &app.find(path)?.model;
-    let versions = app.versions(&model.origin.model_name);
-    let versions = versions.iter().map(|served| served.model.origin.model_version.as_str()).collect();
+    let (catalog, served) = (app.catalog(), app.find(path)?);
+    let model = &served.model;
+    let versions = catalog.versions(&model.origin.model_name);
     Ok(json(&ModelMetadata::new(&model.origin, &model.release, versions)))
 }
 
 async fn metrics(State(app): Shared) -> Response {
-    let models = app.models.iter().map(|served| {
-        let origin = &served.model.origin;
-        (origin.model_name.as_str(), origin.model_version.as_str(), &served.model.metrics)
-    });
-    let text = metrics::render(&models.collect::<Vec<_>>());
+    let catalog = app.catalog();
+    let text = metrics::render(catalog.entries(), &app.followed);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}
+
+async fn status(State(app): Shared) -> Response {
+    let catalog = app.catalog();
+    let model = |entry: &Entry| ServedRelease {
+        model: entry.name().to_owned(),
+        version: entry.version().to_owned(),
+        release: entry.release(),
+        share: entry.share.name(),
+        ready: entry.served.model.release.predictor.is_ready(),
+        requests: entry.served.model.metrics.total(),
+    };
+    json(&ServerStatus {
+        ready: is_ready(&app, catalog.entries().iter().map(|entry| &*entry.served)).is_ok(),
+        models: catalog.entries().iter().map(model).collect(),
+        followed: app.followed.iter().map(|status| status.told()).collect(),
+    })
 }
 
 async fn infer(State(app): Shared, path: InPath, request: Request) -> Result<Response, HttpError> {
     let served = app.find(path)?;
-    Ok(with_model(served, ask(&app, served, request).await))
+    let result = ask(&app, &served, request).await;
+    Ok(with_model(&served, result))
 }
 
 /// The answer of this model, or its refusal, marked as its own.
@@ -325,6 +327,27 @@ fn json_bytes(headers: &HeaderMap) -> Result<Option<usize>, HttpError> {
     let Some(value) = headers.get(JSON_BYTES) else { return Ok(None) };
     let length = value.to_str().ok().and_then(|value| value.trim().parse().ok());
     length.map(Some).ok_or_else(|| HttpError::bad("the header Inference-Header-Content-Length is no number"))
+}
+
+/// The body of `GET /status`.
+#[derive(Serialize)]
+struct ServerStatus {
+    ready: bool,
+    models: Vec<ServedRelease>,
+    followed: Vec<follow::Told>,
+}
+
+#[derive(Serialize)]
+struct ServedRelease {
+    model: String,
+    version: String,
+    /// The digest of the bundle.
+    release: Option<Digest>,
+    /// `live` or `canary`.
+    share: &'static str,
+    ready: bool,
+    /// For inference, answered by it so far.
+    requests: u64,
 }
 
 #[derive(Serialize)]

@@ -1,8 +1,13 @@
 //! What the server counts, in the text format of Prometheus.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use super::catalog::Entry;
+use super::follow;
+use crate::Digest;
 
 /// Upper bounds of the histogram's buckets, in seconds.
 const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -58,21 +63,60 @@ impl Metrics {
     }
 }
 
-/// The text that Prometheus reads, of these models with their names and versions.
-pub fn render(models: &[(&str, &str, &Metrics)]) -> String {
-    let labels = |name: &str, version: &str| format!("model=\"{}\",version=\"{}\"", escape(name), escape(version));
-    let mut text = String::with_capacity(2048 * models.len());
+/// The text that Prometheus reads: of what is served, and of the targets that are followed.
+pub fn render(entries: &[Entry], followed: &[Arc<follow::Status>]) -> String {
+    let labelled: Vec<(String, &Metrics)> = entries
+        .iter()
+        .map(|entry| (labels(entry.name(), entry.version(), entry.release()), &entry.served.model.metrics))
+        .collect();
+    let mut text = render_requests(&labelled);
+    text.push_str(
+        "# HELP mlx_release_info The releases that answer, and which of the requests that could go to several.\n",
+    );
+    text.push_str("# TYPE mlx_release_info gauge\n");
+    for (entry, (labels, _)) in entries.iter().zip(&labelled) {
+        let _ = writeln!(text, "mlx_release_info{{{labels},share=\"{}\"}} 1", entry.share.name());
+    }
+    if followed.is_empty() {
+        return text;
+    }
+    let mut each = |name: &str, kind: &str, help: &str, value: &dyn Fn(&follow::Status) -> u64| {
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for status in followed {
+            let _ = writeln!(text, "{name}{{target=\"{}\"}} {}", escape(&status.target), value(status));
+        }
+    };
+    each("mlx_follow_switches_total", "counter", "How often other releases of the target came to answer.", &|status| {
+        status.switches.load(Ordering::Relaxed)
+    });
+    each("mlx_follow_refused", "gauge", "Whether a release should answer and can't be loaded.", &|status| {
+        status.is_refusing.load(Ordering::Relaxed).into()
+    });
+    each("mlx_follow_checked_timestamp_seconds", "gauge", "When the target was asked last and answered.", &|status| {
+        status.checked.load(Ordering::Relaxed)
+    });
+    text
+}
+
+fn render_requests(labelled: &[(String, &Metrics)]) -> String {
+    let mut text = String::with_capacity(2048 * labelled.len());
     text.push_str("# HELP mlx_inference_requests_total Inference requests by status code.\n");
     text.push_str("# TYPE mlx_inference_requests_total counter\n");
-    for (name, version, metrics) in models {
-        metrics.render_requests(&mut text, &labels(name, version));
+    for (labels, metrics) in labelled {
+        metrics.render_requests(&mut text, labels);
     }
     text.push_str("# HELP mlx_inference_duration_seconds From the request's head to its answer.\n");
     text.push_str("# TYPE mlx_inference_duration_seconds histogram\n");
-    for (name, version, metrics) in models {
-        metrics.render_durations(&mut text, &labels(name, version));
+    for (labels, metrics) in labelled {
+        metrics.render_durations(&mut text, labels);
     }
     text
+}
+
+/// The release is named by the first digits of its digest; empty where nobody knows it.
+fn labels(name: &str, version: &str, release: Option<Digest>) -> String {
+    let release = release.map_or(String::new(), |release| release.short());
+    format!("model=\"{}\",version=\"{}\",release=\"{release}\"", escape(name), escape(version))
 }
 
 /// A label's value as the format wants it.
@@ -92,16 +136,16 @@ mod tests {
         metrics.count(200, Duration::from_secs(9));
         metrics.count(400, Duration::from_micros(100));
 
-        let text = render(&[("a\"b", "3", &metrics)]);
+        let text = render_requests(&[(labels("a\"b", "3", None), &metrics)]);
         for line in [
-            r#"mlx_inference_requests_total{model="a\"b",version="3",code="200"} 2"#,
-            r#"mlx_inference_requests_total{model="a\"b",version="3",code="400"} 1"#,
-            r#"mlx_inference_duration_seconds_bucket{model="a\"b",version="3",le="0.0005"} 1"#,
-            r#"mlx_inference_duration_seconds_bucket{model="a\"b",version="3",le="0.001"} 2"#,
-            r#"mlx_inference_duration_seconds_bucket{model="a\"b",version="3",le="5"} 2"#,
-            r#"mlx_inference_duration_seconds_bucket{model="a\"b",version="3",le="+Inf"} 3"#,
-            r#"mlx_inference_duration_seconds_sum{model="a\"b",version="3"} 9.0008"#,
-            r#"mlx_inference_duration_seconds_count{model="a\"b",version="3"} 3"#,
+            r#"mlx_inference_requests_total{model="a\"b",version="3",release="",code="200"} 2"#,
+            r#"mlx_inference_requests_total{model="a\"b",version="3",release="",code="400"} 1"#,
+            r#"mlx_inference_duration_seconds_bucket{model="a\"b",version="3",release="",le="0.0005"} 1"#,
+            r#"mlx_inference_duration_seconds_bucket{model="a\"b",version="3",release="",le="0.001"} 2"#,
+            r#"mlx_inference_duration_seconds_bucket{model="a\"b",version="3",release="",le="5"} 2"#,
+            r#"mlx_inference_duration_seconds_bucket{model="a\"b",version="3",release="",le="+Inf"} 3"#,
+            r#"mlx_inference_duration_seconds_sum{model="a\"b",version="3",release=""} 9.0008"#,
+            r#"mlx_inference_duration_seconds_count{model="a\"b",version="3",release=""} 3"#,
         ] {
             assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
         }

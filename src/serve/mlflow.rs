@@ -1,5 +1,7 @@
 //! The paths of MLflow's scoring server: `/invocations`, `/ping`, `/health` and `/version`.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -16,12 +18,13 @@ use crate::predictor::{BadRequest, Elements, InferRequest, InferResponse, NamedT
 /// `POST /invocations`.
 pub async fn invocations(State(app): Shared, request: Request) -> Result<Response, HttpError> {
     let served = only(&app)?;
-    Ok(with_model(served, ask(&app, served, request).await))
+    let result = ask(&app, &served, request).await;
+    Ok(with_model(&served, result))
 }
 
 /// `GET /ping` and `GET /health`.
 pub async fn ping(State(app): Shared) -> Response {
-    match is_ready(&app, app.models.iter()) {
+    match is_ready(&app, app.catalog().entries().iter().map(|entry| &*entry.served)) {
         Ok(_) => (StatusCode::OK, "\n").into_response(),
         Err(refusal) => refusal.into_response(),
     }
@@ -32,12 +35,12 @@ pub async fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
-/// The path names no model, so that there must be one only; its newest version answers.
-fn only(app: &App) -> Result<&Served, HttpError> {
-    let names = app.names();
-    match (names.as_slice(), app.models.last()) {
-        ([_], Some(newest)) => Ok(newest),
-        _ => {
+/// The path names no model, so that there must be one only; its newest version answers, or a canary in its turn.
+fn only(app: &App) -> Result<Arc<Served>, HttpError> {
+    let catalog = app.catalog();
+    match catalog.names().as_slice() {
+        [name] => Ok(catalog.find(name, None)?.served.clone()),
+        names => {
             let names = names.join("`, `");
             Err(HttpError::bad(format!("several models are served: ask `/v2/models/NAME/infer` for one of `{names}`")))
         }

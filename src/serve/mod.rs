@@ -7,10 +7,12 @@ mod access;
 mod auth;
 mod batch;
 mod body;
+mod catalog;
 pub mod client;
 mod coding;
 mod connections;
 mod early;
+mod follow;
 mod http;
 mod metrics;
 mod mlflow;
@@ -36,13 +38,15 @@ use tokio_rustls::TlsAcceptor;
 
 pub use auth::Tokens;
 pub use batch::Batching;
+pub use follow::{Source, Wish};
 pub use protocol::{Answer, Origin};
 pub use release::{Damaged, Host, Release, Wanted};
 
 use crate::event::{Event, EventSink, Interrupt};
 use crate::{Error, Result};
+use catalog::{Catalog, Entry};
+use follow::Follower;
 use http::App;
-use model::Served;
 
 /// How often the wish to stop is looked at.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -57,14 +61,11 @@ pub struct Options {
     pub host: String,
     /// 0 for any that is free.
     pub port: u16,
-    /// The name that the models answer to; each has its own where this is `None`.
-    pub model_name: Option<String>,
+    pub serving: Serving,
     /// A larger body is refused.
     pub max_body_bytes: usize,
-    /// How long a request may wait and be worked on, once it is here as a whole.
-    pub timeout: Duration,
-    /// Whether and how requests are put together.
-    pub batching: Batching,
+    /// How often sources that are followed are asked what is live.
+    pub follow_every: Duration,
     /// Who may ask; everybody where there are none.
     pub tokens: Option<Tokens>,
     /// The files with the certificates and the key; without them there is no encryption.
@@ -73,15 +74,31 @@ pub struct Options {
     pub access_log: Option<Box<dyn Write + Send>>,
 }
 
+/// How each release is asked.
+#[derive(Debug, Clone)]
+pub struct Serving {
+    /// The name that the models answer to; each has its own where this is `None`.
+    pub model_name: Option<String>,
+    /// How long a request may wait and be worked on, once it is here as a whole.
+    pub timeout: Duration,
+    /// Whether and how requests are put together.
+    pub batching: Batching,
+}
+
+impl Default for Serving {
+    fn default() -> Self {
+        Self { model_name: None, timeout: Duration::from_secs(60), batching: Batching::default() }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
             host: "127.0.0.1".into(),
             port: 8080,
-            model_name: None,
+            serving: Serving::default(),
             max_body_bytes: 64 << 20,
-            timeout: Duration::from_secs(60),
-            batching: Batching::default(),
+            follow_every: Duration::from_secs(2),
             tokens: None,
             tls: None,
             access_log: None,
@@ -89,14 +106,31 @@ impl Default for Options {
     }
 }
 
-/// Serves the releases until somebody asks to stop; then requests that have begun are answered, and it returns.
+/// Serves the releases, and what is live on the sources, until somebody asks to stop; then requests that have begun are
+/// answered, and it returns.
 ///
 /// An event says `serving NAME VERSION on http://ADDRESS` once the server answers.
-pub fn run(options: Options, releases: Vec<Release>, interrupt: &Interrupt, events: &Arc<dyn EventSink>) -> Result<()> {
+pub fn run(
+    options: Options,
+    releases: Vec<Release>,
+    sources: Vec<Box<dyn Source>>,
+    interrupt: &Interrupt,
+    events: &Arc<dyn EventSink>,
+) -> Result<()> {
     connections::allow_many();
     let tls = options.tls.as_ref().map(|(certificates, key)| tls::acceptor(certificates, key)).transpose()?;
     let (host, port) = (options.host.clone(), options.port);
-    let app = Arc::new(App::new(options, releases, events.clone())?);
+    let (serving, every) = (options.serving.clone(), options.follow_every);
+    let serve = |release: Release| serving.serve(release, events.clone());
+    let fixed: Vec<Entry> = releases.into_iter().map(|release| serve(release).map(Entry::of)).collect::<Result<_>>()?;
+    let mut followers = Vec::new();
+    for source in sources {
+        interrupt.check()?;
+        followers.push(Follower::start(source, &serve, &**events)?);
+    }
+    let catalog = Catalog::new(fixed.iter().cloned().chain(followers.iter().flat_map(Follower::entries)).collect())?;
+    let followed = followers.iter().map(|follower| follower.status.clone()).collect();
+    let app = Arc::new(App::new(options, catalog, followed, events.clone())?);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
@@ -104,7 +138,17 @@ pub fn run(options: Options, releases: Vec<Release>, interrupt: &Interrupt, even
         .enable_all()
         .build()
         .context("cannot start the server's threads")?;
-    let result = runtime.block_on(listen(&host, port, tls, app, interrupt));
+    let ended = Interrupt::default();
+    let result = std::thread::scope(|scope| {
+        if !followers.is_empty() {
+            let (app, fixed, ended) = (&*app, &fixed[..], &ended);
+            scope.spawn(move || follow::follow(app, followers, fixed, every, &[interrupt, ended]));
+        }
+        let result = runtime.block_on(listen(&host, port, tls, app.clone(), interrupt));
+        // Where the server could not even listen, nobody asked to stop.
+        ended.request();
+        result
+    });
     // Connections that outlived the time to end are dropped.
     runtime.shutdown_timeout(PAUSE);
     result
@@ -143,11 +187,9 @@ async fn listen(host: &str, port: u16, tls: Option<TlsAcceptor>, app: Arc<App>, 
 }
 
 fn announce(app: &App, scheme: &str, address: SocketAddr) {
-    let name = |served: &Served| {
-        let Origin { model_name, model_version, .. } = &served.model.origin;
-        format!("{model_name} {model_version}")
-    };
-    let names: Vec<String> = app.models.iter().map(name).collect();
+    let catalog = app.catalog();
+    let name = |entry: &Entry| format!("{} {}", entry.name(), entry.version());
+    let names: Vec<String> = catalog.entries().iter().map(name).collect();
     app.events.note(format!("serving {} on {scheme}://{address}", names.join(", ")));
 }
 

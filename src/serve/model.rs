@@ -14,7 +14,7 @@ use super::metrics::Metrics;
 use super::pool::{Pool, Waiting};
 use super::protocol::Origin;
 use super::refusal::HttpError;
-use super::{Options, Release};
+use super::{Release, Serving};
 use crate::event::EventSink;
 use crate::predictor::{BadRequest, InferRequest, InferResponse, Unavailable};
 use crate::{Error, Result};
@@ -95,12 +95,13 @@ impl Drop for Arriving<'_> {
     }
 }
 
-impl Served {
-    pub fn new(options: &Options, name: Option<&str>, release: Release, events: Arc<dyn EventSink>) -> Result<Self> {
+impl Serving {
+    /// Sets the threads of a release up.
+    pub fn serve(&self, release: Release, events: Arc<dyn EventSink>) -> Result<Served> {
         let workers = release.capacity.workers;
-        let origin = Origin::new(&release, name);
+        let origin = Origin::new(&release, self.model_name.as_deref());
         let lineage_headers = lineage_headers(&origin);
-        let batching = options.batching;
+        let batching = self.batching;
         if batching.is_on() {
             batching.check(&release)?;
         }
@@ -116,9 +117,11 @@ impl Served {
                     false => asked.answer_one(task),
                 },
             )?;
-        Ok(Self { model, pool, timeout: options.timeout })
+        Ok(Served { model, pool, timeout: self.timeout })
     }
+}
 
+impl Served {
     /// Says that a request for this model is on its way.
     pub fn arriving(&self) -> Arriving<'_> {
         self.model.arriving.fetch_add(1, Ordering::Relaxed);

@@ -16,24 +16,32 @@ pub fn document(app: &App) -> Value {
         let open = with(operation(what, path, json!({"type": "object"})), "security", json!([]));
         add(format!("/v2/health/{path}"), json!({"get": open}));
     }
-    for served in &app.models {
-        let model = &served.model;
-        let (name, version) = (&model.origin.model_name, &model.origin.model_version);
+    let catalog = app.catalog();
+    for entry in catalog.entries() {
+        let (model, name, version) = (&entry.served.model, entry.name(), entry.version());
         let base = format!("/v2/models/{name}/versions/{version}");
         let id = |what: &str| format!("{what}-{name}-{version}");
         let about = format!("What `{name}` {version} takes and gives");
         add(base.clone(), json!({"get": operation(&about, &id("metadata"), reference("Model"))}));
         add(format!("{base}/infer"), json!({"post": ask(model, &id("infer"))}));
     }
-    for name in app.names() {
-        // The newest version, which is the last one.
-        if let Some(served) = app.models.iter().rfind(|served| served.model.origin.model_name == name) {
+    for name in catalog.names() {
+        // The newest version that is no canary.
+        let newest = catalog.of_name(name).rfind(|entry| !entry.is_canary());
+        if let Some(entry) = newest.or_else(|| catalog.of_name(name).next_back()) {
             let about = format!("What `{name}` takes and gives");
             let metadata = operation(&about, &format!("metadata-{name}"), reference("Model"));
             add(format!("/v2/models/{name}"), json!({"get": metadata}));
-            add(format!("/v2/models/{name}/infer"), json!({"post": ask(&served.model, &format!("infer-{name}"))}));
+            let model = &entry.served.model;
+            add(format!("/v2/models/{name}/infer"), json!({"post": ask(model, &format!("infer-{name}"))}));
         }
     }
+    let status = operation(
+        "What is served, and what becomes of the targets that are followed",
+        "status",
+        json!({"type": "object"}),
+    );
+    add("/status".into(), json!({"get": status}));
     let mut components = json!({"schemas": schemas()});
     let mut security = json!([]);
     if app.tokens.is_some() {
@@ -43,7 +51,7 @@ pub fn document(app: &App) -> Value {
     json!({
         "openapi": "3.1.0",
         "info": {
-            "title": format!("mlx: {}", app.names().join(", ")),
+            "title": format!("mlx: {}", catalog.names().join(", ")),
             "version": env!("CARGO_PKG_VERSION"),
             "description": "The Open Inference Protocol v2.",
         },

@@ -90,7 +90,7 @@ impl Server {
         let interrupt = Interrupt::default();
         let options = Options { port: 0, ..Options::default() };
         let stop = interrupt.clone();
-        let thread = std::thread::spawn(move || run(options, vec![release], &stop, &sink));
+        let thread = std::thread::spawn(move || run(options, vec![release], Vec::new(), &stop, &sink));
         let address = loop {
             match events.recv().expect("the server says where it is") {
                 Event::Note { message } => break message.rsplit_once('/').unwrap().1.to_owned(),

@@ -15,10 +15,10 @@ use crate::bundles::register;
 use crate::deploy::{live, releases};
 use crate::harness::{Outcome, Project};
 
-const LINEAR: &[u8] = include_bytes!("../fixtures/linear.onnx");
+pub const LINEAR: &[u8] = include_bytes!("../fixtures/linear.onnx");
 
 /// A project with one version of a model that answers, its rows, and a target.
-fn with_onnx() -> Project {
+pub fn with_onnx() -> Project {
     let project = Project::with_manifest(
         "[env]\npython = { requirements = [\"onnxruntime==1.32.0\"] }\n[model.m]\npath = \"model\"\n\
          serve = { onnx = \"model/linear.onnx\" }\nexamples = \"rows.csv\"\n\
@@ -30,7 +30,7 @@ fn with_onnx() -> Project {
 }
 
 /// The linear model with another constant term, which is 0.5.
-fn linear_with_bias(bias: f32) -> Vec<u8> {
+pub fn linear_with_bias(bias: f32) -> Vec<u8> {
     let place = LINEAR.windows(4).rposition(|bytes| bytes == 0.5_f32.to_le_bytes()).unwrap();
     [&LINEAR[..place], &bias.to_le_bytes(), &LINEAR[place + 4..]].concat()
 }
@@ -86,7 +86,7 @@ fn a_deployed_model_answers_as_when_it_was_packaged() {
 }
 
 /// The newest version as a bundle whose recorded answer is another one.
-fn tampered(project: &Project) -> PathBuf {
+pub fn tampered(project: &Project) -> PathBuf {
     project.mlx(&["package", "m"]).success();
     project.mlx(&["bundle", "unpack", "dist/m-2.tar", "unpacked"]).success();
     let bundle = Bundle::open(&project.path("dist/m-2.tar")).unwrap();

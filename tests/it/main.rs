@@ -24,6 +24,7 @@ mod explain;
 mod failing;
 mod fans;
 mod faults;
+mod follow;
 mod generated;
 mod harness;
 mod hooks;

@@ -1,0 +1,42 @@
+//! A target as a running server follows it.
+
+use super::{Cache, Target, split};
+use crate::event::Watch;
+use crate::serve::{Damaged, Host, Release, Source, Wanted, Wish};
+use crate::{Digest, Result};
+
+/// A target, and how its releases are opened on this machine.
+pub struct Followed {
+    /// For people.
+    pub name: String,
+    pub target: Box<dyn Target>,
+    /// Where releases come to.
+    pub cache: Cache,
+    pub wanted: Wanted,
+    pub host: Host,
+}
+
+impl Source for Followed {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn wish(&self) -> Result<Wish> {
+        let live = self.target.live()?;
+        let canary = split::canary(&*self.target, live.as_ref())?;
+        Ok(Wish { live, canary: canary.map(|split| (split.release, split.percent)) })
+    }
+
+    fn load(&self, release: &Digest) -> Result<Release> {
+        let watch = Watch { events: &*self.host.events, interrupt: &self.host.interrupt };
+        let fetch = || self.target.fetch(release, &self.cache, watch);
+        match Release::open(&fetch()?, self.wanted, &self.host) {
+            // What was brought earlier may have been damaged since; what comes anew is checked.
+            Err(error) if error.downcast_ref::<Damaged>().is_some() => {
+                self.cache.forget(release)?;
+                Release::open(&fetch()?, self.wanted, &self.host)
+            }
+            opened => opened,
+        }
+    }
+}
