@@ -7,6 +7,7 @@ pub mod cli;
 
 pub mod deploy;
 pub mod doctor;
+pub mod lineage;
 pub mod serve;
 
 pub mod bundle;

@@ -31,7 +31,7 @@ pub use gather::PACKAGES;
 pub use inspect::Inspection;
 pub use open::{Bundle, Layer};
 pub use package::{DEFAULT_DIRECTORY, Inputs, Packaged, assemble, default_file, packaged, write};
-pub use record::{Record, made};
+pub use record::{Record, all as all_made, made};
 pub use refusal::BadBundle;
 pub use unpack::{Unpacked, unpack};
 pub use verify::{Verification, verify};

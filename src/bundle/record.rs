@@ -29,15 +29,20 @@ pub struct Record {
     pub objects: Vec<Digest>,
 }
 
-/// The bundles that were made of this version of a model, the newest first. Their files may be gone.
-pub fn made(store: &Store, model: &str, version: u64) -> Result<Vec<Record>> {
+/// The bundles that were made here, in no order. Their files may be gone.
+pub fn all(store: &Store) -> Result<Vec<Record>> {
     let mut found = Vec::new();
     for name in store.records(PREFIX)? {
         let Some(bytes) = store.record(&name)? else { continue };
-        let record: Record =
-            serde_json::from_slice(&bytes).with_context(|| format!("the record `{name}` is damaged"))?;
-        found.extend((record.model == model && record.version == version).then_some(record));
+        found.push(serde_json::from_slice(&bytes).with_context(|| format!("the record `{name}` is damaged"))?);
     }
+    Ok(found)
+}
+
+/// The bundles that were made of this version of a model, the newest first. Their files may be gone.
+pub fn made(store: &Store, model: &str, version: u64) -> Result<Vec<Record>> {
+    let mut found = all(store)?;
+    found.retain(|record| record.model == model && record.version == version);
     found.sort_by_key(|record| std::cmp::Reverse(record.created));
     Ok(found)
 }

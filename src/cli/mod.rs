@@ -23,6 +23,7 @@ mod guard;
 mod hook;
 mod import;
 mod init;
+mod lineage;
 mod logs;
 mod ls;
 mod merge_lock;
@@ -123,6 +124,7 @@ enum Command {
     Compare(compare::Compare),
     Logs(logs::Logs),
     Model(model::Model),
+    Lineage(lineage::ShowLineage),
     Package(package::Package),
     Bundle(bundle::Bundle),
     Deploy(deploy::Deploy),
@@ -169,6 +171,7 @@ impl Command {
             Self::Compare(command) => command.run(cx),
             Self::Logs(command) => command.run(cx),
             Self::Model(command) => command.run(cx),
+            Self::Lineage(command) => command.run(cx),
             Self::Package(command) => command.run(cx),
             Self::Bundle(command) => command.run(cx),
             Self::Deploy(command) => command.run(cx),

@@ -41,7 +41,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use away::Engines;
-pub use dag::{Dag, DagStep, State, dag, mermaid, svg, xml_text};
+pub use dag::{Card, Dag, DagStep, State, dag, mermaid, picture, svg, xml_text};
 pub use elsewhere::Elsewhere;
 pub use enter::{Entered, enter};
 pub use explain::{

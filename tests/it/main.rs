@@ -34,6 +34,7 @@ mod imports;
 mod init;
 mod interrupting;
 mod killed;
+mod lineage;
 mod links;
 mod live;
 mod manifest;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::Serialize;
 
 pub use mermaid::mermaid;
-pub use svg::{escaped as xml_text, svg};
+pub use svg::{Card, escaped as xml_text, picture, svg};
 
 use super::Options;
 use super::graph::Graph;

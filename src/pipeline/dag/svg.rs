@@ -28,82 +28,105 @@ text{font-family:ui-sans-serif,system-ui,-apple-system,'Segoe UI',Roboto,'Helvet
 .state{fill:#9198a1}.line{stroke:#484f58}.tip{fill:#484f58}.done{fill:#3fb950}.frozen{fill:#818b98}.restore{fill:#4493f8}\
 .depends{fill:#bb8009}.run{fill:#d29922}.missing{fill:#ab7df8}.failed{fill:#f85149}}";
 
-/// The picture as the text of an SVG file.
+/// A box of a picture.
+#[derive(Debug, Clone)]
+pub struct Card {
+    pub name: String,
+    /// The line below the name.
+    pub line: String,
+    /// What is shown when the pointer rests on it, below the name.
+    pub more: String,
+    /// The class of its colour, one of those in the style.
+    pub class: &'static str,
+}
+
+/// The pipeline as the text of an SVG file.
 pub fn svg(dag: &Dag) -> String {
-    let widths: Vec<f64> = dag.steps.iter().map(width).collect();
-    let layout = layout(&widths, &dag.needs(), METRICS);
+    let card = |step: &DagStep| {
+        let why = [Some(&step.reason).filter(|reason| !reason.is_empty()), step.description.as_ref()];
+        let more: Vec<&str> = why.into_iter().flatten().map(String::as_str).collect();
+        Card { name: step.name.clone(), line: step.state_words(), more: more.join("\n"), class: step.state.class() }
+    };
+    let cards: Vec<Card> = dag.steps.iter().map(card).collect();
     let states: BTreeSet<State> = dag.steps.iter().map(|step| step.state).collect();
-    let legend: f64 = states.iter().map(|state| legend_width(*state)).sum();
-    let width = layout.width.max(legend) + 2.0 * MARGIN;
+    let legend: Vec<_> = states.into_iter().map(|state| (state.class(), state.words())).collect();
+    picture(&cards, &dag.needs(), &legend, &format!("pipeline of {} steps", cards.len()))
+}
+
+/// Boxes and what leads to each, as the text of an SVG file. `needs` names, for each box, boxes that stand before it; the
+/// legend has a word for each class; `label` says what it is for who can't see it.
+pub fn picture(cards: &[Card], needs: &[Vec<usize>], legend: &[(&str, &str)], label: &str) -> String {
+    let widths: Vec<f64> = cards.iter().map(width).collect();
+    let layout = layout(&widths, needs, METRICS);
+    let legend_room: f64 = legend.iter().map(|(_, words)| legend_width(words)).sum();
+    let width = layout.width.max(legend_room) + 2.0 * MARGIN;
     let height = layout.height + 2.0 * MARGIN + LEGEND_ROOM;
+    let label = escaped(label);
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
-         viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-label=\"pipeline of {} steps\">\n<style>{STYLE}</style>\n\
-         <rect class=\"page\" width=\"100%\" height=\"100%\" rx=\"6\"/>\n<g transform=\"translate({MARGIN} {MARGIN})\">\n",
-        dag.steps.len()
+         viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-label=\"{label}\">\n<style>{STYLE}</style>\n\
+         <rect class=\"page\" width=\"100%\" height=\"100%\" rx=\"6\"/>\n<g transform=\"translate({MARGIN} {MARGIN})\">\n"
     );
     for line in &layout.lines {
-        let ends = [line.from, line.to].map(|end| escaped(&dag.steps[end].name));
+        let ends = [line.from, line.to].map(|end| escaped(&cards[end].name));
         draw_line(&mut text, line, &ends.join(" \u{2192} "));
     }
     let Layout { boxes, height, .. } = &layout;
-    dag.steps.iter().zip(boxes).for_each(|(step, place)| draw_box(&mut text, step, place));
+    cards.iter().zip(boxes).for_each(|(card, place)| draw_box(&mut text, card, place));
     let mut x = 0.0;
-    for state in states {
+    for (class, words) in legend {
         let y = height + LEGEND_ROOM - 8.0;
         let _ = writeln!(
             text,
-            "<rect class=\"{}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"10\" height=\"10\" rx=\"2\"/>\
-             <text class=\"state\" x=\"{:.1}\" y=\"{y:.1}\">{}</text>",
-            state.class(),
+            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"10\" height=\"10\" rx=\"2\"/>\
+             <text class=\"state\" x=\"{:.1}\" y=\"{y:.1}\">{words}</text>",
             y - 9.0,
             x + 16.0,
-            state.words()
         );
-        x += legend_width(state);
+        x += legend_width(words);
     }
     text.push_str("</g>\n</svg>\n");
     text
 }
 
-fn legend_width(state: State) -> f64 {
-    16.0 + state.words().len() as f64 * STATE_LETTER + 18.0
+fn legend_width(words: &str) -> f64 {
+    16.0 + words.len() as f64 * STATE_LETTER + 18.0
 }
 
-fn width(step: &DagStep) -> f64 {
-    let name = shown_name(step).width() as f64 * NAME_LETTER;
-    let state = step.state_words().width() as f64 * STATE_LETTER;
-    (name.max(state) + 32.0).max(NARROWEST)
+fn width(card: &Card) -> f64 {
+    let name = shown_name(card).width() as f64 * NAME_LETTER;
+    let line = card.line.width() as f64 * STATE_LETTER;
+    (name.max(line) + 32.0).max(NARROWEST)
 }
 
-fn shown_name(step: &DagStep) -> String {
-    match step.name.chars().count() {
-        length if length <= LONGEST_NAME => step.name.clone(),
-        _ => step.name.chars().take(LONGEST_NAME - 1).chain(['…']).collect(),
+fn shown_name(card: &Card) -> String {
+    match card.name.chars().count() {
+        length if length <= LONGEST_NAME => card.name.clone(),
+        _ => card.name.chars().take(LONGEST_NAME - 1).chain(['…']).collect(),
     }
 }
 
-fn draw_box(text: &mut String, step: &DagStep, place: &Placed) {
+fn draw_box(text: &mut String, card: &Card, place: &Placed) {
     let Placed { x, middle, width } = *place;
     let (top, height) = (middle - METRICS.box_height / 2.0, METRICS.box_height);
-    let why = [Some(&step.reason).filter(|reason| !reason.is_empty()), step.description.as_ref()];
-    let title: Vec<&str> = std::iter::once(&step.name).chain(why.into_iter().flatten()).map(String::as_str).collect();
+    let more = Some(card.more.as_str()).filter(|more| !more.is_empty());
+    let title: Vec<&str> = std::iter::once(card.name.as_str()).chain(more).collect();
     let _ = writeln!(
         text,
         "<g><title>{}</title><rect class=\"card\" x=\"{x:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" \
          rx=\"7\"/><rect class=\"{}\" x=\"{:.1}\" y=\"{:.1}\" width=\"4\" height=\"{:.1}\" rx=\"2\"/>\
          <text class=\"name\" x=\"{:.1}\" y=\"{:.1}\">{}</text><text class=\"state\" x=\"{:.1}\" y=\"{:.1}\">{}</text></g>",
         escaped(&title.join("\n")),
-        step.state.class(),
+        card.class,
         x + 7.0,
         top + 9.0,
         height - 18.0,
         x + 19.0,
         middle - 3.0,
-        escaped(&shown_name(step)),
+        escaped(&shown_name(card)),
         x + 19.0,
         middle + 13.0,
-        escaped(&step.state_words()),
+        escaped(&card.line),
     );
 }
 
