@@ -52,6 +52,7 @@ mod resources;
 mod retries;
 mod runs;
 mod serve;
+mod serve_faults;
 mod serve_mlflow;
 mod serve_options;
 mod serve_protocol;
