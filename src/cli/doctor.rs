@@ -12,8 +12,9 @@ use crate::{Error, Result};
 
 /// Look at this machine and this project
 ///
-/// Says what mlx finds (Git, Python, uv, ssh, the environment, the store, the file system, remotes and targets) and what
-/// to do about what is missing. Leaves everything as it is. The exit code is 4 when something is missing that the project needs.
+/// Says what mlx finds (Git, Python, uv, ssh, the environment, the store, the file system, remotes, targets, executors) and
+/// what to do about what is missing. Leaves everything as it is. The exit code is 4 when something is missing that the
+/// project needs.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  mlx doctor\n  mlx doctor --json | jq '.checks[] | select(.verdict != \"good\")'")]
 pub struct Doctor {}
@@ -29,6 +30,8 @@ impl Doctor {
             },
             interpreters: &cx.interpreters(),
             access: cx.access(),
+            variable: cx.outside().variable,
+            variable_names: &std::env::vars_os().map(|(name, _)| name).collect::<Vec<_>>(),
             events: &*cx.events,
         });
         cx.out.show(&report)?;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Context;
-use crate::executor::{self, Element};
+use crate::executor::{self, Element, Guard, JOB_VARIABLE};
+use crate::remote::{self, Access};
 use crate::{Error, Kind, Result};
 
 /// Carry out the steps of one element of a job, for executors
@@ -14,25 +15,49 @@ use crate::{Error, Kind, Result};
 #[derive(Args)]
 #[command(hide = true, after_help = "Examples:\n  mlx exec-step .mlx/jobs/mlx-0a1b2c3d-0123456789abcdef/job.jsonl 0")]
 pub struct ExecStep {
-    /// The job's file
+    /// The job's file; with --remote the job's name
     job: PathBuf,
     /// The element's number
     #[arg(default_value_t = 0)]
     element: usize,
+    /// The remote by which the job's files come and go
+    #[arg(long, value_name = "URL", requires = "remote_name")]
+    remote: Option<String>,
+    /// The name by which the environment says more of it
+    #[arg(long, value_name = "NAME")]
+    remote_name: Option<String>,
+    /// Where the engine kills no more than the group of this process: end the steps' programs all the same
+    #[arg(long)]
+    watched: bool,
 }
 
 impl ExecStep {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         cx.catch_signals()?;
+        let is_name = self.remote.is_some();
+        let name = if is_name { self.job.to_str() } else { executor::name_of(&self.job) };
+        let name = name.ok_or_else(|| Error::usage("that is no job"))?;
+        let program = cx.program()?;
+        let guard = || Guard::start(&program, &["guard".as_ref(), "--job".as_ref(), name.as_ref()], JOB_VARIABLE);
+        let _guard = self.watched.then(guard).transpose()?;
         let number = |name: &str| std::env::var(name).ok()?.parse().ok();
+        let file = if is_name { self.job.clone() } else { cx.file(&self.job) };
         let element = Element {
-            file: &cx.file(&self.job),
+            file: &file,
             number: self.element,
             restart: number("SLURM_RESTART_COUNT").unwrap_or(0),
             scratch: &std::env::temp_dir(),
             path: &std::env::var_os("PATH").unwrap_or_default(),
         };
-        let failed = executor::work(&element, cx.watch()).map_err(|error| match error.kind() {
+        let failed = match (&self.remote, &self.remote_name) {
+            (Some(url), Some(name)) => {
+                let access: Access = cx.access().named(name);
+                let remote = remote::open(url, &cx.directory, &access)?;
+                executor::work_far(&element, remote, cx.watch())
+            }
+            _ => executor::work(&element, cx.watch()),
+        };
+        let failed = failed.map_err(|error| match error.kind() {
             // Nobody pressed Ctrl-C here, and engines take the exit code of that for an end of its own kind.
             Kind::Interrupted => Error::failed("the engine ended the job"),
             _ => error,

@@ -1,8 +1,10 @@
 //! `mlx train`: brings the steps of the pipeline up to date, as a recorded run.
 
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 
@@ -10,12 +12,12 @@ use super::output::{Style, count, duration, number};
 use super::{Context, Render, Table, Text};
 use crate::data::Workspace;
 use crate::event::Event;
-use crate::fs::escape;
-use crate::pipeline::{self, Action, Engines, Options, Plan, Scope, Trained, Travel};
+use crate::fs::{create_dir_all, escape, quote, write_atomic};
+use crate::pipeline::{self, Action, Engines, JobManifest, Options, Plan, Scope, Trained, Travel};
 use crate::project::Project;
 use crate::remote::{self, Transfer};
 use crate::run::{Label, Outcome, Run, RunStep, Status};
-use crate::{Kind, Result};
+use crate::{Error, Kind, Result};
 
 /// More metrics than these are listed by `mlx runs show` only.
 const SHOWN_METRICS: usize = 12;
@@ -42,6 +44,9 @@ pub struct Train {
     /// Show what would be done and why, and do nothing
     #[arg(short = 'n', long, conflicts_with = "locked")]
     dry_run: bool,
+    /// With --dry-run: write the Jobs that Kubernetes would be given now into this directory, to be looked at
+    #[arg(long, value_name = "DIR", requires = "dry_run")]
+    manifests: Option<PathBuf>,
     /// Run the named steps (every step where none is named) even if they are up to date, and replace outputs that were
     /// changed by hand
     #[arg(short, long, conflicts_with = "locked")]
@@ -138,6 +143,7 @@ impl Train {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         let project = cx.project()?;
         let (dry_run, pull) = (self.dry_run, self.pull);
+        let manifests = self.manifests.as_ref().map(|directory| cx.file(directory));
         let options = self.options(cx, &project)?;
         cx.catch_signals()?;
         if pull {
@@ -147,6 +153,9 @@ impl Train {
             cx.out.show(&Plan { steps: Vec::new() })?;
             cx.out.hint("No step is asked for: nothing was run, and there is no new run");
             return Ok(());
+        }
+        if let Some(directory) = &manifests {
+            write_manifests(cx, &project, &options, directory)?;
         }
         if dry_run {
             return cx.out.show(&pipeline::plan(&project, &options, cx.watch())?);
@@ -178,6 +187,25 @@ impl Train {
             ..asked
         })
     }
+}
+
+/// Writes each Job that Kubernetes would be given now into a file of its own.
+fn write_manifests(cx: &Context, project: &Project, options: &Options, directory: &Path) -> Result<()> {
+    let manifests = pipeline::manifests(project, options, cx.watch())?;
+    if manifests.is_empty() {
+        return Err(Error::usage("no step that would run now is carried out by Kubernetes").with_hint(
+            "name an executor of that kind: `--executor NAME`; `--force` takes steps that are up to date as well",
+        ));
+    }
+    create_dir_all(directory)?;
+    for JobManifest { name, content } in &manifests {
+        let mut text = serde_json::to_string_pretty(content).context("cannot write a manifest")?;
+        text.push('\n');
+        write_atomic(&directory.join(format!("{name}.json")), text.as_bytes(), directory)?;
+    }
+    let count = count(manifests.len() as u64, "manifest");
+    cx.events.note(format!("{count} written to `{}`", quote(directory)));
+    Ok(())
 }
 
 /// The processors of the machine that steps may take.

@@ -2,11 +2,13 @@
 //!
 //! It changes nothing that the user made: what it tries on the file system it tries on temporary files.
 
+mod engines;
 mod environments;
 mod machine;
 mod reach;
 mod workspace;
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use serde::Serialize;
@@ -55,6 +57,10 @@ pub struct Place<'a> {
     pub interpreters: &'a Interpreters,
     /// How remotes are reached from here.
     pub access: Access,
+    /// The value of an environment variable.
+    pub variable: fn(&str) -> Option<OsString>,
+    /// The names of those that are set.
+    pub variable_names: &'a [OsString],
     /// Hears what is mended on the way, such as a damaged index.
     pub events: &'a dyn EventSink,
 }
@@ -93,7 +99,7 @@ impl Check {
 
 /// Looks at the machine and, where there is one, at the project.
 pub fn examine(place: &Place<'_>) -> Report {
-    let Place { project, cache, interpreters, access, events } = place;
+    let Place { project, cache, interpreters, access, events, .. } = place;
     let opened = project.and_then(|project| project.as_ref().ok());
     let declared = opened.map(|project| Declared::of(project, DEFAULT_ENVIRONMENT, cache, interpreters, None));
     let mut checks = machine::checks(opened, declared.as_ref(), place);
@@ -103,6 +109,7 @@ pub fn examine(place: &Place<'_>) -> Report {
             checks.extend(environments::checks(project, declared.as_ref(), cache, interpreters));
             checks.extend(workspace::checks(project, declared.as_ref(), *events));
             checks.extend(reach::checks(project, access));
+            checks.extend(engines::checks(project, place));
         }
         None => checks.push(Check::notice("project", "none here", "start one with `mlx init`")),
         Some(Err(error)) => checks.push(Check::failed("project", error)),

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Context;
+use serde::{Deserialize, Serialize};
 
 use super::{child, find_program};
 use crate::digest::Hasher;
@@ -45,12 +46,21 @@ pub enum EngineKind {
     Docker,
 }
 
+/// An image and how it is run, as another machine can be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// What an engine is told to run: never a mere tag.
+    pub reference: String,
+    /// Further options of the engine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
+}
+
 /// How programs are started in a container.
 #[derive(Debug, Clone)]
 pub struct Launcher {
     engine: Engine,
-    reference: String,
-    options: Vec<String>,
+    image: Image,
 }
 
 /// The command line that starts a program in a container, and the one that ends it whatever it does.
@@ -136,7 +146,12 @@ impl Container {
         if engine.inspect(&self.reference)?.is_none() {
             engine.pull(&self.reference, watch)?;
         }
-        Ok(Launcher { engine, reference: self.reference.clone(), options: self.options.clone() })
+        Ok(Launcher { engine, image: self.as_image() })
+    }
+
+    /// The image, for a machine that fetches it itself.
+    pub fn as_image(&self) -> Image {
+        Image { reference: self.reference.clone(), options: self.options.clone() }
     }
 }
 
@@ -250,6 +265,12 @@ fn repository(image: &str) -> &str {
 }
 
 impl Launcher {
+    /// For this image, through the engine that `path` has; it fetches the image where that is not here.
+    pub fn of(image: Image, path: &OsStr) -> Result<Self> {
+        let engine = Engine::find(path).ok_or_else(|| no_engine(&image.reference))?;
+        Ok(Self { engine, image })
+    }
+
     /// The command lines for one program.
     pub fn launch(&self, shared: &Shared<'_>) -> Launch {
         let Engine { program, kind, has_init } = &self.engine;
@@ -292,8 +313,8 @@ impl Launcher {
         if shared.is_interactive {
             start.extend(["--interactive".into(), "--tty".into()]);
         }
-        start.extend(self.options.iter().map(OsString::from));
-        start.extend(["--entrypoint=/bin/sh".into(), (&self.reference).into()]);
+        start.extend(self.image.options.iter().map(OsString::from));
+        start.extend(["--entrypoint=/bin/sh".into(), (&self.image.reference).into()]);
         let end = match kind {
             EngineKind::Podman => {
                 vec![program.into(), "rm".into(), "--force".into(), "--ignore".into(), "--time=0".into()]
@@ -319,7 +340,8 @@ mod tests {
     #[test]
     fn values_of_variables_are_in_no_argument() {
         let engine = Engine { program: "/usr/bin/docker".into(), kind: EngineKind::Docker, has_init: true };
-        let launcher = Launcher { engine, reference: "x@sha256:00".into(), options: vec!["--network=none".into()] };
+        let image = Image { reference: "x@sha256:00".into(), options: vec!["--network=none".into()] };
+        let launcher = Launcher { engine, image };
         let variables = ["MLX_STEP".to_owned()];
         let root = Path::new("/data/my project");
         let shared = Shared { name: "n", root, directory: root, variables: &variables, gpus: 1, is_interactive: false };

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use child::for_each_line;
-pub use container::{Launch, Launcher, Shared};
+pub use container::{Image, Launch, Launcher, Shared};
 pub use interpreter::{Interpreter, Interpreters, find_program};
 pub use library::Library;
 pub use pin::{Pinned, pin};
@@ -131,8 +131,10 @@ pub struct Prepared {
     pub variables: Vec<(String, OsString)>,
     /// The directories that hold installed packages, the first one first.
     pub site_packages: Vec<PathBuf>,
-    /// How programs are started in it, where it is a container.
+    /// How programs are started in it, where it is a container and they are started here.
     pub launcher: Option<Launcher>,
+    /// The image, where it is a container and programs are started elsewhere.
+    pub image: Option<Image>,
     held: Option<Arc<FileLock>>,
 }
 
@@ -343,7 +345,28 @@ impl Declared {
         if let Some(place) = self.place() {
             record.lock = Some(keep(&place.lock_text())?);
         }
-        Ok(Prepared { record, variables, site_packages: self.site_packages(), launcher, held: held.map(Arc::new) })
+        Ok(Prepared {
+            record,
+            variables,
+            site_packages: self.site_packages(),
+            launcher,
+            image: None,
+            held: held.map(Arc::new),
+        })
+    }
+
+    /// As [`Declared::prepare`], for programs that are started on another machine: that one fetches the image of a
+    /// container, and has to have what runs it.
+    pub fn prepare_elsewhere(&self, store: &Store, watch: Watch<'_>) -> Result<Prepared> {
+        let Source::Container(container) = &self.source else { return self.prepare(store, watch) };
+        Ok(Prepared {
+            record: self.record(),
+            variables: vec![("PYTHONUNBUFFERED".to_owned(), OsString::from("1"))],
+            site_packages: Vec::new(),
+            launcher: None,
+            image: Some(container.as_image()),
+            held: None,
+        })
     }
 
     /// `PATH` with the programs of the environment first.

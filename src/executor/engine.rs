@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use super::FailureClass;
-use super::job::JobFile;
+use super::job::{ByRemote, JobFile};
 use crate::event::Interrupt;
 use crate::fs::escape;
 
@@ -28,6 +28,16 @@ pub trait Executor: Send {
     /// What the engine knows of our jobs, by one question however many they are. Jobs and elements that it does not know,
     /// or no more, are not in the answer.
     fn query(&self, jobs: &[Submitted<'_>], interrupt: &Interrupt) -> Result<HashMap<String, Known>, Refusal>;
+
+    /// What became of elements that [`Executor::query`] does not know any more, as far as the engine keeps that elsewhere.
+    fn recall(
+        &self,
+        missing: &[(Submitted<'_>, Vec<usize>)],
+        interrupt: &Interrupt,
+    ) -> Result<HashMap<String, Known>, Refusal> {
+        let _ = (missing, interrupt);
+        Ok(HashMap::new())
+    }
 
     /// Ends these elements; all of a job where none is named. It is no error that one is over.
     fn cancel(&self, jobs: &[(Submitted<'_>, Vec<usize>)], interrupt: &Interrupt) -> Result<(), Refusal>;
@@ -49,8 +59,24 @@ pub struct Submission<'a> {
     pub elements: usize,
     /// The program on the other side.
     pub program: &'a Path,
-    /// The directory that takes, as `<element>.log`, what goes wrong before the step's own log begins.
+    /// The directory that takes, as `<element>.log`, what goes wrong before the step's own log begins; the other side does
+    /// not see it where the job's files come by a remote.
     pub logs: &'a Path,
+}
+
+impl Submission<'_> {
+    /// The worker's command line, up to the number of the element, with these options of its own.
+    pub fn command_line(&self, options: &[&str]) -> Vec<OsString> {
+        let mut words: Vec<OsString> = vec![self.program.into(), "exec-step".into()];
+        words.extend(options.iter().map(OsString::from));
+        match &self.job.remote {
+            None => words.push(self.file.into()),
+            Some(ByRemote { name, url }) => {
+                words.extend(["--remote", url, "--remote-name", name, &self.job.name].map(OsString::from));
+            }
+        }
+        words
+    }
 }
 
 /// A job that was given to the engine. Whether the engine took it is not known where the id is missing.
@@ -78,6 +104,26 @@ pub enum State {
     Ended,
     /// It was ended, or could not go on.
     Lost(FailureClass, String),
+}
+
+/// A word of a shell's command line, as it is.
+pub fn shell_word(word: &OsStr) -> Vec<u8> {
+    let mut quoted = vec![b'\''];
+    quoted.extend(word.as_encoded_bytes().iter().flat_map(|byte| match byte {
+        b'\'' => b"'\\''".to_vec(),
+        byte => vec![*byte],
+    }));
+    quoted.push(b'\'');
+    quoted
+}
+
+/// As [`shell_word`], for an engine that takes text only.
+pub fn text_of(word: &OsStr, engine: &str) -> crate::Result<String> {
+    String::from_utf8(shell_word(word)).map_err(|_| {
+        let shown = escape(word.as_encoded_bytes());
+        crate::Error::usage(format!("{engine} can't be told of `{shown}`: its name has bytes that are no text"))
+            .with_hint("move the project to another directory")
+    })
 }
 
 /// Why an engine did not do what it was asked.

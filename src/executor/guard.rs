@@ -11,7 +11,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use anyhow::Context;
 
-use super::local::end_leftovers;
+use super::JOB_VARIABLE;
+use super::local::{end_leftovers, end_programs};
 use crate::Result;
 use crate::fs::quote;
 
@@ -23,8 +24,8 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Starts `program` with these arguments, which is to call [`watch_over`] for programs that have `variable` in their
-    /// environment.
+    /// Starts `program` with these arguments, which is to call [`watch_over`] or [`watch_over_job`] for programs that have
+    /// `variable` in their environment.
     pub fn start(program: &Path, arguments: &[&OsStr], variable: &str) -> Result<Self> {
         let mut command = Command::new(program);
         // It outlives a Ctrl-C, and is none of the programs that an outer guard ends.
@@ -48,4 +49,11 @@ impl Drop for Guard {
 pub fn watch_over(mut pipe: impl Read, variable: &str, value: &str) -> Result<u64> {
     std::io::copy(&mut pipe, &mut std::io::sink()).context("cannot wait for the end of `mlx train`")?;
     end_leftovers(variable, value)
+}
+
+/// As [`watch_over`], for the programs of a job, whose worker holds the other end of the pipe: on an engine that kills no
+/// more than the worker's own process group.
+pub fn watch_over_job(mut pipe: impl Read, job: &str) -> Result<u64> {
+    std::io::copy(&mut pipe, &mut std::io::sink()).context("cannot wait for the end of the job")?;
+    end_programs(|holds| holds(JOB_VARIABLE, job))
 }

@@ -3,8 +3,8 @@
 //! A job is a directory `.mlx/jobs/<name>/` that both sides see. `job.jsonl` is written before the engine hears of the
 //! job, so that a killed `mlx train` leaves nothing that the next one does not find: the first line is the job, each
 //! further one a step. `id` holds the engine's name for it, once that is known. `<element>.results` tells what became of
-//! the steps of an element, `<element>.log` what went wrong around them, `<task>.metrics` what they measured. A job whose directory is gone is void: who starts late
-//! does nothing.
+//! the steps of an element, `<element>.log` what went wrong around them, `<task>.metrics` what they
+//! measured. A job whose directory is gone is void: who starts late does nothing. So is an element with an `<element>.void`.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -16,7 +16,9 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::env::Image;
 use crate::fs::quote;
+use crate::project::lock::LockedPath;
 use crate::project::manifest::{Resources, Retry};
 use crate::project::{Glob, ProjectPath};
 use crate::run::RunId;
@@ -24,7 +26,8 @@ use crate::{Digest, Error, Result};
 
 /// The version of the format that this program writes and reads.
 pub const VERSION: u64 = 1;
-const FILE: &str = "job.jsonl";
+/// The name of the job's file.
+pub const FILE: &str = "job.jsonl";
 
 /// A job: what all its steps have in common.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,6 +46,17 @@ pub struct JobFile {
     pub resources: Resources,
     /// So many steps an element carries out, one after the other; the last one fewer.
     pub pack: usize,
+    /// The remote by which files come and go; `None` where both sides see the same ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<ByRemote>,
+}
+
+/// A remote, as the other side finds it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ByRemote {
+    /// Its name in the manifest, by which the environment may say more of it.
+    pub name: String,
+    pub url: String,
 }
 
 /// A step of a job.
@@ -71,9 +85,35 @@ pub struct Task {
     pub patterns: Vec<String>,
     /// How often it was lost before and submitted again.
     pub attempt: u64,
+    /// The image of the container that it runs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image>,
+    /// What it reads, where that comes by a remote.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<LockedPath>,
 }
 
 impl Task {
+    /// A step as far as the name of its job goes.
+    pub fn named(step: &str, key: Digest) -> Self {
+        Self {
+            step: step.to_owned(),
+            key,
+            cmd: String::new(),
+            dir: None,
+            variables: BTreeMap::new(),
+            params: Value::Null,
+            timeout: None,
+            retry: Retry::default(),
+            checkpoint: None,
+            products: Vec::new(),
+            patterns: Vec::new(),
+            attempt: 0,
+            image: None,
+            inputs: Vec::new(),
+        }
+    }
+
     /// What it makes, by name and as far as it lies there.
     pub fn outputs(&self, root: &Path) -> Result<Vec<ProjectPath>> {
         let mut outputs = self.products.clone();
@@ -94,6 +134,15 @@ impl JobFile {
         }
         let project = Digest::of(quote(root));
         format!("mlx-{}-{}", &project.hex()[..8], &Digest::of(text).hex()[..16])
+    }
+
+    /// As [`JobFile::write`], for one who has these steps alone, by their places in the job; others are not asked for.
+    pub fn write_some(&self, directory: &Path, tasks: &[(usize, Task)], scratch: &Path) -> Result<()> {
+        let first = tasks.first().map_or(0, |(place, _)| *place);
+        let missing = Task::named("", Digest::of(""));
+        let before = std::iter::repeat_n(&missing, first);
+        let tasks: Vec<Task> = before.chain(tasks.iter().map(|(_, task)| task)).cloned().collect();
+        self.write(directory, &tasks, scratch)
     }
 
     /// Writes the job into its directory, durably.
@@ -127,9 +176,20 @@ pub fn file(directory: &Path) -> PathBuf {
     directory.join(FILE)
 }
 
+/// The name of the job that has this file, which is its directory's.
+pub fn name_of(file: &Path) -> Option<&str> {
+    file.parent()?.file_name()?.to_str()
+}
+
+/// There as soon as an element is given up, while others of its job go on: what starts of it, or goes on to its next step,
+/// has nothing to do.
+pub fn void_file(directory: &Path, element: usize) -> PathBuf {
+    directory.join(void_name(element))
+}
+
 /// Where an element tells what became of its steps.
 pub fn results_file(directory: &Path, element: usize) -> PathBuf {
-    directory.join(format!("{element}.results"))
+    directory.join(results_name(element))
 }
 
 /// Where the engine writes what an element prints besides what its steps print.
@@ -139,7 +199,24 @@ pub fn engine_log(directory: &Path, element: usize) -> PathBuf {
 
 /// Where a step's program tells its metrics.
 pub fn metrics_file(directory: &Path, task: usize) -> PathBuf {
-    directory.join(format!("{task}.metrics"))
+    directory.join(metrics_name(task))
+}
+
+/// The names of these files; on a remote, the log of a step lies beside them.
+pub fn void_name(element: usize) -> String {
+    format!("{element}.void")
+}
+
+pub fn results_name(element: usize) -> String {
+    format!("{element}.results")
+}
+
+pub fn metrics_name(task: usize) -> String {
+    format!("{task}.metrics")
+}
+
+pub fn log_name(task: usize) -> String {
+    format!("{task}.log")
 }
 
 /// A job, and steps of it with their places in it.
@@ -204,6 +281,8 @@ pub mod tests {
             products: Vec::new(),
             patterns: Vec::new(),
             attempt: 0,
+            image: None,
+            inputs: Vec::new(),
         }
     }
 
@@ -227,6 +306,7 @@ pub mod tests {
             root,
             resources,
             pack: 2,
+            remote: None,
         };
         job.write(dir.path(), &tasks, dir.path()).unwrap();
 

@@ -7,34 +7,41 @@
 //! often, what is tried again, and how a killed `mlx train` finds its jobs again.
 
 mod attempts;
+mod carrier;
+mod courier;
 mod driver;
 mod engine;
 mod gauge;
 mod guard;
 mod job;
+mod kubernetes;
 mod left;
 mod local;
 pub(crate) mod machine;
 mod nvidia;
 mod output;
 mod program;
+mod ray;
 mod report;
 mod results;
 mod slurm;
 mod worker;
 
 pub use attempts::run;
+pub use courier::Courier;
 pub use driver::{Answer, Driver, Ended, Order, Returned, Settings, orders};
-pub use engine::Executor;
-pub use guard::{Guard, watch_over};
-pub use job::Task;
+pub use engine::{Executor, Refusal};
+pub use guard::{Guard, watch_over, watch_over_job};
+pub use job::{Task, name_of};
+pub use kubernetes::Kubernetes;
 pub use left::Left;
 pub use local::end_leftovers;
 pub use machine::{Machine, Needs, Share, VISIBLE_GPUS};
-pub use program::install;
+pub use program::{install, place};
+pub use ray::Ray;
 pub use report::{End, Report};
 pub use slurm::Slurm;
-pub use worker::{Element, work};
+pub use worker::{Element, work, work_far};
 
 use std::ffi::OsString;
 use std::path::PathBuf;

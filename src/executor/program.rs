@@ -10,14 +10,19 @@ use super::left::PROGRAMS;
 use crate::Result;
 use crate::fs::{quote, temporary_file};
 
+/// Where the program's copy lies in the jobs' directory, or will.
+pub fn place(program: &Path, jobs: &Path) -> Result<PathBuf> {
+    let cannot = || format!("cannot read `{}`", quote(program));
+    let (digest, _) = crate::digest::of_reader(File::open(program).with_context(cannot)?).with_context(cannot)?;
+    Ok(jobs.join(PROGRAMS).join(digest.hex()))
+}
+
 /// Copies the program into the jobs' directory, where it is not there yet. Returns where it lies.
 pub fn install(program: &Path, jobs: &Path, scratch: &Path) -> Result<PathBuf> {
     let cannot = || format!("cannot copy `{}` for the jobs", quote(program));
-    let source = File::open(program).with_context(cannot)?;
-    let size = source.metadata().with_context(cannot)?.len();
-    let (digest, _) = crate::digest::of_reader(&source).with_context(cannot)?;
+    let size = program.metadata().with_context(cannot)?.len();
+    let target = place(program, jobs)?;
     let directory = jobs.join(PROGRAMS);
-    let target = directory.join(digest.hex());
     // Its name says what it is; whole it is because it was renamed.
     if target.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == size) {
         return Ok(target);

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::Report;
 use super::job::Task;
 use crate::fs::quote;
+use crate::project::lock::LockedPath;
 use crate::{Digest, Result};
 
 /// What happened to a step of the job.
@@ -34,10 +35,13 @@ pub struct Line {
 #[serde(rename_all = "snake_case")]
 pub enum What {
     Began,
-    /// The program came to its end, good or not. `outputs` is the [`fingerprint`] of what it left.
+    /// The program came to its end, good or not. `outputs` is the [`fingerprint`] of what it left; `made` is what it made,
+    /// where that has to be fetched from a remote.
     Ended {
         report: Report,
         outputs: Digest,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        made: Vec<LockedPath>,
     },
     /// It could not be run.
     Failed(String),

@@ -3,20 +3,24 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::Context;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::carrier::{ByRemote, Carrier, Nobody};
 use super::job::{self, JobFile, Task};
 use super::results::{self, Line, Tail, What};
-use super::{CHECKPOINT_VARIABLE, End, JOB_VARIABLE, Job, attempts};
-use crate::env::find_program;
+use super::{CHECKPOINT_VARIABLE, End, JOB_VARIABLE, Job, VISIBLE_GPUS, attempts};
+use crate::env::{Launcher, Shared, find_program};
 use crate::event::Watch;
 use crate::fs::{quote, unescape};
 use crate::project::manifest::Retry;
+use crate::remote::Remote;
 use crate::run::{Runs, log_file};
-use crate::{Error, Result};
+use crate::{Error, Kind, Result};
 
 /// So much later than a step's program this one may hear that the engine ends the job.
 const MOMENT: Duration = Duration::from_millis(500);
@@ -26,7 +30,7 @@ pub struct Element<'a> {
     /// The job's file.
     pub file: &'a Path,
     pub number: usize,
-    /// How often the engine started this element before.
+    /// How often the engine started this element before, as far as it tells.
     pub restart: u64,
     /// A directory of this machine for what the programs read and nobody else.
     pub scratch: &'a Path,
@@ -38,6 +42,27 @@ pub struct Element<'a> {
 /// Steps that have ended before the engine started the element again are left alone. Returns the names of those that
 /// failed.
 pub fn work(element: &Element<'_>, watch: Watch<'_>) -> Result<Vec<String>> {
+    let given_up = job::void_file(element.file.parent().unwrap_or(Path::new(".")), element.number);
+    work_with(element, &Nobody { given_up }, watch)
+}
+
+/// As [`work`], for a job whose files come and go by a remote. The element names the job instead of its file.
+pub fn work_far(element: &Element<'_>, remote: Arc<dyn Remote>, watch: Watch<'_>) -> Result<Vec<String>> {
+    let &Element { file, number, scratch, .. } = element;
+    let name = file.to_str().ok_or_else(|| Error::usage("the name of a job is text"))?;
+    let scratch = crate::fs::temporary_dir(scratch)?;
+    // Short enough for sockets of programs, and without links in it.
+    let place = scratch.path().canonicalize().context("cannot enter the scratch directory")?;
+    match ByRemote::new(remote, name, number, &place)? {
+        Some(carrier) => work_with(&Element { file: &carrier.file(), ..*element }, &carrier, watch),
+        None => {
+            watch.events.note(format!("the job `{name}` was given up; there is nothing to do"));
+            Ok(Vec::new())
+        }
+    }
+}
+
+fn work_with(element: &Element<'_>, carrier: &dyn Carrier, watch: Watch<'_>) -> Result<Vec<String>> {
     let &Element { file, number, restart, scratch, path } = element;
     let Some((job, tasks)) = job::read(file, |job| job.tasks_of(number, usize::MAX))? else {
         watch.events.note(format!("the job `{}` was given up; there is nothing to do", quote(file)));
@@ -52,27 +77,42 @@ pub fn work(element: &Element<'_>, watch: Watch<'_>) -> Result<Vec<String>> {
             ended.push(task);
         }
     }
-    if restart > 0 {
+    if results.exists() {
+        // An engine that starts an element again may not tell.
         results::end_line(&results)?;
     }
     let scratch = crate::fs::temporary_dir(scratch)?;
     let mut failed = Vec::new();
     for (place, task) in tasks.into_iter().filter(|(place, _)| !ended.contains(place)) {
         watch.interrupt.check()?;
+        if carrier.is_given_up() {
+            watch.events.note(format!("element {number} of the job was given up; there is nothing more to do"));
+            break;
+        }
         let tell = |what| {
             let line = Line { job: job.name.clone(), task: place, restart, host: host.clone(), what };
-            results::append(&results, &line)
+            results::append(&results, &line).and_then(|()| carrier.tell())
         };
         tell(What::Began)?;
-        let around = Surroundings { directory, scratch: scratch.path(), path };
-        let carried_out = carry_out(&job, place, &task, &around, watch);
+        let brought = carrier.bring(&task, watch);
+        let carried_out = brought.and_then(|()| {
+            let place_of = Surroundings { directory, scratch: scratch.path(), path };
+            following(carrier, place, &task, || carry_out(&job, place, &task, &place_of, watch))
+        });
         if let Ok(report) = &carried_out {
             await_reason(report.end, watch)?;
         }
-        let what = match carried_out {
+        let taken = carried_out.and_then(|report| {
             // Whoever ended it knows why; to say it ended would hide that.
-            Ok(report) if report.end == End::Interrupted => return Err(Error::interrupted()),
-            Ok(report) => What::Ended { report, outputs: results::fingerprint(&job.root, &task)? },
+            if report.end == End::Interrupted {
+                return Err(Error::interrupted());
+            }
+            let made = carrier.take(&task, place, report.end == End::Exited(0), watch)?;
+            Ok(What::Ended { report, outputs: results::fingerprint(&job.root, &task)?, made })
+        });
+        let what = match taken {
+            Ok(what) => what,
+            Err(error) if error.kind() == Kind::Interrupted => return Err(error),
             Err(error) => What::Failed(error.to_string()),
         };
         if !matches!(&what, What::Ended { report, .. } if report.end == End::Exited(0)) {
@@ -81,6 +121,22 @@ pub fn work(element: &Element<'_>, watch: Watch<'_>) -> Result<Vec<String>> {
         tell(what)?;
     }
     Ok(failed)
+}
+
+/// Runs a step's program, and passes on what it prints meanwhile where somebody has to.
+fn following<T>(carrier: &dyn Carrier, place: usize, task: &Task, run: impl FnOnce() -> T) -> T {
+    let Some(pause) = carrier.pause() else { return run() };
+    let (over, heard) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            while heard.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                carrier.follow(task, place);
+            }
+        });
+        let result = run();
+        drop(over);
+        result
+    })
 }
 
 /// An engine that ends a job signals all its programs at once; the step's may be gone before this one has heard of it.
@@ -120,7 +176,11 @@ fn carry_out(
 ) -> Result<super::Report> {
     let &Surroundings { directory, scratch, path } = around;
     clear(job, task)?;
-    let params = scratch.join("params.json");
+    // A container sees what lies below the project's directory.
+    let params = match &task.image {
+        Some(_) => directory.join(format!("{place}.params.json")),
+        None => scratch.join("params.json"),
+    };
     std::fs::write(&params, task.params.to_string()).with_context(|| format!("cannot write `{}`", quote(&params)))?;
     let value = |text: &String| -> OsString {
         unescape(text).map_or_else(|| OsString::from(text), |bytes| OsStr::from_bytes(&bytes).to_owned())
@@ -141,11 +201,26 @@ fn carry_out(
         crate::fs::create_dir_all(&checkpoint)?;
         variables.push((CHECKPOINT_VARIABLE.to_owned(), checkpoint.into_os_string()));
     }
+    let directory = task.dir.as_ref().map_or_else(|| job.root.clone(), |dir| dir.below(&job.root));
+    let launch = task.image.clone().map(|image| {
+        let mut names: Vec<String> = variables.iter().map(|(name, _)| name.clone()).collect();
+        // As the engine of the job says.
+        names.push(VISIBLE_GPUS.into());
+        let shared = Shared {
+            name: &format!("{}-{place}", job.name),
+            root: &job.root,
+            directory: &directory,
+            variables: &names,
+            gpus: job.resources.gpus,
+            is_interactive: false,
+        };
+        Ok::<_, Error>(Launcher::of(image, path)?.launch(&shared))
+    });
     let program = Job {
-        launch: None,
+        launch: launch.transpose()?,
         step: &task.step,
         cmd: &task.cmd,
-        directory: task.dir.as_ref().map_or_else(|| job.root.clone(), |dir| dir.below(&job.root)),
+        directory,
         variables,
         timeout: task.timeout,
         log: log_file(&job.home, &job.run, &task.step),
@@ -169,7 +244,7 @@ fn clear(job: &JobFile, task: &Task) -> Result<()> {
     Ok(())
 }
 
-fn remove(path: &Path) -> Result<()> {
+pub(super) fn remove(path: &Path) -> Result<()> {
     let is_directory = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
     let removed = if is_directory { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
     match removed {
@@ -198,11 +273,13 @@ mod tests {
             root,
             resources: Resources::default(),
             pack: tasks.len(),
+            remote: None,
         };
         let directory = dir.join("job");
         job.write(&directory, tasks, dir).unwrap();
         let file = job::file(&directory);
-        let element = Element { file: &file, number: 0, restart, scratch: dir, path: OsStr::new("") };
+        let path = OsStr::new("/bin");
+        let element = Element { file: &file, number: 0, restart, scratch: dir, path };
         let (events, interrupt) = (Recorder::default(), Interrupt::default());
         work(&element, Watch { events: &events, interrupt: &interrupt }).unwrap();
         Tail::default().lines(&job::results_file(&directory, 0)).unwrap()
@@ -222,6 +299,16 @@ mod tests {
         });
         assert_eq!(ends.collect::<Vec<_>>(), [(0, End::Exited(3)), (1, End::Exited(0))]);
         assert_eq!(std::fs::read(log_file(dir.path(), &run(), "bad")).unwrap(), b"bad\n");
+    }
+
+    #[test]
+    fn an_element_that_was_given_up_does_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = dir.path().join("job");
+        std::fs::create_dir(&directory).unwrap();
+        std::fs::write(job::void_file(&directory, 0), "").unwrap();
+
+        assert_eq!(lines(dir.path(), &[task("a")], 0), []);
     }
 
     #[test]

@@ -3,24 +3,33 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex};
 use std::thread::Scope;
 
 use serde_json::Value;
 
 use super::key::Inputs;
-use super::schedule::News;
+use super::plan::{Action, judge_all};
+use super::schedule::{self, News};
+use super::setup::{Purpose, Setup};
 use super::work::Performed;
-use super::{params, variables};
+use super::{Options, params, variables};
 use crate::env::Prepared;
 use crate::event::Watch;
-use crate::executor::{self, Answer, Driver, Executor, Left, Order, Returned, Settings, Slurm, Task};
+use crate::executor::{
+    self, Answer, Courier, Driver, Executor, Kubernetes, Left, Order, Ray, Returned, Settings, Slurm, Task,
+};
 use crate::fs::{FileLock, escape};
 use crate::project::Project;
+use crate::project::lock::LockedPath;
 use crate::project::manifest::{self, Engine, Step};
+use crate::remote::Access;
 use crate::run::RunId;
 use crate::{Digest, Error, Result};
+
+/// The program on the other side where files come by a remote and nobody says where it lies.
+const PROGRAM: &str = "mlx";
 
 /// What is asked for about executors.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +47,11 @@ pub struct Engines {
 /// Where the jobs of a project lie.
 pub fn jobs(project: &Project) -> PathBuf {
     project.state("jobs")
+}
+
+/// Where the jobs' programs lie: once for all working copies.
+fn programs(project: &Project) -> PathBuf {
+    project.home_state("jobs")
 }
 
 /// The executor of each step by its index; `None` for this machine. A name that stands for nothing is an error.
@@ -59,6 +73,10 @@ pub struct Away {
     orders: BTreeMap<String, Sender<Order>>,
     /// The executor of each step by its index.
     of_step: Vec<Option<String>>,
+    /// The executors to which files go by a remote.
+    by_remote: HashSet<String>,
+    /// The executors that have an image of their own, so that no step can have another one.
+    in_pods: HashSet<String>,
     /// The executor and the key of each step that a job is there for from before.
     left: HashMap<String, (String, Digest)>,
     /// Steps that are away, as far as they are known.
@@ -87,6 +105,10 @@ pub struct Start<'a> {
     pub project: &'a Project,
     pub asked: &'a Engines,
     pub run: &'a RunId,
+    /// The value of an environment variable.
+    pub variable: fn(&str) -> Option<OsString>,
+    /// How remotes are reached.
+    pub access: Option<&'a Access>,
     pub watch: Watch<'a>,
 }
 
@@ -104,14 +126,32 @@ impl Away {
         let mut names: HashSet<String> = open.iter().filter_map(|index| of_step[*index].clone()).collect();
         names.extend(left.jobs.iter().map(|left| left.job.executor.clone()));
         let mut drivers = Vec::new();
+        let (mut by_remote, mut in_pods) = (HashSet::new(), HashSet::new());
         for name in names {
             let declared = start.project.manifest.executor(&name).map_err(|error| {
                 error.context("jobs of an executor are there from before").with_hint(format!(
                     "put `[executor.{name}]` back into the manifest; or end the jobs, and delete them in `.mlx/jobs`"
                 ))
             })?;
-            let Some(engine) = engine(&declared, start) else { continue };
-            let settings = settings(&name, &declared, start)?;
+            let context = |error: Error| error.context(format!("cannot use the executor `{name}`"));
+            let Some(engine) =
+                engine(&declared, start.project, &start.asked.variables, start.variable).map_err(context)?
+            else {
+                continue;
+            };
+            let courier = courier(&declared, start).map_err(context)?;
+            let program = match (&declared.program, &courier) {
+                (Some(program), _) => program.clone(),
+                (None, Some(_)) => PROGRAM.into(),
+                (None, None) => {
+                    executor::install(&start.asked.program, &programs(start.project), &start.project.scratch())?
+                }
+            };
+            let settings = Settings { courier, ..settings(&name, &declared, start, program) };
+            if matches!(declared.engine, Engine::Kubernetes(_)) {
+                in_pods.insert(name.clone());
+            }
+            by_remote.extend(settings.courier.is_some().then(|| name.clone()));
             drivers.push((name.clone(), engine, settings, left.take(&name)));
         }
         let mut orders = BTreeMap::new();
@@ -129,12 +169,22 @@ impl Away {
                 }
             });
         }
-        Ok(Self { orders, of_step, left: steps, waiting: Mutex::default() })
+        Ok(Self { orders, of_step, by_remote, in_pods, left: steps, waiting: Mutex::default() })
     }
 
     /// Whether the step is carried out elsewhere.
     pub fn is_away(&self, index: usize) -> bool {
         self.of_step[index].is_some()
+    }
+
+    /// Whether files go to this executor, and come back, by a remote.
+    pub fn is_by_remote(&self, executor: &str) -> bool {
+        self.by_remote.contains(executor)
+    }
+
+    /// Whether this executor has an image of its own.
+    pub fn has_image(&self, executor: &str) -> bool {
+        self.in_pods.contains(executor)
     }
 
     /// The executor of the step.
@@ -194,22 +244,31 @@ fn gone() -> Error {
 }
 
 /// The engine of an executor; `None` for this machine.
-fn engine(declared: &manifest::Executor, start: &Start<'_>) -> Option<Box<dyn Executor>> {
-    match &declared.engine {
-        Engine::Local => None,
-        Engine::Slurm(settings) => Some(Box::new(Slurm::new(settings.clone(), &start.asked.variables))),
-    }
+pub fn engine(
+    declared: &manifest::Executor,
+    project: &Project,
+    variable_names: &[OsString],
+    variable: fn(&str) -> Option<OsString>,
+) -> Result<Option<Box<dyn Executor>>> {
+    let engine: Box<dyn Executor> = match &declared.engine {
+        Engine::Local => return Ok(None),
+        Engine::Slurm(settings) => Box::new(Slurm::new(settings.clone(), variable_names)),
+        Engine::Ray(settings) => Box::new(Ray::new(settings.clone(), &variable)?),
+        Engine::Kubernetes(settings) => Box::new(Kubernetes::new((**settings).clone(), project.root())?),
+    };
+    Ok(Some(engine))
 }
 
-fn settings(name: &str, declared: &manifest::Executor, start: &Start<'_>) -> Result<Settings> {
-    let jobs = jobs(start.project);
-    let scratch = start.project.scratch();
-    let program = match &declared.program {
-        Some(program) => program.clone(),
-        None => executor::install(&start.asked.program, &jobs, &scratch)?,
-    };
+/// Who brings files to an executor whose nodes do not see them.
+fn courier(declared: &manifest::Executor, start: &Start<'_>) -> Result<Option<Arc<Courier>>> {
+    let Some(remote) = &declared.remote else { return Ok(None) };
+    let access = start.access.cloned().unwrap_or_default();
+    Ok(Some(Arc::new(Courier::new(start.project, remote, &access)?)))
+}
+
+fn settings(name: &str, declared: &manifest::Executor, start: &Start<'_>, program: PathBuf) -> Settings {
     let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    Ok(Settings {
+    Settings {
         name: name.to_owned(),
         pack: declared.pack.map(number),
         most: number(declared.jobs),
@@ -219,10 +278,77 @@ fn settings(name: &str, declared: &manifest::Executor, start: &Start<'_>) -> Res
         program,
         root: start.project.root().to_path_buf(),
         home: start.project.home().to_path_buf(),
-        jobs,
-        scratch,
+        jobs: jobs(start.project),
+        scratch: start.project.scratch(),
         run: start.run.clone(),
+        courier: None,
+    }
+}
+
+/// Whether jobs are there from before.
+pub fn has_jobs(project: &Project) -> Result<bool> {
+    Ok(!Left::read(&jobs(project))?.jobs.is_empty())
+}
+
+/// Ends the jobs that are there from before, and waits until nothing of them runs.
+pub fn end_jobs(project: &Project, options: &Options, watch: Watch<'_>) -> Result<()> {
+    let left = Left::read(&jobs(project))?;
+    if left.jobs.is_empty() {
+        return Ok(());
+    }
+    let run = RunId::random()?;
+    let variable = options.outside.variable;
+    let access = options.access.as_ref();
+    let start = Start { project, asked: &options.engines, run: &run, variable, access, watch };
+    let (news, _heard) = schedule::news::<(), Answer>();
+    std::thread::scope(|scope| {
+        let away = Away::start(scope, &start, Vec::new(), &[], left, &news)?;
+        away.steps_with_jobs().try_for_each(|step| away.end_job(step))
     })
+}
+
+/// A job that would be given to Kubernetes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobManifest {
+    pub name: String,
+    /// What `kubectl` would be told to make.
+    pub content: Value,
+}
+
+/// The jobs that a training would give to Kubernetes now. Steps that wait for others may come later, in further ones.
+pub fn manifests(project: &Project, options: &Options, watch: Watch<'_>) -> Result<Vec<JobManifest>> {
+    let project = &*project.with_params(&options.settings)?;
+    let setup = Setup::of(project, options, Purpose::Plan, watch)?;
+    let judged = judge_all(&setup.judge(options)?, &setup.graph, &setup.selected, watch)?;
+    let mut groups: Vec<(&String, &manifest::Resources, Vec<Task>)> = Vec::new();
+    for judged in judged.iter().filter(|judged| judged.action == Action::Run) {
+        let step = &setup.graph.steps[judged.index];
+        let (Some(executor), Some(verdict)) = (&setup.executors[judged.index], &judged.verdict) else { continue };
+        let task = Task::named(&step.name, verdict.key);
+        match groups.iter_mut().find(|(its, resources, _)| *its == executor && **resources == step.resources) {
+            Some((.., tasks)) => tasks.push(task),
+            None => groups.push((executor, &step.resources, vec![task])),
+        }
+    }
+    let run = RunId::random()?;
+    let (variable, access) = (options.outside.variable, options.access.as_ref());
+    let start = Start { project, asked: &options.engines, run: &run, variable, access, watch };
+    let mut manifests = Vec::new();
+    for (name, resources, tasks) in groups {
+        let declared = project.manifest.executor(name)?;
+        let Engine::Kubernetes(kubernetes) = &declared.engine else { continue };
+        let engine = Kubernetes::new((**kubernetes).clone(), project.root())?;
+        let courier = courier(&declared, &start)?;
+        let program = match (&declared.program, &courier) {
+            (Some(program), _) => program.clone(),
+            (None, Some(_)) => PROGRAM.into(),
+            (None, None) => executor::place(&options.engines.program, &programs(project))?,
+        };
+        let settings = Settings { courier, ..settings(name, &declared, &start, program) };
+        let made = engine.manifests(&settings, &tasks, resources)?;
+        manifests.extend(made.into_iter().map(|(name, content)| JobManifest { name, content }));
+    }
+    Ok(manifests)
 }
 
 /// The step as the other side is to carry it out.
@@ -233,6 +359,7 @@ pub fn task(
     cmd: &str,
     values: &BTreeMap<String, Value>,
     env: &Prepared,
+    inputs: Vec<LockedPath>,
 ) -> Task {
     let found = variables::of_step(step, values, env).into_iter();
     let mut variables: BTreeMap<String, String> =
@@ -252,6 +379,8 @@ pub fn task(
         products: step.products().cloned().collect(),
         patterns: step.out_patterns.iter().map(|out| out.pattern.to_string()).collect(),
         attempt: 0,
+        image: env.image.clone(),
+        inputs,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Options;
-use crate::env::{Declared, Environment, Prepared};
+use crate::env::{Declared, Environment, Kind, Prepared};
 use crate::event::Watch;
 use crate::project::Project;
 use crate::project::manifest::{DEFAULT_ENVIRONMENT, Step};
@@ -83,10 +83,13 @@ impl<'a> Making<'a> {
         Self { store, environments, clock: Mutex::default() }
     }
 
-    /// The environment of a step, ready.
-    pub fn prepare(&self, step: &Step, watch: Watch<'_>) -> Result<Arc<Prepared>> {
+    /// The environment of a step, ready for its program to be started here, or elsewhere.
+    pub fn prepare(&self, step: &Step, is_elsewhere: bool, watch: Watch<'_>) -> Result<Arc<Prepared>> {
         let slot = self.environments.get(step.environment());
         let Slot { declared, prepared } = slot.expect("the environments of all selected steps were looked up");
+        if is_elsewhere && declared.kind() == Some(Kind::Container) {
+            return declared.prepare_elsewhere(self.store, watch).map(Arc::new);
+        }
         let mut prepared = prepared.lock().expect("no thread panics while it makes the environment");
         if let Some(prepared) = &*prepared {
             return Ok(prepared.clone());

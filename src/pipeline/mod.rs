@@ -40,7 +40,7 @@ mod work;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use away::Engines;
+pub use away::{Engines, JobManifest, end_jobs, engine, has_jobs, manifests};
 pub use dag::{Card, Dag, DagStep, State, dag, mermaid, picture, svg, xml_text};
 pub use elsewhere::Elsewhere;
 pub use enter::{Entered, enter};

@@ -226,7 +226,8 @@ fn execute(
         // The receiver goes with the thread, so that after an error the steps learn that nobody commits them.
         let committer = scope.spawn(move || commit_all(project, setup.workspace.store(), &receiver));
         let (news, heard) = schedule::news();
-        let start = away::Start { project, asked: &options.engines, run: &run.id, watch };
+        let (variable, access) = (options.outside.variable, options.access.as_ref());
+        let start = away::Start { project, asked: &options.engines, run: &run.id, variable, access, watch };
         let away = Away::start(scope, &start, setup.executors.clone(), open, left, &news)?;
         for step in away.steps_with_jobs().filter(|step| is_settled(project, setup, &performed, step)) {
             away.end_job(step)?;

@@ -2,7 +2,7 @@
 //! reads while steps run.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -97,9 +97,15 @@ pub fn materials(project: &Project, options: &Options, watch: Watch<'_>) -> Resu
     Ok(Materials { params: setup.params.0, used, sources, steps, is_templated })
 }
 
-/// The files to which the steps that run now append their metrics, as `MLX_METRICS` names them.
+/// The files to which the steps that run now append their metrics, here and elsewhere, as `MLX_METRICS` names them.
 pub fn metrics_files(project: &Project) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(super::train::step_files(project)) else { return Vec::new() };
-    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    paths.filter(|path| path.to_string_lossy().ends_with(".metrics.jsonl")).collect()
+    let entries = |directory: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(directory).into_iter().flatten();
+        entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
+    };
+    let mut files = entries(&super::train::step_files(project));
+    files.extend(entries(&super::away::jobs(project)).iter().flat_map(|job| entries(job)));
+    let ends = |path: &PathBuf| [".metrics.jsonl", ".metrics"].iter().any(|end| path.to_string_lossy().ends_with(end));
+    files.retain(ends);
+    files
 }

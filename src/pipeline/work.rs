@@ -25,7 +25,7 @@ use super::results::other_kind;
 use super::schedule::{Labour, Turn};
 use super::{TrialRun, params, unfinished, variables};
 use crate::data::Workspace;
-use crate::env::{Launch, Prepared, Shared};
+use crate::env::{self, Launch, Prepared, Shared};
 use crate::error::ErrorContext;
 use crate::event::{Event, Watch};
 use crate::executor::{self, Answer, FailureClass, Job, Lost, Machine, Order, Report, Share, VISIBLE_GPUS};
@@ -184,8 +184,9 @@ impl Labour<Performed, Answer> for Work<'_> {
             Answer::Withdrawn => return Turn::Withdrawn,
             Answer::Failed(error) => performed.fail(error),
             Answer::Ended(ended) => {
-                let concluded =
-                    self.conclude(index, &mut performed, (&inputs, turn), &ended.report, &ended.metrics, &ended.log);
+                let concluded = ended.bring(self.workspace, self.watch).and_then(|()| {
+                    self.conclude(index, &mut performed, (&inputs, turn), &ended.report, &ended.metrics, &ended.log)
+                });
                 if performed.step.log.is_some() {
                     away::remove_log(&ended.log);
                 }
@@ -258,7 +259,7 @@ impl Work<'_> {
         if executor.is_none() {
             self.machine.check(step)?;
         }
-        let prepared = self.environments.prepare(step, self.watch)?;
+        let prepared = self.environments.prepare(step, executor.is_some(), self.watch)?;
         self.clear_outputs(step, self.may_replace(step))?;
         checkpoint::prepare(self.project, step, &key, self.judge.forced.contains(&index))?;
         unfinished::mark(self.project, &step.name, self.run, &key)?;
@@ -267,16 +268,20 @@ impl Work<'_> {
             let place = Place { directory, share, prepared: &prepared };
             return self.run_program(index, performed, (&inputs, turn), place).map(|()| None);
         };
-        if prepared.launcher.is_some() {
+        if prepared.image.is_some() && self.away.has_image(executor) {
             return Err(Error::usage(format!(
-                "step `{}` runs in a container, which the executor `{executor}` can't start ({})",
+                "step `{}` runs in a container, and the executor `{executor}` has an image of its own ({})",
                 step.name, step.place
             ))
-            .with_hint(
-                "let it run on this machine (`--executor local`), or give it an environment of Python or conda",
-            ));
+            .with_hint(format!("name the image in `[executor.{executor}]`, and give the step no container")));
         }
-        let task = away::task(step, key, self.run, &performed.step.cmd, &performed.step.params, &prepared);
+        let sent = if self.away.is_by_remote(executor) {
+            refuse_environment(step, executor, &prepared)?;
+            inputs.deps.iter().chain(&inputs.files).cloned().collect()
+        } else {
+            Vec::new()
+        };
+        let task = away::task(step, key, self.run, &performed.step.cmd, &performed.step.params, &prepared, sent);
         performed.step.started = Some(Timestamp::now());
         let order = Order::Run { index, task: Box::new(task), resources: step.resources.clone() };
         Ok(Some(HandedOver { executor: executor.to_owned(), order, inputs, turn }))
@@ -576,6 +581,19 @@ impl Work<'_> {
             gpus: step.resources.gpus,
             is_interactive: false,
         }))
+    }
+}
+
+/// An environment that was made here is not there.
+fn refuse_environment(step: &Step, executor: &str, prepared: &Prepared) -> Result<()> {
+    match prepared.record.kind {
+        Some(env::Kind::Python | env::Kind::Conda) => Err(Error::usage(format!(
+            "the environment of step `{}` is made on this machine, which the nodes of the executor `{executor}` don't see \
+             ({})",
+            step.name, step.place
+        ))
+        .with_hint("give the step none (`env` that is not declared), and let the nodes, or their image, have what it needs")),
+        _ => Ok(()),
     }
 }
 

@@ -210,6 +210,11 @@ impl<'t> Table<'t> {
     /// Takes the value of a key out, if it is there.
     pub fn take(&mut self, key: &'static str) -> Option<Item<'t>> {
         self.known.push(key);
+        self.take_stray(key)
+    }
+
+    /// As [`Table::take`], for a key that has no business here, so that no hint names it.
+    pub fn take_stray(&mut self, key: &str) -> Option<Item<'t>> {
         let index = self.entries.iter().position(|(name, ..)| name == key)?;
         let (_, _, value) = self.entries.remove(index);
         Some(Item { source: self.source, what: format!("`{key}`{}", self.within()), value })

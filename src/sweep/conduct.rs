@@ -14,7 +14,7 @@ use super::events::TrialEvents;
 use super::journal::{Entry, Journal};
 use super::plan::{Plan, Request};
 use super::results::Results;
-use super::resume::{begin, take_up};
+use super::resume::{begin, end_jobs, take_up};
 use super::state::{State, TrialState};
 use super::strategy::{Strategy, Values, Verdict, loss};
 use super::{Place, results};
@@ -63,7 +63,9 @@ pub fn conduct(project: &Project, options: &Options, watch: Watch<'_>) -> Result
         true => take_up(project, &place, options, watch)?,
         false => begin(project, &place, options, watch)?,
     };
-    let copies = Copies::new(project, place.trials(), &session.state.snapshot, options.keep)?;
+    let open: HashSet<u64> = session.open.iter().map(|(number, _)| *number).collect();
+    end_jobs(project, &place, &open, options, watch)?;
+    let copies = Copies::new(project, place.trials(), &session.state.snapshot, options.keep, &open)?;
     let declared = project.manifest.sweeps.get(&options.name).and_then(|sweep| sweep.parallel);
     let parallel = options.parallel.or(declared).unwrap_or(1).max(1);
     let id = format!("sweep {}", options.name);
@@ -247,7 +249,11 @@ impl Stage<'_> {
     fn trial_options(&self, state: &State, number: u64, values: &Values, run: &RunId) -> pipeline::Options {
         let Plan { params, steps, .. } = &state.plan;
         let settings = params.iter().zip(values).map(|((name, _), value)| format!("{name}={value}")).collect();
+        let mut engines = self.options.pipeline.engines.clone();
+        // A trial that is stopped is over, and one that is interrupted begins again.
+        engines.cancel_on_exit = true;
         pipeline::Options {
+            engines,
             steps: steps.clone(),
             settings,
             jobs: (self.options.pipeline.jobs / self.parallel).max(1),

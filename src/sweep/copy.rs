@@ -6,6 +6,7 @@
 //! (`store.link`). A copy whose trial came to a good end becomes the next trial's: only what differs is written again, so
 //! that large data is copied once for each trial that runs at a time.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
@@ -15,13 +16,13 @@ use std::sync::Mutex;
 use anyhow::Context;
 
 use super::snapshot::{Snapshot, makes};
-use crate::Result;
 use crate::data::Workspace;
 use crate::event::Watch;
 use crate::fs::{create_dir_all, quote};
 use crate::project::manifest::{Manifest, Step};
 use crate::project::{Project, ProjectPath, STATE};
 use crate::store::tree::Tree;
+use crate::{Result, pipeline};
 
 /// Makes working copies of one snapshot.
 pub struct Copies {
@@ -36,16 +37,28 @@ pub struct Copies {
 }
 
 impl Copies {
-    /// Working copies in this directory. Those of an earlier process go.
-    pub fn new(project: &Project, directory: PathBuf, snapshot: &Snapshot, keeps: bool) -> Result<Self> {
+    /// Working copies in this directory. Those of an earlier process go, unless jobs on executors work in them for trials
+    /// that are `open`.
+    pub fn new(
+        project: &Project,
+        directory: PathBuf,
+        snapshot: &Snapshot,
+        keeps: bool,
+        open: &HashSet<u64>,
+    ) -> Result<Self> {
         let workspace = Workspace::open(project)?;
         let store = workspace.store();
         let (manifest, tree) = (snapshot.manifest(store)?, snapshot.tree(store)?);
         let steps = manifest.steps.clone();
-        if !keeps {
-            remove(&directory)?;
-        }
         create_dir_all(&directory)?;
+        let entries = fs::read_dir(&directory).with_context(|| format!("cannot list `{}`", quote(&directory)))?;
+        for entry in entries.filter(|_| !keeps).flatten() {
+            let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            let copy = project.working_copy(&entry.path(), manifest.clone());
+            if !number.is_some_and(|number| open.contains(&number)) || !pipeline::has_jobs(&copy)? {
+                remove(&entry.path())?;
+            }
+        }
         let directory = directory.canonicalize().with_context(|| format!("cannot enter `{}`", quote(&directory)))?;
         Ok(Self { directory, manifest, tree, steps, free: Mutex::default() })
     }
@@ -58,8 +71,12 @@ impl Copies {
     /// Makes a working copy hold exactly the files of the snapshot, and perhaps outputs of steps.
     pub fn fill(&self, copy: &Project, watch: Watch<'_>) -> Result<()> {
         let root = copy.root();
-        remove(root)?;
-        let free = self.free().pop();
+        // Where jobs work for this trial, they go on: nothing is taken away below them.
+        let is_at_work = pipeline::has_jobs(copy)?;
+        if !is_at_work {
+            remove(root)?;
+        }
+        let free = if is_at_work { None } else { self.free().pop() };
         match free {
             Some(used) => {
                 fs::rename(&used, root).with_context(|| format!("cannot rename `{}`", quote(&used)))?;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::copy::remove as remove_all;
+use super::resume::working_copies;
 use super::state::{State, Trial, TrialState};
 use super::{Place, journal, record_name};
 use crate::error::did_you_mean;
@@ -17,7 +18,7 @@ use crate::project::manifest::{Goal, Strategy};
 use crate::project::space::Domain;
 use crate::run::RunId;
 use crate::store::Store;
-use crate::{Error, Result};
+use crate::{Error, Result, pipeline};
 
 /// A sweep and its trials.
 #[derive(Debug, Clone, Serialize)]
@@ -220,6 +221,12 @@ pub fn remove(project: &Project, name: &str) -> Result<()> {
     let name = find(project, Some(name))?;
     let place = Place::of(project, &name);
     let _alone = place.take(&name)?;
+    for (number, root) in working_copies(&place) {
+        if pipeline::has_jobs(&project.working_copy(&root, project.manifest.clone()))? {
+            return Err(Error::usage(format!("jobs of trial {number} of the sweep `{name}` may go on on an executor"))
+                .with_hint(format!("`mlx sweep {name} --resume` takes them up, and Ctrl-C ends them")));
+        }
+    }
     // The journal goes first: without it there is no sweep, whatever else is left.
     remove_all(&place.journal())?;
     crate::fs::sync_dir(&place.directory)?;

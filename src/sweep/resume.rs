@@ -1,6 +1,7 @@
 //! The beginning of a sweep, and its beginning again: what is checked, what is found, and what is written first.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -43,6 +44,7 @@ pub(super) fn begin(
     refuse_begun(place, options)?;
     let alone = place.take(name)?;
     refuse_begun(place, options)?;
+    end_jobs(project, place, &HashSet::new(), options, watch)?;
     remove(&place.trials())?;
     remove(&place.turns())?;
     let snapshot = take_snapshot(project, name, &materials, watch)?;
@@ -51,6 +53,29 @@ pub(super) fn begin(
     let state = State::of(&[first])?;
     let strategy = strategy::of(&state.plan);
     Ok((Session { state, journal, strategy, open: VecDeque::new() }, alone))
+}
+
+/// Ends the jobs on executors that a killed process left in the working copies of trials, except of those that go on.
+pub(super) fn end_jobs(
+    project: &Project,
+    place: &Place,
+    going_on: &HashSet<u64>,
+    options: &Options,
+    watch: Watch<'_>,
+) -> Result<()> {
+    for (number, root) in working_copies(place) {
+        if !going_on.contains(&number) {
+            let copy = project.working_copy(&root, project.manifest.clone());
+            pipeline::end_jobs(&copy, &options.pipeline, watch)?;
+        }
+    }
+    Ok(())
+}
+
+/// The working copies that are there, by the numbers of their trials.
+pub(super) fn working_copies(place: &Place) -> Vec<(u64, PathBuf)> {
+    let entries = std::fs::read_dir(place.trials()).into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path()))).collect()
 }
 
 /// Refuses to write over what was begun.

@@ -31,6 +31,12 @@ pub struct Cluster {
 impl Cluster {
     /// Starts one. `more` is nothing, or how many seconds it remembers a job that is over, and another setting: `5 X=1`. `None` where Slurm is not installed or may not be started.
     pub fn start(more: &str) -> Option<Self> {
+        Self::is_possible()?;
+        (0..3).find_map(|_| Self::try_start(more, None)).or_else(|| panic!("Slurm did not start"))
+    }
+
+    /// `None` where Slurm is not installed or may not be started.
+    fn is_possible() -> Option<()> {
         for name in ["slurmctld", "slurmd", "munged", "sbatch", "squeue", "scancel", "scontrol"] {
             program(name)?;
         }
@@ -39,10 +45,56 @@ impl Cluster {
             eprintln!("SKIPPED: the Slurm of the tests needs root");
             return None;
         }
-        (0..3).find_map(|_| Self::try_start(more)).or_else(|| panic!("Slurm did not start"))
+        Some(())
     }
 
-    fn try_start(more: &str) -> Option<Self> {
+    /// A database in the directory, and who keeps accounts in it.
+    fn start_accounts(&mut self, host: &str, port: u16) {
+        let shown = self.dir.path().display().to_string();
+        let (data, socket) = (format!("{shown}/mysql"), format!("{shown}/mysql.sock"));
+        let made = Command::new(program("mariadb-install-db").unwrap())
+            .args(["--no-defaults", "--user=root", "--skip-test-db", &format!("--datadir={data}")])
+            .arg("--auth-root-authentication-method=normal")
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{made:?}");
+        let arguments = [
+            "--no-defaults".to_owned(),
+            "--user=root".into(),
+            format!("--datadir={data}"),
+            format!("--socket={socket}"),
+            format!("--pid-file={shown}/mysql.pid"),
+            format!("--log-error={shown}/mysql.log"),
+            "--skip-networking".into(),
+            "--innodb-buffer-pool-size=64M".into(),
+            "--innodb-lock-wait-timeout=900".into(),
+        ];
+        let database = self.spawn("mariadbd", &arguments.map(|argument| argument.leak() as &str));
+        self.others.push(database);
+        let client = program("mariadb").unwrap();
+        wait_until("the database", || {
+            let mut command = Command::new(&client);
+            command.args(["--no-defaults", "--user=root", &format!("--socket={socket}")]);
+            command.args(["--execute", "create database if not exists slurm_acct_db"]);
+            command.output().unwrap().status.success()
+        });
+        let configuration = format!(
+            "AuthType=auth/munge\nAuthInfo=socket={shown}/munge\nDbdHost={host}\nDbdAddr=127.0.0.1\nDbdPort={port}\n\
+             CommunicationParameters=NoInAddrAny,NoCtldInAddrAny\nSlurmUser=root\nPidFile={shown}/dbd.pid\n\
+             LogFile={shown}/dbd.log\nStorageType=accounting_storage/mysql\nStorageHost=localhost\nStorageUser=root\n\
+             StorageLoc=slurm_acct_db\n"
+        );
+        let file = self.dir.path().join("slurmdbd.conf");
+        fs::write(&file, configuration).unwrap();
+        fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let mut command = Command::new(program("slurmdbd").unwrap());
+        command.arg("-D").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.env("SLURM_CONF", self.configuration()).env("MYSQL_UNIX_PORT", socket);
+        self.others.push(command.spawn().unwrap());
+        wait_until("slurmdbd", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    }
+
+    fn try_start(more: &str, accounts: Option<u16>) -> Option<Self> {
         // Short: paths of sockets have a limit.
         let dir = tempfile::Builder::new().prefix("mlx-slurm-").tempdir().unwrap();
         let mut cluster = Self { dir, controller: None, others: Vec::new() };
@@ -62,6 +114,7 @@ impl Cluster {
         drop((one, two));
         let shown = path.display();
         let (age, more) = more.split_once(' ').map_or(("300", more), |(age, more)| (age, more));
+        let keeps = if accounts.is_some() { "" } else { "AccountingStorageType=accounting_storage/none\n" };
         let configuration = format!(
             "ClusterName=mlxtest\nSlurmctldHost={host}(127.0.0.1)\nSlurmctldPort={controller}\nSlurmdPort={node}\n\
             CommunicationParameters=NoInAddrAny,NoCtldInAddrAny\nSlurmUser=root\nSlurmdUser=root\nAuthType=auth/munge\n\
@@ -72,7 +125,7 @@ impl Cluster {
             SlurmctldTimeout=30\nSlurmdTimeout=30\nInactiveLimit=0\nSchedulerType=sched/backfill\n\
             SchedulerParameters=batch_sched_delay=0,sched_min_interval=100000,bf_interval=2\nSelectType=select/cons_tres\n\
             SelectTypeParameters=CR_CPU_Memory\nDefMemPerCPU=64\nJobAcctGatherType=jobacct_gather/linux\n\
-            JobAcctGatherFrequency=task=1\nJobAcctGatherParams=OverMemoryKill\nAccountingStorageType=accounting_storage/none\n\
+            JobAcctGatherFrequency=task=1\nJobAcctGatherParams=OverMemoryKill\n{keeps}\
             PreemptType=preempt/partition_prio\nPreemptMode=REQUEUE\nSlurmdParameters=config_overrides\n\
             NodeName={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=4000 State=UNKNOWN\n\
             PartitionName=main Nodes={host} Default=YES MaxTime=60 DefaultTime=10 PriorityTier=10 State=UP\n\
@@ -91,6 +144,9 @@ impl Cluster {
         ];
         cluster.others.push(cluster.spawn("munged", &arguments.map(|argument| argument.leak() as &str)));
         wait_until("munged", || fs::exists(&munge).unwrap());
+        if let Some(port) = accounts {
+            cluster.start_accounts(&host, port);
+        }
         cluster.start_controller();
         let node = cluster.spawn("slurmd", &["-D", "-f", &cluster.configuration()]);
         cluster.others.push(node);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::cluster::Cluster;
 use crate::harness::{Outcome, Project};
 use crate::services;
 
@@ -119,6 +120,26 @@ fn a_step_in_a_container_works_on_the_project_as_the_user() {
     engine.mlx(&project, &["train"]).success().prints("1 up to date");
     engine.mlx(&project, &["env", "show", "a"]).success().prints(image);
     engine.mlx(&project, &["env", "lock"]).success().prints(image);
+}
+
+#[test]
+fn a_step_in_a_container_runs_as_a_job_too() {
+    let (Some(engine), Some(cluster)) = (Engine::get(), Cluster::start("")) else { return };
+    let steps = "[params.train]\ntrees = 3\n[step.a]\n\
+                 cmd = 'cat in $MLX_PARAMS > out; echo \"$MLX_JOB $MLX_PARAM_TRAIN_TREES\" >> out; cat /text >> out'\n\
+                 params = ['train']\ndeps = ['in']\nouts = ['out']\n";
+    let executor = format!("[executor.cluster]\nkind = 'slurm'\nprogram = '{}'\n", env!("CARGO_BIN_EXE_mlx"));
+    let project = project("1", &format!("{steps}{executor}")).write("in", "words\n");
+    let mut command = cluster.command(&project, &["train", "--executor", "cluster", "--json"]);
+    engine.use_for(&mut command);
+
+    let run = project.outcome(&mut command).success().json();
+
+    let out = project.read("out");
+    assert!(out.starts_with("words\n{\"train\":{\"trees\":3}}mlx-") && out.ends_with(" 3\n"), "{out}");
+    assert!(run["environment"]["image"].as_str().unwrap().starts_with("localhost/mlx-test:1@sha256:"), "{run}");
+    // Where it ran is no part of its key.
+    engine.mlx(&project, &["train"]).success().prints("1 up to date");
 }
 
 #[test]

@@ -52,6 +52,29 @@ fn outside_a_project_it_looks_at_the_machine() {
 }
 
 #[test]
+fn executors_that_do_not_answer_are_no_need_of_this_machine() {
+    let executors = format!(
+        "[executor.ray]\nkind = 'ray'\naddress = 'http://{}'\n[executor.up]\nkind = 'ray'\naddress = 'http://{}'\n\
+         [executor.secret]\nkind = 'ray'\ntoken_variable = 'NOT_SET'\n[executor.k8s]\nkind = 'kubernetes'\nimage = 'x'\n",
+        nobody(),
+        server(403)
+    );
+    let project = Project::with_manifest(&executors);
+    let empty = project.home().join("empty");
+
+    let report = with_path(&project, &empty, &["doctor", "--json"]).json();
+
+    for name in ["executor ray", "executor up", "executor secret", "executor k8s"] {
+        assert_eq!(verdict(&report, name), "notice", "{report:#}");
+    }
+    let found = |name: &str| check(&report, name)["found"].as_str().unwrap().to_owned();
+    assert!(found("executor ray").contains("Connection refused"), "{report:#}");
+    assert!(found("executor up").contains("answers 403"), "{report:#}");
+    assert!(found("executor secret").contains("`NOT_SET`"), "{report:#}");
+    assert!(found("executor k8s").contains("cannot start `kubectl`"), "{report:#}");
+}
+
+#[test]
 fn a_project_is_left_as_it_is() {
     let project = Project::with_manifest("");
 

@@ -242,6 +242,23 @@ fn a_job_that_has_to_give_way_runs_again_under_its_id() {
 }
 
 #[test]
+fn a_job_that_somebody_requeues_runs_again_under_its_id() {
+    let Some(cluster) = Cluster::start("") else { return };
+    let project = Project::with_manifest(&manifest("", SLOW));
+    let mut child = start(&cluster, &project, &[]);
+    wait_until("the step's output", || said(&project).contains("begun"));
+
+    cluster.slurm("scontrol", &["requeue", "1"]);
+    wait_until("the requeue", || cluster.jobs().iter().any(|job| job == "1 PENDING"));
+    cluster.find_node();
+    wait_until("the second start", || said(&project).matches("begun").count() == 2);
+    project.set("go", "");
+
+    assert!(child.wait().unwrap().success(), "{}", said(&project));
+    assert_eq!((project.read("o"), cluster.ended_jobs()), ("done\n".into(), vec!["1 COMPLETED".into()]));
+}
+
+#[test]
 fn a_job_that_the_engine_lost_is_submitted_again_within_a_limit() {
     let Some(cluster) = Cluster::start("") else { return };
     let project = Project::with_manifest(&manifest("options = ['--no-requeue']\nretries = 1", SLOW));

@@ -90,6 +90,10 @@ pub struct Sweep {
     /// Let all trials together take at most so many processors [default: all]
     #[arg(short, long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     jobs: Option<u64>,
+    /// Carry out every step of the trials there: a name of `[executor]`, or `local`. There, --jobs has no say, and --parallel
+    /// may be as large as the cluster
+    #[arg(long, value_name = "NAME")]
+    executor: Option<String>,
     /// Write a plot of the trials to this file when they are over
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -188,6 +192,8 @@ impl Sweep {
             max_resource: self.max_resource,
             reduction: self.reduction,
         };
+        let asked = options_to_ask(cx, project, Vec::new(), Scope::default(), Vec::new());
+        let engines = pipeline::Engines { executor: self.executor, ..asked.engines };
         Options {
             name,
             request,
@@ -199,7 +205,8 @@ impl Sweep {
             pipeline: pipeline::Options {
                 jobs: self.jobs.unwrap_or_else(|| processors(project)),
                 within: None,
-                ..options_to_ask(cx, project, Vec::new(), Scope::default(), Vec::new())
+                engines,
+                ..asked
             },
         }
     }

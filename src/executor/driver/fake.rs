@@ -146,7 +146,7 @@ impl FakeJob {
                 return;
             }
             let report = Report { has_log: false, last_lines: Vec::new(), ..report(End::Exited(0), "") };
-            tell(place, What::Ended { report, outputs: Digest::of("") });
+            tell(place, What::Ended { report, outputs: Digest::of(""), made: Vec::new() });
         }
     }
 

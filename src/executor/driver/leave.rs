@@ -32,6 +32,14 @@ impl Driver<'_> {
         self.cancel_ended();
     }
 
+    /// What starts of these elements from now on has nothing to do, should the engine start them once more.
+    pub(super) fn void_elements(&self, live: &Live<'_>, elements: &[usize]) {
+        live.give_up(elements);
+        if let Some(courier) = &self.settings.courier {
+            courier.give_up(&live.job.name, elements);
+        }
+    }
+
     /// Ends the elements that somebody wants to be ended.
     pub(super) fn cancel_ended(&mut self) {
         let due = |live: &Live<'_>| -> Vec<usize> {
@@ -49,6 +57,9 @@ impl Driver<'_> {
             .filter(|(_, elements)| !elements.is_empty())
             .map(|(live, elements)| (live.submitted(), whole_where_all(live, elements)))
             .collect();
+        for live in self.lives.iter().filter(|live| live.id.is_some()) {
+            self.void_elements(live, &due(live));
+        }
         // One that fails is tried again after the next answer.
         if !jobs.is_empty() && self.executor.cancel(&jobs, self.watch.interrupt).is_ok() {
             for live in self.lives.iter_mut().filter(|live| live.id.is_some()) {
@@ -146,9 +157,12 @@ impl Driver<'_> {
                 self.watch.events.warn(format!("jobs on `{}` may go on", self.settings.name));
                 return;
             }
-            std::thread::sleep(TICK);
+            std::thread::sleep(if is_unsure { super::QUERIES.0 } else { TICK });
         }
         for live in self.lives.iter().filter(|live| live.is_watched()) {
+            if let Some(courier) = &self.settings.courier {
+                courier.remove(&live.job.name);
+            }
             if let Err(error) = left::remove(&live.directory) {
                 self.watch.events.warn(error.to_string());
             }

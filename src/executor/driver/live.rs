@@ -128,6 +128,14 @@ impl<'a> Live<'a> {
         self.slots[self.places(element)].iter().any(Slot::is_open)
     }
 
+    /// Notes that these elements are given up.
+    pub fn give_up(&self, elements: &[usize]) {
+        for element in elements {
+            // Where it can't be written, the engine's own word has to do.
+            let _ = std::fs::write(job::void_file(&self.directory, *element), b"");
+        }
+    }
+
     pub fn open_elements(&self) -> usize {
         (0..self.elements.len()).filter(|element| self.is_element_open(*element)).count()
     }
@@ -242,6 +250,15 @@ impl<'a> Driver<'a> {
     /// Takes what the result files say. Returns whether that was anything.
     pub(super) fn read_results(&mut self) -> bool {
         let mut is_news = false;
+        if let Some(courier) = &self.settings.courier {
+            for live in self.lives.iter().filter(|live| live.is_watched()) {
+                let step = |place: usize| live.slots.get(place).map(|slot| slot.task.step.as_str());
+                // A remote that stumbles; the next turn comes soon.
+                if let Err(error) = courier.look(&live.directory, &live.job, step) {
+                    self.watch.events.emit(Event::Detail { message: error.to_string() });
+                }
+            }
+        }
         for number in 0..self.lives.len() {
             if !self.lives[number].is_watched() {
                 continue;
@@ -299,13 +316,21 @@ impl<'a> Driver<'a> {
 
     /// Hands back a step that somebody waits for and that came to its end.
     fn finish(&mut self, number: usize, place: usize, what: What) {
+        if let What::Failed(message) = &what
+            && self.lives[number].slots[place].losses < self.settings.retries
+        {
+            let what = format!("could not be run: {message}");
+            self.submit_again(number, place, &what, false, Instant::now());
+            return;
+        }
         let live = &mut self.lives[number];
         let slot = &mut live.slots[place];
         let Some(index) = slot.wanted else { return };
         let answer = match what {
             What::Began => return,
-            What::Ended { report, outputs } => {
-                if slot.is_adopted && is_changed(&live.job, &slot.task, &report, outputs) {
+            What::Ended { report, outputs, made } => {
+                let courier = self.settings.courier.clone();
+                if slot.is_adopted && courier.is_none() && is_changed(&live.job, &slot.task, &report, outputs) {
                     self.run_again(number, place, false);
                     return;
                 }
@@ -323,6 +348,8 @@ impl<'a> Driver<'a> {
                     metrics: job::metrics_file(&live.directory, place),
                     directory: live.directory.clone(),
                     place,
+                    made,
+                    courier,
                 })
             }
             What::Failed(message) => {

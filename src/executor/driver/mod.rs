@@ -16,14 +16,18 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use super::courier::Courier;
 use super::engine::{Executor, Refusal, Submitted};
-use super::job::Task;
+use super::job::{self, ByRemote, JobFile, Task};
 use super::left::{self, LeftJob};
 use super::{Lost, Report};
+use crate::data::Workspace;
 use crate::event::Watch;
+use crate::project::lock::LockedPath;
 use crate::project::manifest::Resources;
 use crate::run::RunId;
 use crate::{Error, Result};
@@ -34,6 +38,8 @@ use queue::{Pace, Queued};
 const TICK: Duration = Duration::from_millis(100);
 /// Results are looked for as often as this while they come, and less and less often while they don't.
 const RESULTS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
+/// The same, where they come by a remote.
+const RESULTS_BY_REMOTE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 /// As often is the engine asked after it was given something, and the less the longer nothing changes.
 const QUERIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// For each element that is open, questions are this much farther apart.
@@ -79,9 +85,20 @@ pub struct Ended {
     pub metrics: PathBuf,
     directory: PathBuf,
     place: usize,
+    /// What it made, and who fetches it from where it is.
+    made: Vec<LockedPath>,
+    courier: Option<Arc<Courier>>,
 }
 
 impl Ended {
+    /// Brings what it made to where it belongs, where that is not there already.
+    pub fn bring(&self, workspace: &Workspace, watch: Watch<'_>) -> Result<()> {
+        match &self.courier {
+            Some(courier) => courier.bring(&self.made, workspace, watch),
+            None => Ok(()),
+        }
+    }
+
     /// Notes that the end was told and was not good, so that the step is run again when it is asked for again.
     pub fn tell(&self) -> Result<()> {
         left::write_told(&self.directory, self.place)
@@ -113,6 +130,31 @@ pub struct Settings {
     pub jobs: PathBuf,
     pub scratch: PathBuf,
     pub run: RunId,
+    /// Who brings files there and back, where both sides do not see the same ones.
+    pub courier: Option<Arc<Courier>>,
+}
+
+impl Settings {
+    /// The job that these steps become, `pack` of them an element.
+    pub(in crate::executor) fn job(&self, tasks: &[Task], resources: &Resources, pack: usize) -> JobFile {
+        let mut resources = resources.clone();
+        // An element's time is all its steps' together.
+        resources.time = resources.time.map(|time| time * u32::try_from(pack.min(tasks.len())).unwrap_or(u32::MAX));
+        JobFile {
+            version: job::VERSION,
+            name: JobFile::name(&self.root, &self.run, tasks),
+            executor: self.name.clone(),
+            run: self.run.clone(),
+            root: self.root.clone(),
+            home: self.home.clone(),
+            resources,
+            pack,
+            remote: self
+                .courier
+                .as_ref()
+                .map(|courier| ByRemote { name: courier.name.clone(), url: courier.url().into() }),
+        }
+    }
 }
 
 /// Drives the jobs of one executor.
@@ -257,9 +299,10 @@ impl<'a> Driver<'a> {
         if now >= self.next.results {
             let began = Instant::now();
             let found = self.read_results();
+            let (least, most) = if self.settings.courier.is_some() { RESULTS_BY_REMOTE } else { RESULTS };
             self.next.results_after = match found {
-                true => RESULTS.0,
-                false => (self.next.results_after * 3 / 2).min(RESULTS.1),
+                true => least,
+                false => (self.next.results_after * 3 / 2).clamp(least, most),
             };
             // However many files there are, looking at them takes a small part of the time.
             self.next.results = now + self.next.results_after.max(began.elapsed() * 10);
@@ -273,6 +316,9 @@ impl<'a> Driver<'a> {
             next = next.min(self.next.query.max(now + TICK));
         }
         self.answer_endings();
+        if let Some(courier) = &self.settings.courier {
+            self.lives.iter().filter(|live| live.is_over()).for_each(|live| courier.remove(&live.job.name));
+        }
         self.lives.retain(|live| !live.is_over());
         next
     }
@@ -282,8 +328,9 @@ impl<'a> Driver<'a> {
         let lives = self.lives.iter().filter(|live| live.is_watched());
         let jobs: Vec<Submitted<'_>> = lives.map(Live::submitted).collect();
         match self.executor.query(&jobs, self.watch.interrupt) {
-            Ok(known) => {
+            Ok(mut known) => {
                 self.silent = None;
+                self.recall(&mut known);
                 self.next.query = now + self.next.query_after.max(self.least_pause());
                 self.next.query_after = (self.next.query_after * 3 / 2).min(QUERIES.1);
                 self.settle(&known, now);

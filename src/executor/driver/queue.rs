@@ -1,12 +1,13 @@
 //! From steps to jobs: which of those that wait become one job, how many of them one element, and when.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::live::{Live, Slot};
 use super::{Answer, Driver, TICK, backed_off};
 use crate::event::Event;
 use crate::executor::engine::{Refusal, Submission};
-use crate::executor::job::{self, JobFile, Task};
+use crate::executor::job::{self, Task};
 use crate::executor::left;
 use crate::project::manifest::Resources;
 use crate::{Error, Result};
@@ -160,20 +161,17 @@ impl Driver<'_> {
     fn submit(&mut self, chunk: Vec<Queued>, pack: usize, resources: &Resources, now: Instant) -> Result<()> {
         let tasks: Vec<Task> = chunk.iter().map(|queued| queued.task.clone()).collect();
         let settings = &self.settings;
-        let mut resources = resources.clone();
-        resources.time = resources.time.map(|time| time * u32::try_from(pack.min(tasks.len())).unwrap_or(u32::MAX));
-        let job = JobFile {
-            version: job::VERSION,
-            name: JobFile::name(&settings.root, &settings.run, &tasks),
-            executor: settings.name.clone(),
-            run: settings.run.clone(),
-            root: settings.root.clone(),
-            home: settings.home.clone(),
-            resources,
-            pack,
-        };
+        let job = settings.job(&tasks, resources, pack);
         let directory = settings.jobs.join(&job.name);
         job.write(&directory, &tasks, &settings.scratch)?;
+        if let Some(courier) = &self.settings.courier
+            && let Err(error) = courier.send(&directory, &job, &tasks, self.watch)
+        {
+            self.discard(&directory, &job.name)?;
+            let what = format!("what it reads can't be sent to the remote `{}`", courier.name);
+            self.refuse(chunk, &error.context(what));
+            return Ok(());
+        }
         let submission = Submission {
             file: &job::file(&directory),
             job: &job,
@@ -199,7 +197,7 @@ impl Driver<'_> {
                 None
             }
             Err(Refusal::Full(message)) => {
-                left::remove(&directory)?;
+                self.discard(&directory, &job.name)?;
                 let times = self.pace.refused.map_or(0, |(_, times)| times + 1);
                 if times == 0 {
                     let text = format!("`{}` takes no more jobs now ({message}); waiting", settings.name);
@@ -212,18 +210,8 @@ impl Driver<'_> {
                 return Ok(());
             }
             Err(Refusal::Refused(error)) => {
-                left::remove(&directory)?;
-                let text = error.to_string();
-                let hint = error.hint().map(str::to_owned);
-                let kind = error.kind();
-                for queued in chunk {
-                    let message = format!("step `{}` can't be submitted to `{}`", queued.task.step, self.settings.name);
-                    let mut error = Error::new(kind, anyhow::Error::msg(text.clone())).context(message);
-                    if let Some(hint) = &hint {
-                        error = error.with_hint(hint.clone());
-                    }
-                    self.deliver(queued.index, Answer::Failed(error));
-                }
+                self.discard(&directory, &job.name)?;
+                self.refuse(chunk, &error);
                 return Ok(());
             }
         };
@@ -234,6 +222,26 @@ impl Driver<'_> {
         self.next.results = now;
         self.next.results_after = super::RESULTS.0;
         Ok(())
+    }
+
+    /// Deletes a job that nobody has.
+    fn discard(&self, directory: &Path, job: &str) -> Result<()> {
+        if let Some(courier) = &self.settings.courier {
+            courier.remove(job);
+        }
+        left::remove(directory)
+    }
+
+    /// Hands back steps that can't be submitted.
+    fn refuse(&mut self, chunk: Vec<Queued>, error: &Error) {
+        for queued in chunk {
+            let message = format!("step `{}` can't be submitted to `{}`", queued.task.step, self.settings.name);
+            let mut its = Error::new(error.kind(), anyhow::Error::msg(error.to_string())).context(message);
+            if let Some(hint) = error.hint() {
+                its = its.with_hint(hint);
+            }
+            self.deliver(queued.index, Answer::Failed(its));
+        }
     }
 
     fn tell_submitted(&self, id: &str, tasks: usize, elements: usize) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::live::Progress;
+use super::live::{Live, Progress};
 use super::queue::Queued;
 use super::{Answer, Driver, backed_off};
 use crate::executor::engine::{Known, State};
@@ -31,6 +31,34 @@ impl Driver<'_> {
                         self.settle_missing(number, element, now);
                     }
                 }
+            }
+        }
+    }
+
+    /// Adds what the engine's memory says of elements that its answer does not tell of.
+    pub(super) fn recall(&mut self, known: &mut HashMap<String, Known>) {
+        let missing = |live: &Live<'_>| -> Vec<usize> {
+            let there = known.get(&live.job.name).map(|known| &known.elements);
+            let is_missing = |element: &usize| {
+                let is_wanted = live.is_element_watched(*element) && !live.elements[*element].is_cancelled;
+                is_wanted && there.is_none_or(|there| !there.contains_key(element))
+            };
+            (0..live.elements.len()).filter(is_missing).collect()
+        };
+        let lives = self.lives.iter().filter(|live| live.id.is_some());
+        let missing: Vec<_> = lives.map(|live| (live.submitted(), missing(live))).collect();
+        let missing: Vec<_> = missing.into_iter().filter(|(_, elements)| !elements.is_empty()).collect();
+        if missing.is_empty() {
+            return;
+        }
+        // Without an answer they stay missing.
+        let Ok(recalled) = self.executor.recall(&missing, self.watch.interrupt) else { return };
+        for (name, its) in recalled {
+            let entry = known.entry(name).or_insert_with(|| Known { id: its.id, ..Known::default() });
+            // Such a memory may lag behind: only an end is an end.
+            let is_over = |state: &State| matches!(state, State::Ended | State::Lost(..));
+            for (element, state) in its.elements.into_iter().filter(|(_, state)| is_over(state)) {
+                entry.elements.entry(element).or_insert(state);
             }
         }
     }
@@ -107,6 +135,9 @@ impl Driver<'_> {
             if let Err(error) = left::void(&live.directory) {
                 self.watch.events.warn(error.to_string());
             }
+            if let Some(courier) = &self.settings.courier {
+                courier.void(&live.job.name);
+            }
             self.next.query_after = super::QUERIES.0;
             return;
         }
@@ -120,6 +151,7 @@ impl Driver<'_> {
     fn lose(&mut self, number: usize, element: usize, class: FailureClass, what: &str, now: Instant) {
         if class == FailureClass::Infrastructure {
             // Should it live on somewhere, it must not do so beside its successor.
+            self.void_elements(&self.lives[number], &[element]);
             let lost = [(self.lives[number].submitted(), vec![element])];
             let _ = self.executor.cancel(&lost, self.watch.interrupt);
         }
@@ -148,22 +180,27 @@ impl Driver<'_> {
             let of_executor = class == FailureClass::Infrastructure || is_shared;
             let of_step = slot.task.retry.wants(class, slot.losses + 1);
             match of_step || (of_executor && slot.losses < self.settings.retries) {
-                true => {
-                    let text = format!(
-                        "step `{}` {what} (job {} on `{}`); it is submitted again",
-                        slot.task.step,
-                        self.shown(number, element),
-                        self.settings.name
-                    );
-                    self.watch.events.warn(text);
-                    self.run_again(number, place, true);
-                    if let Some(queued) = self.queue.back_mut() {
-                        let delay = if of_step { queued.task.retry.delay_after(queued.losses) } else { Duration::ZERO };
-                        queued.not_before = now + delay.max(backed_off(u32::try_from(queued.losses).unwrap_or(10)));
-                    }
-                }
+                true => self.submit_again(number, place, what, of_step, now),
                 false => self.give_back_lost(number, place, element, class, what),
             }
+        }
+    }
+
+    /// Submits a step again that was lost, after a while that grows with each loss; as its own `retry` says, where that
+    /// wants it.
+    pub(super) fn submit_again(&mut self, number: usize, place: usize, what: &str, of_step: bool, now: Instant) {
+        let live = &self.lives[number];
+        let text = format!(
+            "step `{}` {what} (job {} on `{}`); it is submitted again",
+            live.slots[place].task.step,
+            self.shown(number, place / live.job.pack.max(1)),
+            self.settings.name
+        );
+        self.watch.events.warn(text);
+        self.run_again(number, place, true);
+        if let Some(queued) = self.queue.back_mut() {
+            let delay = if of_step { queued.task.retry.delay_after(queued.losses) } else { Duration::ZERO };
+            queued.not_before = now + delay.max(backed_off(u32::try_from(queued.losses).unwrap_or(10)));
         }
     }
 

@@ -34,6 +34,7 @@ impl Stage {
             jobs: dir.path().join("jobs"),
             scratch: dir.path().join("scratch"),
             run: run(),
+            courier: None,
         };
         change(&mut settings);
         let watch = Watch { events: &Silent, interrupt: Box::leak(Box::new(Interrupt::default())) };

@@ -24,6 +24,28 @@ pub fn read(text: &str) -> HashMap<String, Known> {
     jobs
 }
 
+/// Job, name, state: what [`read_accounts`] reads.
+pub const ACCOUNT_FORMAT: &str = "JobID,JobName,State";
+
+/// What `sacct` says of the jobs of mlx.
+pub fn read_accounts(text: &str) -> HashMap<String, Known> {
+    let mut jobs: HashMap<String, Known> = HashMap::new();
+    for line in text.lines() {
+        let mut fields = line.splitn(3, '|');
+        let mut next = || fields.next().unwrap_or_default().trim();
+        let (id, name, state) = (next(), next(), next());
+        // `12`, `12_3`, or `12_[4-7]` for what has not begun.
+        let (id, element) = id.split_once('_').unwrap_or((id, "0"));
+        let Some(element) = element.parse().ok().filter(|_| name.starts_with("mlx-")) else { continue };
+        let known = jobs.entry(name.to_owned()).or_default();
+        known.id = id.to_owned();
+        // `CANCELLED by 1000`.
+        let state = state.split_whitespace().next().unwrap_or_default();
+        known.elements.insert(element, meaning(state, ""));
+    }
+    jobs
+}
+
 /// The states are those of `squeue(1)`, "JOB STATE CODES".
 fn meaning(state: &str, reason: &str) -> State {
     use FailureClass::{Cancelled, Infrastructure, OutOfMemory, Timeout};
@@ -123,6 +145,19 @@ mod tests {
         assert_eq!((jobs.len(), jobs["mlx-a-b"].id.as_str()), (2, "12"));
         assert_eq!([element("mlx-a-b", 0), element("mlx-a-b", 1)], [State::Running, State::Waiting(None)]);
         assert!(matches!(element("mlx-a-c", 0), State::Lost(FailureClass::Cancelled, _)));
+    }
+
+    #[test]
+    fn accounts_are_read_by_job_and_element() {
+        let text =
+            "12_0|mlx-a|COMPLETED\n12_1|mlx-a|CANCELLED by 0\n12_[2-7]|mlx-a|PENDING\n13|mlx-b|TIMEOUT\n14|x|FAILED\n";
+
+        let jobs = read_accounts(text);
+
+        assert_eq!((jobs.len(), jobs["mlx-a"].id.as_str(), jobs["mlx-a"].elements.len()), (2, "12", 2));
+        assert_eq!(jobs["mlx-a"].elements[&0], State::Ended);
+        assert!(matches!(jobs["mlx-a"].elements[&1], State::Lost(FailureClass::Cancelled, _)));
+        assert!(matches!(jobs["mlx-b"].elements[&0], State::Lost(FailureClass::Timeout, _)));
     }
 
     #[test]

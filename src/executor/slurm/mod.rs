@@ -4,9 +4,12 @@ mod answer;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::FailureClass;
-use super::engine::{Answer, Command, Executor, Known, Refusal, Submission, Submitted};
+use super::engine::{Answer, Command, Executor, Known, Refusal, Submission, Submitted, shell_word};
 use crate::event::Interrupt;
 use crate::fs::quote;
 use crate::project::manifest::SlurmSettings;
@@ -14,14 +17,24 @@ use crate::{Error, Result};
 
 /// What `MaxArraySize` is where nobody changed it.
 const USUAL_ARRAY: usize = 1001;
-/// So many jobs one `scancel` is told.
+/// So many jobs one `scancel`, or `sacct`, is told.
 const BATCH: usize = 200;
+/// An answer of `squeue` is good for so long.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// The last answer of `squeue` and when it was asked for. It tells of all jobs of the user, so that the trials of a sweep,
+/// each with a driver of its own, need one question together.
+static LAST: Mutex<Option<(Instant, HashMap<String, Known>)>> = Mutex::new(None);
 
 /// A cluster whose programs are on this machine.
 pub struct Slurm {
     settings: SlurmSettings,
     /// Variables of the Slurm job that mlx itself may run in: they would change what `sbatch` does.
     outer: Vec<OsString>,
+    /// When something was last submitted or ended: older answers do not tell of it.
+    changed: Mutex<Option<Instant>>,
+    /// There is nobody who keeps accounts of jobs.
+    has_no_accounts: AtomicBool,
 }
 
 impl Slurm {
@@ -31,7 +44,13 @@ impl Slurm {
             let name = name.to_string_lossy();
             name.starts_with("SLURM_") && !name.starts_with("SLURM_CONF")
         };
-        Self { settings, outer: variables.iter().filter(is_outer).cloned().collect() }
+        let outer = variables.iter().filter(is_outer).cloned().collect();
+        Self { settings, outer, changed: Mutex::default(), has_no_accounts: AtomicBool::new(false) }
+    }
+
+    /// From now on, only newer answers count.
+    fn note_change(&self) {
+        *self.changed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     fn command(&self, program: &str) -> Command {
@@ -58,10 +77,16 @@ impl Slurm {
             argument.push(value);
             arguments.push(argument);
         };
-        let mut log = literal(logs)?;
-        log.push(if *elements > 1 { "/%a.log" } else { "/0.log" });
-        add("--output=", log);
-        add("--chdir=", literal(&job.root)?);
+        if job.remote.is_some() {
+            // Directories of this machine are not there.
+            add("--output=", "/dev/null".into());
+            add("--chdir=", "/tmp".into());
+        } else {
+            let mut log = literal(logs)?;
+            log.push(if *elements > 1 { "/%a.log" } else { "/0.log" });
+            add("--output=", log);
+            add("--chdir=", literal(&job.root)?);
+        }
         if *elements > 1 {
             add("--array=", format!("0-{}", elements - 1).into());
         }
@@ -91,7 +116,9 @@ impl Executor for Slurm {
         let arguments = self.arguments(submission).map_err(Refusal::Refused)?;
         // A full queue makes `sbatch` wait for minutes; that is done here, where Ctrl-C is heard.
         let command = self.command("sbatch").args(arguments).input(script);
-        let answer = command.run(interrupt, |said| said.contains("temporarily unable to accept job"))?;
+        let answer = command.run(interrupt, |said| said.contains("temporarily unable to accept job"));
+        self.note_change();
+        let answer = answer?;
         if !answer.is_success {
             return Err(answer::refusal("sbatch", &answer));
         }
@@ -104,6 +131,16 @@ impl Executor for Slurm {
     }
 
     fn query(&self, _: &[Submitted<'_>], interrupt: &Interrupt) -> Result<HashMap<String, Known>, Refusal> {
+        let changed = *self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        // Held while Slurm is asked: who comes meanwhile gets that answer too.
+        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((asked, known)) = &*last
+            && asked.elapsed() < FRESH
+            && changed.is_none_or(|changed| changed < *asked)
+        {
+            return Ok(known.clone());
+        }
+        let asked = Instant::now();
         // All jobs of the user in one answer: an unknown id among others would be left out in silence, and alone it
         // would be an error.
         let user = rustix::process::getuid().as_raw().to_string();
@@ -112,7 +149,32 @@ impl Executor for Slurm {
         if !answer.is_success {
             return Err(answer::refusal("squeue", &answer));
         }
-        Ok(answer::read(&answer.stdout))
+        let known = answer::read(&answer.stdout);
+        *last = Some((asked, known.clone()));
+        Ok(known)
+    }
+
+    fn recall(
+        &self,
+        missing: &[(Submitted<'_>, Vec<usize>)],
+        interrupt: &Interrupt,
+    ) -> Result<HashMap<String, Known>, Refusal> {
+        let mut known = HashMap::new();
+        let ids: Vec<&str> = missing.iter().filter_map(|(job, _)| job.id).collect();
+        for ids in ids.chunks(BATCH) {
+            if self.has_no_accounts.load(Ordering::Relaxed) {
+                break;
+            }
+            let arguments =
+                ["--noheader", "--parsable2", "--allocations", "--format", answer::ACCOUNT_FORMAT, "--jobs"];
+            let command = self.command("sacct").args(arguments).args([ids.join(",")]);
+            match command.run(interrupt, |_| false)? {
+                answer if answer.is_success => known.extend(answer::read_accounts(&answer.stdout)),
+                // Nobody keeps accounts here, or who does is away.
+                answer => self.has_no_accounts.store(answer.stderr.contains("disabled"), Ordering::Relaxed),
+            }
+        }
+        Ok(known)
     }
 
     fn cancel(&self, jobs: &[(Submitted<'_>, Vec<usize>)], interrupt: &Interrupt) -> Result<(), Refusal> {
@@ -125,7 +187,9 @@ impl Executor for Slurm {
                 Some(id) => names.extend(elements.iter().map(|element| format!("{id}_{element}"))),
             }
         }
-        names.chunks(BATCH).try_for_each(|names| self.scancel(names.iter(), interrupt))
+        let ended = names.chunks(BATCH).try_for_each(|names| self.scancel(names.iter(), interrupt));
+        self.note_change();
+        ended
     }
 
     fn class_of(&self, last_words: &str) -> FailureClass {
@@ -159,13 +223,9 @@ impl Slurm {
 /// What an element runs.
 fn script(submission: &Submission<'_>) -> Vec<u8> {
     let mut script = b"#!/bin/sh\nexec ".to_vec();
-    for word in [submission.program.as_os_str(), "exec-step".as_ref(), submission.file.as_os_str()] {
-        script.push(b'\'');
-        script.extend(word.as_encoded_bytes().iter().flat_map(|byte| match byte {
-            b'\'' => b"'\\''".to_vec(),
-            byte => vec![*byte],
-        }));
-        script.extend(b"' ");
+    for word in submission.command_line(&[]) {
+        script.extend(shell_word(&word));
+        script.push(b' ');
     }
     script.extend(b"\"${SLURM_ARRAY_TASK_ID:-0}\"\n");
     script
@@ -202,6 +262,7 @@ mod tests {
             home: "/srv/project".into(),
             resources,
             pack: 1,
+            remote: None,
         };
         let submission = Submission {
             file: Path::new("/srv/it's/job.jsonl"),

@@ -2,6 +2,7 @@
 
 mod declared;
 mod dependency;
+mod engine;
 mod environment;
 mod executor;
 mod fan;
@@ -23,11 +24,12 @@ use std::path::Path;
 use serde_json::Value;
 
 pub use declared::DeclaredStep;
+pub use engine::{KubernetesSettings, RaySettings, SlurmSettings, Volume, VolumeSource};
 pub use environment::{
     CondaEnvironment, ContainerEnvironment, DEFAULT_ENVIRONMENT, Environment, EnvironmentSource, PythonEnvironment,
     Requirements,
 };
-pub use executor::{Engine, Executor, SlurmSettings};
+pub use executor::{Engine, Executor};
 pub use fan::{KEY, MOST_STEPS, Member};
 pub use model::{Model, Serve};
 pub use output::OutputPattern;

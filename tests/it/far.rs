@@ -1,0 +1,127 @@
+//! Steps on nodes that do not see the project: their files come and go by a remote.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use super::cluster::{Cluster, wait_until};
+use super::harness::{Project, files_below};
+use super::services::{self, BUCKET, KEY, SECRET};
+
+/// A manifest whose executor `cluster` sees nothing of the project.
+fn manifest(remote: &str, settings: &str, steps: &str) -> String {
+    let program = env!("CARGO_BIN_EXE_mlx");
+    format!(
+        "[executor.cluster]\nkind = 'slurm'\nprogram = '{program}'\nremote = 'origin'\n{settings}\n\
+         [remote.origin]\nurl = '{remote}'\n{steps}"
+    )
+}
+
+/// Steps that read files, directories and what matches, and make files and directories.
+const PIPELINE: &str = r#"
+[params]
+train = { seed = 7 }
+[step.prepare]
+cmd = 'echo preparing; mkdir -p made; cat raw/* > made/all; pwd > made/where; ls > made/listed'
+deps = ['raw']
+outs = ['made']
+[step.fit]
+cmd = '''cat made/all notes/*.txt > model; echo "$MLX_PARAM_TRAIN_SEED" >> model
+  grep -q seed $MLX_PARAMS; echo '{"name":"loss","value":0.5}' >> $MLX_METRICS; echo '{"auc": 0.9}' > metrics.json'''
+deps = ['made', 'notes/*.txt']
+params = ['train']
+outs = ['model']
+metrics = ['metrics.json']
+"#;
+
+fn project(remote: &str, settings: &str, steps: &str) -> Project {
+    Project::with_manifest(&manifest(remote, settings, steps))
+        .write("raw/a", "one\n")
+        .write("raw/b", "two\n")
+        .write("notes/1.txt", "three\n")
+        .write("notes/2.md", "no\n")
+        .write("secret", "not asked for\n")
+}
+
+fn train(cluster: &Cluster, project: &Project, arguments: &[&str]) -> Command {
+    cluster.command(project, &[&["train", "--executor", "cluster"], arguments].concat())
+}
+
+#[test]
+fn steps_leave_what_they_would_leave_here_and_see_what_they_named() {
+    let Some(cluster) = Cluster::start("") else { return };
+    let project = project("../remote", "", PIPELINE);
+
+    let run = project.outcome(&mut train(&cluster, &project, &["--json"])).success().json();
+
+    assert_eq!((&run["metrics"]["loss"], &run["metrics"]["auc"]), (&0.5.into(), &0.9.into()));
+    assert_eq!(project.read("model"), "one\ntwo\nthree\n7\n");
+    assert_ne!(project.read("made/where").trim(), project.root().to_str().unwrap());
+    assert_eq!(project.read("made/listed"), "made\nraw\n");
+    assert_eq!(cluster.all_jobs().len(), 2);
+    project.mlx(&["logs", "latest", "prepare"]).success().prints("preparing\n");
+    project.mlx(&["train"]).success().prints("2 steps: 0 run, 2 up to date");
+    project.mlx(&["verify"]).success();
+    // The remote has data, and nothing more of the jobs.
+    assert!(files_below(&project.root().join("../remote/jobs")).is_empty());
+    assert_eq!(fs::read_dir(project.path(".mlx/jobs")).unwrap().count(), 0);
+}
+
+#[test]
+fn failures_are_told_as_they_would_be_here() {
+    let Some(cluster) = Cluster::start("") else { return };
+    let steps = "[step.bad]\ncmd = 'echo no luck; exit 7'\nouts = ['o']\n";
+    let project = project("../remote", "", steps);
+    project
+        .outcome(&mut train(&cluster, &project, &[]))
+        .exits_with(3)
+        .says("step `bad` stopped with exit code 7")
+        .says("    no luck");
+
+    project.set("mlx.toml", manifest("../remote", "", "[step.lazy]\ncmd = 'true'\nouts = ['o']\n"));
+    project.outcome(&mut train(&cluster, &project, &[])).exits_with(3).says("did not make `o`");
+
+    let env = "[env]\npython = { requirements = [] }\n[step.a]\ncmd = 'true'\n";
+    project.set("mlx.toml", manifest("../remote", "", env));
+    project.outcome(&mut train(&cluster, &project, &[])).exits_with(2).says("is made on this machine");
+    let text = manifest("../remote", "", "[step.a]\ncmd = 'true'\n").replace("'origin'", "'orign'");
+    project.set("mlx.toml", text);
+    project.outcome(&mut train(&cluster, &project, &[])).exits_with(2).says("there is no remote `orign`");
+}
+
+#[test]
+fn a_killed_mlx_train_comes_back_to_what_nodes_do_for_it() {
+    let Some(cluster) = Cluster::start("") else { return };
+    let project = project("../remote", "", "");
+    // A place that both sides know.
+    let go = project.home().join("go");
+    let step = format!(
+        "[step.slow]\ncmd = 'until test -e {}; do sleep 0.05; done; cat raw/* > o'\ndeps = ['raw']\nouts = ['o']\n",
+        go.display()
+    );
+    project.set("mlx.toml", manifest("../remote", "", &step));
+    let mut child = train(&cluster, &project, &[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until("the job", || cluster.jobs().iter().any(|job| job.ends_with("RUNNING")));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    fs::write(go, "").unwrap();
+
+    project.outcome(&mut train(&cluster, &project, &[])).success();
+
+    assert_eq!((project.read("o"), cluster.ended_jobs().len()), ("one\ntwo\n".into(), 1));
+}
+
+#[test]
+fn a_bucket_will_do() {
+    let (Some(cluster), Some(server)) = (Cluster::start(""), services::s3()) else { return };
+    let project = project(&format!("s3://{BUCKET}/far"), "pack = 2", PIPELINE);
+    let mut command = train(&cluster, &project, &["--json"]);
+    command
+        .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", server.port))
+        .env("AWS_ACCESS_KEY_ID", KEY)
+        .env("AWS_SECRET_ACCESS_KEY", SECRET)
+        .env("AWS_REGION", "us-east-1");
+
+    let run = project.outcome(&mut command).success().json();
+
+    assert_eq!((&run["metrics"]["loss"], project.read("model").as_str()), (&0.5.into(), "one\ntwo\nthree\n7\n"));
+}
