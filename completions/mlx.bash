@@ -82,6 +82,9 @@ _mlx() {
             mlx,init)
                 cmd="mlx__subcmd__init"
                 ;;
+            mlx,lineage)
+                cmd="mlx__subcmd__lineage"
+                ;;
             mlx,logs)
                 cmd="mlx__subcmd__logs"
                 ;;
@@ -267,6 +270,9 @@ _mlx() {
                 ;;
             mlx__subcmd__help,init)
                 cmd="mlx__subcmd__help__subcmd__init"
+                ;;
+            mlx__subcmd__help,lineage)
+                cmd="mlx__subcmd__help__subcmd__lineage"
                 ;;
             mlx__subcmd__help,logs)
                 cmd="mlx__subcmd__help__subcmd__logs"
@@ -641,7 +647,7 @@ _mlx() {
 
     case "${cmd}" in
         mlx)
-            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep exec-step guard dag explain env runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
+            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep exec-step guard dag explain env runs compare logs model lineage package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1059,13 +1065,17 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__deploy)
-            opts="-n -C -q -v -h --bundle --dry-run --plan --directory --json --quiet --verbose --events --help"
+            opts="-n -C -q -v -h --bundle --dry-run --plan --canary --promote --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --bundle)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --canary)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1399,12 +1409,20 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__exec__subcmd__step)
-            opts="-C -q -v -h --directory --json --quiet --verbose --events --help"
+            opts="-C -q -v -h --remote --remote-name --watched --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --remote)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --remote-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --directory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1581,12 +1599,16 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__guard)
-            opts="-C -q -v -h --directory --json --quiet --verbose --events --help"
+            opts="-C -q -v -h --job --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --job)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --directory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1607,7 +1629,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help)
-            opts="init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep exec-step guard dag explain env runs compare logs model package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
+            opts="init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep exec-step guard dag explain env runs compare logs model lineage package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2041,6 +2063,20 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help__subcmd__init)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__lineage)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2865,6 +2901,44 @@ _mlx() {
                     ;;
                 --git-hooks)
                     COMPREPLY=($(compgen -W "warn block" -- "${cur}"))
+                    return 0
+                    ;;
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__lineage)
+            opts="-o -C -q -v -h --format --output --no-targets --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "text svg" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --directory)
@@ -4393,12 +4467,16 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__serve)
-            opts="-C -q -v -h --host --port --model-name --workers --threads --timeout --memory --max-batch --max-delay --token-file --tls-cert --tls-key --access-log --max-body --directory --json --quiet --verbose --events --help"
+            opts="-C -q -v -h --follow --every --host --port --model-name --workers --threads --timeout --memory --max-batch --max-delay --token-file --tls-cert --tls-key --access-log --max-body --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --every)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -4501,7 +4579,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__sweep)
-            opts="-f -j -C -q -v -h --set --strategy --sampler --trials --parallel --seed --metric --goal --min-resource --max-resource --reduction --resume --force --fail-fast --keep --jobs --svg --directory --json --quiet --verbose --events --help show list apply rm help"
+            opts="-f -j -C -q -v -h --set --strategy --sampler --trials --parallel --seed --metric --goal --min-resource --max-resource --reduction --resume --force --fail-fast --keep --jobs --executor --svg --directory --json --quiet --verbose --events --help show list apply rm help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4556,6 +4634,10 @@ _mlx() {
                     return 0
                     ;;
                 -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --executor)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4787,7 +4869,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__train)
-            opts="-n -f -j -k -C -q -v -h --since --downstream --until --dry-run --force --jobs --keep-going --locked --executor --cancel-on-exit --set --pull --name --tag --note --directory --json --quiet --verbose --events --help"
+            opts="-n -f -j -k -C -q -v -h --since --downstream --until --dry-run --manifests --force --jobs --keep-going --locked --executor --cancel-on-exit --set --pull --name --tag --note --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4802,6 +4884,10 @@ _mlx() {
                     return 0
                     ;;
                 --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --manifests)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -59,6 +59,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand compare 'Compare runs'
             cand logs 'Print what the steps of a run printed'
             cand model 'Register, list, show and promote models'
+            cand lineage 'Show what something was made from, and what was made of it'
             cand package 'Package a version of a model into one file'
             cand bundle 'Inspect, verify and unpack bundles'
             cand deploy 'Deploy a version of a model to a target'
@@ -438,6 +439,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --since 'Only steps that a change since this Git revision affects, and all that depend on them'
             cand --downstream 'Only this step and all that depend on it'
             cand --until 'Only this step and all that it needs'
+            cand --manifests 'With --dry-run: write the Jobs that Kubernetes would be given now into this directory, to be looked at'
             cand -j 'Take at most so many processors [default: all]'
             cand --jobs 'Take at most so many processors [default: all]'
             cand --executor 'Carry out every step there: a name of `[executor]`, or `local`'
@@ -479,6 +481,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --reduction 'Let one trial of so many go on at each of these points [default: 4]'
             cand -j 'Let all trials together take at most so many processors [default: all]'
             cand --jobs 'Let all trials together take at most so many processors [default: all]'
+            cand --executor 'Carry out every step of the trials there: a name of `[executor]`, or `local`. There, --jobs has no say, and --parallel may be as large as the cluster'
             cand --svg 'Write a plot of the trials to this file when they are over'
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
@@ -573,9 +576,12 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;sweep;help;help'= {
         }
         &'mlx;exec-step'= {
+            cand --remote 'The remote by which the job''s files come and go'
+            cand --remote-name 'The name by which the environment says more of it'
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
             cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --watched 'Where the engine kills no more than the group of this process: end the steps'' programs all the same'
             cand --json 'Print the result as one JSON document'
             cand -q 'Print the result and errors only'
             cand --quiet 'Print the result and errors only'
@@ -585,6 +591,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'mlx;guard'= {
+            cand --job 'The name of a job, whose programs are meant'
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
             cand --events 'Write what happens on the way to this file, one JSON object a line'
@@ -1139,6 +1146,22 @@ set edit:completion:arg-completer[mlx] = {|@words|
         }
         &'mlx;model;help;help'= {
         }
+        &'mlx;lineage'= {
+            cand --format 'How it is drawn [default: what the ending of the output says, else text]'
+            cand -o 'Write it to this file'
+            cand --output 'Write it to this file'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --no-targets 'Leave out what lies on targets, and ask none of them'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'mlx;package'= {
             cand -o 'File to write [default: dist/MODEL-VERSION.tar]'
             cand --output 'File to write [default: dist/MODEL-VERSION.tar]'
@@ -1224,12 +1247,14 @@ set edit:completion:arg-completer[mlx] = {|@words|
         }
         &'mlx;deploy'= {
             cand --bundle 'Deploy this bundle, as `mlx package` wrote it'
+            cand --canary 'Have it answer a part of the requests beside the live release, on servers that follow the target'
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
             cand --events 'Write what happens on the way to this file, one JSON object a line'
             cand -n 'Show what would change, and change nothing'
             cand --plan 'Show what would change, and change nothing'
             cand --dry-run 'Show what would change, and change nothing'
+            cand --promote 'Make the canary the live release'
             cand --json 'Print the result as one JSON document'
             cand -q 'Print the result and errors only'
             cand --quiet 'Print the result and errors only'
@@ -1265,6 +1290,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'mlx;serve'= {
+            cand --every 'How often targets that are followed are asked what is live, in seconds'
             cand --host 'Address to listen on; 0.0.0.0 lets other machines in'
             cand --port 'Port to listen on; 0 takes any that is free'
             cand --model-name 'Name that the model answers to, instead of its own'
@@ -1282,6 +1308,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
             cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --follow 'Take over what becomes live on the targets while the server runs'
             cand --json 'Print the result as one JSON document'
             cand -q 'Print the result and errors only'
             cand --quiet 'Print the result and errors only'
@@ -1419,6 +1446,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand compare 'Compare runs'
             cand logs 'Print what the steps of a run printed'
             cand model 'Register, list, show and promote models'
+            cand lineage 'Show what something was made from, and what was made of it'
             cand package 'Package a version of a model into one file'
             cand bundle 'Inspect, verify and unpack bundles'
             cand deploy 'Deploy a version of a model to a target'
@@ -1586,6 +1614,8 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;help;model;restore'= {
         }
         &'mlx;help;model;rm'= {
+        }
+        &'mlx;help;lineage'= {
         }
         &'mlx;help;package'= {
         }

@@ -22,6 +22,8 @@ const JOBS: usize = 4;
 #[derive(Debug)]
 pub struct Courier {
     pub name: String,
+    /// Where the other side finds the remote.
+    pub url: String,
     remote: Arc<dyn Remote>,
     /// The same, for what is looked at and cleared away when the user wants to stop, too.
     undisturbed: Arc<dyn Remote>,
@@ -38,8 +40,10 @@ impl Courier {
         let (name, remote) = remote::of_project(project, Some(name), access)?;
         let undisturbed = Access { interrupt: Interrupt::default(), ..access.clone() };
         let (_, undisturbed) = remote::of_project(project, Some(&name), &undisturbed)?;
+        let url = remote::address_of(project, &name, access).unwrap_or_else(|| remote.url().to_owned());
         Ok(Self {
             name,
+            url,
             remote,
             undisturbed,
             workspace: Workspace::open(project)?,
@@ -47,11 +51,6 @@ impl Courier {
             scratch: project.scratch(),
             seen: Mutex::default(),
         })
-    }
-
-    /// Where the other side finds the remote.
-    pub fn url(&self) -> &str {
-        self.remote.url()
     }
 
     fn transfer<'t>(&'t self, watch: Watch<'t>) -> Transfer<'t> {

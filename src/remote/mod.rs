@@ -37,7 +37,7 @@ pub use self::catalog::Catalog;
 pub use self::chunks::{NotARecipe, Recipe};
 pub use self::fetch::{Fetched, Lack};
 pub use self::memory::Remembered;
-pub use self::open::{default_name, of_project, open, open_with, url_of};
+pub use self::open::{address_of, default_name, of_project, open, open_with, url_of};
 pub use self::push::Pushed;
 
 use crate::event::Watch;

@@ -43,6 +43,15 @@ pub fn url_of(project: &Project, name: &str, access: &Access) -> Option<String> 
     access.of(project, name).setting("url").or(written).map(str::to_owned)
 }
 
+/// As [`url_of`], so that it means the same in another directory.
+pub fn address_of(project: &Project, name: &str, access: &Access) -> Option<String> {
+    let url = url_of(project, name, access)?;
+    match Location::parse(&url, project.root(), access.home.as_deref()).ok()? {
+        Location::Directory(path) => Some(path.to_string_lossy().into_owned()),
+        _ => Some(url),
+    }
+}
+
 /// A remote of the manifest and its name; the default one without a name.
 pub fn of_project(project: &Project, name: Option<&str>, access: &Access) -> Result<(String, Arc<dyn Remote>)> {
     let names = || project.manifest.remotes.keys().map(String::as_str);

@@ -152,7 +152,7 @@ impl Settings {
             remote: self
                 .courier
                 .as_ref()
-                .map(|courier| ByRemote { name: courier.name.clone(), url: courier.url().into() }),
+                .map(|courier| ByRemote { name: courier.name.clone(), url: courier.url.clone() }),
         }
     }
 }
