@@ -9,6 +9,7 @@ use anyhow::Context;
 use super::archive::Writer;
 use super::description::File;
 use super::oci::{self, Descriptor};
+use super::open::Layer;
 use crate::digest::{self, Hasher};
 use crate::error::ErrorContext;
 use crate::fs::quote;
@@ -102,6 +103,13 @@ impl PlannedLayer {
         write_tar(&contents, store, &mut hasher)?;
         let (digest, size) = hasher.finish();
         Ok(Self { descriptor: described(media_type, path, digest, size), contents, is_tar: true })
+    }
+
+    /// The layer as the manifest will name it.
+    pub fn layer(&self) -> Layer {
+        let Descriptor { media_type, digest, size, annotations, .. } = &self.descriptor;
+        let path = annotations.get(oci::FILE_PATH).cloned().unwrap_or_default();
+        Layer { path, media_type: media_type.clone(), digest: *digest, size: *size }
     }
 
     /// Writes the layer's bytes.

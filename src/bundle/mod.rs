@@ -7,12 +7,13 @@
 
 mod archive;
 mod assembly;
+mod blobs;
 mod content;
 mod description;
 mod gather;
 mod inspect;
 mod json;
-mod oci;
+pub mod oci;
 mod open;
 mod package;
 mod path;
@@ -25,6 +26,7 @@ mod unpack;
 mod verify;
 
 pub use assembly::Assembly;
+pub use blobs::{Blob, Parts, described, parts, rebuild};
 pub use content::{Content, PlannedLayer, Source};
 pub use description::{DESCRIPTION_FILE, Description, File, Lineage, ModelName, PythonClass, Runtime, Serve, Smoke};
 pub use gather::PACKAGES;

@@ -129,6 +129,11 @@ impl Bundle {
         self.copy(self.files[index], &file.digest, &what, out)
     }
 
+    /// Where a file of the description begins in the file of the bundle; it is not compressed.
+    pub fn offset(&self, index: usize) -> u64 {
+        self.files[index].offset
+    }
+
     /// Every blob once, with its name in messages: manifest, config, layers.
     pub(super) fn blobs(&self) -> impl Iterator<Item = (String, Digest)> + '_ {
         let layers = self.layers.iter().map(|layer| (format!("layer `{}`", quote(&layer.path)), layer.digest));
@@ -137,8 +142,22 @@ impl Bundle {
         documents.into_iter().chain(layers).filter(move |(_, digest)| seen.insert(*digest))
     }
 
+    /// Where a blob begins in the file of the bundle; it is not compressed.
+    pub fn blob_offset(&self, digest: &Digest) -> Option<u64> {
+        self.blobs.get(digest).map(|span| span.offset)
+    }
+
+    /// A document among the blobs, checked.
+    pub(super) fn small_blob(&self, digest: &Digest) -> Result<Vec<u8>> {
+        let bytes = document(&self.archive, self.blobs.get(digest).copied(), "document")?;
+        match Digest::of(&bytes) {
+            found if found == *digest => Ok(bytes),
+            found => refuse!("a document of it is damaged: it should be {digest} and hashes to {found}"),
+        }
+    }
+
     /// Checks the content of a blob; returns its size.
-    pub(super) fn check_blob(&self, digest: &Digest, name: &str) -> Result<u64> {
+    pub fn check_blob(&self, digest: &Digest, name: &str) -> Result<u64> {
         let span = self.blobs[digest];
         self.copy(span, digest, &|| name.to_owned(), &mut std::io::sink()).map(|()| span.size)
     }

@@ -7,9 +7,10 @@ use clap::Args;
 
 use super::output::{Style, count, number, size};
 use super::runs::value;
+use super::targeted::{self, Targeted};
 use super::{Context, Render, Table, Text, package};
 use crate::bundle::{self, Bundle, Inputs};
-use crate::deploy::{self, Change, Check, Deployed, FileChange, Order, Plan, Target};
+use crate::deploy::{self, Candidate, Change, Deployed, FileChange, Order, Plan, Target};
 use crate::fs::{escape, quote};
 use crate::project::manifest;
 use crate::project::{Project, git::Git, gitignore};
@@ -59,27 +60,24 @@ impl Deploy {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         cx.catch_signals()?;
         let project = cx.project()?;
-        let manifest = project.manifest.target(&self.target)?;
-        let target = deploy::open(&project, manifest)?;
-        let (program, who) = (cx.program()?, cx.user());
-        let check = Check { program: &program, health: &manifest.health };
-        let order = Order { name: &self.target, who: &who, check };
+        let targeted = targeted::open(cx, &project, &self.target)?;
+        let (target, order) = (&*targeted.target, targeted.order());
         let outcome = match &self.bundle {
-            _ if self.promote => Outcome::Deployed(deploy::promote_canary(&*target, &order, cx.watch())?),
+            _ if self.promote => Outcome::Deployed(deploy::promote_canary(target, &order, cx.watch())?),
             Some(file) => {
                 let bundle = Bundle::open(&cx.file(file))?;
                 match self.plan {
-                    true => Outcome::Plan(deploy::plan(&*target, bundle.digest(), bundle.description())?),
-                    false => Outcome::Deployed(self.carry_out(cx, &*target, &bundle, &order)?),
+                    true => Outcome::Plan(deploy::plan(target, &Candidate::from(&bundle))?),
+                    false => Outcome::Deployed(self.carry_out(cx, target, &bundle, &order)?),
                 }
             }
-            None => self.model_version(cx, &project, manifest, &*target, &order)?,
+            None => self.model_version(cx, &project, &targeted, &order)?,
         };
         let deployed = match outcome {
             Outcome::Plan(plan) => return cx.out.show(&plan),
             Outcome::Deployed(deployed) => deployed,
         };
-        keep_out_of_git(&project, manifest)?;
+        keep_out_of_git(&project, &targeted)?;
         cx.out.show(&deployed)?;
         if deployed.canary.is_some() {
             let name = &self.target;
@@ -113,13 +111,13 @@ impl Deploy {
         &self,
         cx: &Context,
         project: &Project,
-        manifest: &manifest::Target,
-        target: &dyn Target,
+        targeted: &Targeted<'_>,
         order: &Order<'_>,
     ) -> Result<Outcome> {
+        let target = &*targeted.target;
         let reference = match &self.model {
             Some(reference) => reference.clone(),
-            None => named_by(manifest, &self.target)?,
+            None => named_by(targeted.manifest, &self.target)?,
         };
         let store = Store::of(project)?;
         let registry = cx.registry(project, &store)?;
@@ -138,7 +136,7 @@ impl Deploy {
             interrupt: &cx.interrupt,
         };
         let assembly = bundle::assemble(inputs, cx.watch())?;
-        let plan = deploy::plan(target, assembly.digest(), assembly.description())?;
+        let plan = deploy::plan(target, &Candidate::from(&assembly))?;
         if self.plan {
             return Ok(Outcome::Plan(plan));
         }
@@ -176,9 +174,9 @@ fn named_by(target: &manifest::Target, name: &str) -> Result<Reference> {
 }
 
 /// A target that lies in the project is no source.
-fn keep_out_of_git(project: &Project, target: &manifest::Target) -> Result<()> {
-    let directory = deploy::directory_of(project, target)?;
-    if directory.starts_with(project.root())
+fn keep_out_of_git(project: &Project, targeted: &Targeted<'_>) -> Result<()> {
+    if let Some(directory) = targeted.directory()?
+        && directory.starts_with(project.root())
         && let Ok(path) = project.relative(project.root(), &directory)
         && Git::of(project)?.is_some()
     {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::output::{Style, minute, size};
-use super::{Context, Render, Text};
+use super::{Context, Render, Text, targeted};
 use crate::deploy;
 use crate::event::Event;
 use crate::fs::{escape, quote, write_atomic};
@@ -100,8 +100,9 @@ impl ShowLineage {
 /// What lies on the targets of the manifest; one that can't be asked is told of.
 fn on_targets(cx: &Context, project: &Project) -> Vec<TargetRelease> {
     let mut found = Vec::new();
-    for (name, manifest) in &project.manifest.targets {
-        let listed = deploy::open(project, manifest).and_then(|target| deploy::releases(&*target, &*cx.events));
+    for name in project.manifest.targets.keys() {
+        let listed =
+            targeted::open(cx, project, name).and_then(|targeted| deploy::releases(&*targeted.target, &*cx.events));
         match listed {
             Ok(releases) => found.extend(releases.into_iter().map(|release| TargetRelease {
                 target: name.clone(),

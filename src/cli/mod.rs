@@ -42,6 +42,8 @@ mod serve;
 mod status;
 mod sweep;
 mod table;
+mod target;
+mod targeted;
 mod terminal;
 mod train;
 mod untrack;
@@ -130,6 +132,7 @@ enum Command {
     Deploy(deploy::Deploy),
     Rollback(rollback::Rollback),
     Releases(releases::Releases),
+    Target(target::Target),
     Serve(serve::Serve),
     Predict(predict::Predict),
     Doctor(doctor::Doctor),
@@ -177,6 +180,7 @@ impl Command {
             Self::Deploy(command) => command.run(cx),
             Self::Rollback(command) => command.run(cx),
             Self::Releases(command) => command.run(cx),
+            Self::Target(command) => command.run(cx),
             Self::Serve(command) => command.run(cx),
             Self::Predict(command) => command.run(cx),
             Self::Doctor(command) => command.run(cx),

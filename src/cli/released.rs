@@ -1,12 +1,14 @@
 //! What `mlx serve` and `mlx predict` are told to serve: a bundle, a directory or a target.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::Context;
+use super::targeted::{self, Targeted};
 use crate::bundle::DESCRIPTION_FILE;
 use crate::deploy::{self, Cache, Followed};
 use crate::error::did_you_mean;
 use crate::fs::quote;
+use crate::project::Project;
 use crate::serve::{Host, Release, Source, Wanted};
 use crate::{Error, Result};
 
@@ -20,17 +22,38 @@ pub fn open(cx: &Context, what: &str, wanted: Wanted) -> Result<Release> {
     if path.is_file() {
         return Release::of_bundle(&path, wanted, &host(cx)?);
     }
-    let directory = if path.is_dir() { path } else { target(cx, what)? };
+    if path.is_dir() {
+        return in_directory(cx, &path, wanted);
+    }
+    let project = named_in(cx, what)?;
+    let targeted = targeted::open(cx, &project, what)?;
+    match targeted.directory()? {
+        Some(directory) => in_directory(cx, &directory, wanted),
+        None => live(cx, targeted, wanted),
+    }
+}
+
+/// The release that lies in a directory, or the live one of the target that the directory is.
+fn in_directory(cx: &Context, directory: &Path, wanted: Wanted) -> Result<Release> {
     let live = directory.join("current");
     if directory.join(DESCRIPTION_FILE).is_file() {
-        Release::open(&directory, wanted, &host(cx)?)
+        Release::open(directory, wanted, &host(cx)?)
     } else if live.symlink_metadata().is_ok() {
         Release::open(&live, wanted, &host(cx)?)
     } else {
-        let shown = quote(&directory);
+        let shown = quote(directory);
         Err(Error::usage(format!("there is no release in `{shown}`: neither {DESCRIPTION_FILE} nor a link `current`"))
             .with_hint("deploy one with `mlx deploy`, or name a bundle that `mlx package` wrote"))
     }
+}
+
+/// The live release of a target that is elsewhere, brought here.
+fn live(cx: &Context, targeted: Targeted<'_>, wanted: Wanted) -> Result<Release> {
+    let name = targeted.name;
+    let live = targeted.target.live()?.ok_or_else(|| {
+        Error::usage(format!("nothing is live on `{name}`")).with_hint(format!("`mlx deploy {name}` brings a release"))
+    })?;
+    followed(cx, targeted, wanted)?.load(&live)
 }
 
 /// What is live on a target from now on: one of the manifest, or the directory of one. `None` for a bundle and for a
@@ -40,18 +63,19 @@ pub fn source(cx: &Context, what: &str, wanted: Wanted) -> Result<Option<Box<dyn
     if path.is_file() || path.join(DESCRIPTION_FILE).is_file() {
         return Ok(None);
     }
-    let (host, cache) = (host(cx)?, Cache::new(cx.cache_directory()?.join("releases")));
-    let followed = if path.is_dir() {
+    if path.is_dir() {
         let target = Box::new(deploy::Directory::open(&path)?);
-        Followed { name: quote(what), target, cache, wanted, host }
-    } else {
-        // An unknown name gets its hint.
-        target(cx, what)?;
-        let project = cx.project()?;
-        let target = deploy::open(&project, project.manifest.target(what)?)?;
-        Followed { name: what.to_owned(), target, cache, wanted, host }
-    };
+        let cache = Cache::new(cx.cache_directory()?.join("targets"));
+        return Ok(Some(Box::new(Followed { name: quote(what), target, cache, wanted, host: host(cx)? })));
+    }
+    let project = named_in(cx, what)?;
+    let followed = followed(cx, targeted::open(cx, &project, what)?, wanted)?;
     Ok(Some(Box::new(followed)))
+}
+
+fn followed(cx: &Context, targeted: Targeted<'_>, wanted: Wanted) -> Result<Followed> {
+    let (name, cache) = (targeted.name.to_owned(), targeted.cache().clone());
+    Ok(Followed { name, target: targeted.target, cache, wanted, host: host(cx)? })
 }
 
 fn host(cx: &Context) -> Result<Host> {
@@ -64,19 +88,19 @@ fn host(cx: &Context) -> Result<Host> {
     })
 }
 
-/// The directory of a target of the manifest.
-fn target(cx: &Context, name: &str) -> Result<PathBuf> {
+/// The project whose manifest has a target with this name.
+fn named_in(cx: &Context, name: &str) -> Result<Project> {
     let shown = crate::fs::escape(name.as_bytes());
     let missing = || Error::usage(format!("there is no bundle, directory or target `{shown}`"));
     let Ok(project) = cx.project() else {
         return Err(missing().with_hint("name a bundle that `mlx package` wrote, or a directory with a release"));
     };
     let targets = &project.manifest.targets;
-    match targets.get(name) {
-        Some(target) => crate::deploy::directory_of(&project, target),
-        None if targets.is_empty() => {
-            Err(missing().with_hint("name a bundle that `mlx package` wrote, or a directory with a release"))
-        }
-        None => Err(missing().with_hint(did_you_mean(name, targets.keys().map(String::as_str)))),
+    if targets.contains_key(name) {
+        return Ok(project);
     }
+    Err(missing().with_hint(match targets.is_empty() {
+        true => "name a bundle that `mlx package` wrote, or a directory with a release".into(),
+        false => did_you_mean(name, targets.keys().map(String::as_str)),
+    }))
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output::{Style, minute};
-use super::{Context, Render, Table, Text};
+use super::{Context, Render, Table, Text, targeted};
 use crate::Result;
 use crate::deploy::{self, Action, Entry, Outcome, Release};
 use crate::fs::escape;
@@ -29,7 +29,7 @@ pub struct Releases {
 impl Releases {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         let project = cx.project()?;
-        let target = deploy::open(&project, project.manifest.target(&self.target)?)?;
+        let target = targeted::open(cx, &project, &self.target)?.target;
         let releases = deploy::releases(&*target, &*cx.events)?;
         let history = target.history(&crate::event::Silent)?;
         let is_empty = releases.is_empty();

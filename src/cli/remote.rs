@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use super::output::{Style, duration};
 use super::{Context, Render, Table, Text};
-use crate::Result;
 use crate::fs::escape;
 use crate::project::MANIFEST;
 use crate::remote::location::{Location, without_secrets};
 use crate::remote::probe::{Outcome, Probed, Tried, probe};
 use crate::remote::{self, default_name};
+use crate::{Error, Result};
 
 /// Name, list, test and remove remotes
 #[derive(Args)]
@@ -61,7 +61,10 @@ impl Add {
     fn run(self, cx: &mut Context) -> Result<()> {
         let project = cx.project()?;
         let Self { name, url } = self;
-        Location::parse(&url, project.root(), cx.access().home.as_deref())?;
+        if let Location::Registry(_) = Location::parse(&url, project.root(), cx.access().home.as_deref())? {
+            return Err(Error::usage("a registry holds releases, and no data")
+                .with_hint("name it as the url of a target; data goes to a bucket, a machine or a directory"));
+        }
         project.add_remote(&name, &url)?;
         cx.out.show(&Added { name: name.clone(), url })?;
         cx.out.hint(format!("Try it: `mlx remote test {name}`; send data there: `mlx push --remote {name}`"));

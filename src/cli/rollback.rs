@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use clap::Args;
 
-use super::{Context, Render, Text};
+use super::{Context, Render, Text, targeted};
 use crate::Result;
-use crate::deploy::{self, Check, Order, RolledBack};
+use crate::deploy::{self, RolledBack};
 
 /// Go back to the release that was live before
 ///
@@ -26,13 +26,10 @@ impl Rollback {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         cx.catch_signals()?;
         let project = cx.project()?;
-        let manifest = project.manifest.target(&self.target)?;
-        let target = deploy::open(&project, manifest)?;
-        let to = self.to.as_ref().map(|text| deploy::find_release(&*target, &self.target, text)).transpose()?;
-        let (program, who) = (cx.program()?, cx.user());
-        let check = Check { program: &program, health: &manifest.health };
-        let order = Order { name: &self.target, who: &who, check };
-        let rolled_back = deploy::rollback(&*target, to.as_ref(), &order, cx.watch())?;
+        let targeted = targeted::open(cx, &project, &self.target)?;
+        let target = &*targeted.target;
+        let to = self.to.as_ref().map(|text| deploy::find_release(target, &self.target, text)).transpose()?;
+        let rolled_back = deploy::rollback(target, to.as_ref(), &targeted.order(), cx.watch())?;
         cx.out.show(&rolled_back)?;
         if rolled_back.changed && !rolled_back.canary_ended {
             cx.out.hint(format!("Serve it: `mlx serve {}`", self.target));

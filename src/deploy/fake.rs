@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Answer, Cache, Check, Entry, Target, gone};
+use super::{Answer, Cache, Candidate, Check, Entry, Target, gone};
 use crate::bundle::{Bundle, Description, File};
 use crate::event::{EventSink, Watch};
 use crate::project::manifest::Health;
@@ -66,9 +66,9 @@ impl Target for Fake {
         Ok(self.releases.borrow().get(release) == Some(description))
     }
 
-    fn missing(&self, files: &[File]) -> Result<Vec<File>> {
+    fn missing(&self, candidate: &Candidate<'_>) -> Result<Vec<File>> {
         let mut missing: Vec<File> = Vec::new();
-        for file in files {
+        for file in &candidate.description.files {
             if !self.contents.borrow().contains(&file.digest) && missing.iter().all(|other| other.digest != file.digest)
             {
                 missing.push(file.clone());
@@ -100,6 +100,10 @@ impl Target for Fake {
         Ok(())
     }
 
+    fn try_switch(&self) -> Result<()> {
+        Ok(())
+    }
+
     fn ask(&self, _: &str, _: &Health, _: Watch<'_>) -> Result<Answer> {
         let is_silent = self.live.get().is_some_and(|live| self.silent.borrow().contains(&live));
         Ok(if is_silent { Answer::no("connection refused") } else { Answer::Yes })
@@ -108,6 +112,13 @@ impl Target for Fake {
     fn remove(&self, release: &Digest) -> Result<()> {
         assert_ne!(self.live.get(), Some(*release), "what is live stays");
         self.releases.borrow_mut().remove(release);
+        Ok(())
+    }
+
+    fn sweep(&self) -> Result<()> {
+        let releases = self.releases.borrow();
+        let used: Vec<Digest> = releases.values().flat_map(|release| &release.files).map(|file| file.digest).collect();
+        self.contents.borrow_mut().retain(|digest| used.contains(digest));
         Ok(())
     }
 

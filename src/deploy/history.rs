@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Digest;
+use crate::event::EventSink;
 use crate::run::RunId;
 
 /// One thing that was done.
@@ -47,6 +48,29 @@ pub enum Outcome {
     Returned,
     /// Something failed before the switch.
     Failed,
+}
+
+/// The line of an entry in a history, with its end.
+pub fn line(entry: &Entry) -> Vec<u8> {
+    let mut line = serde_json::to_vec(entry).expect("an entry has text as keys");
+    line.push(b'\n');
+    line
+}
+
+/// The entries of a history in lines. Those that cannot be read are passed over, and `events` hears of it.
+pub fn parse(bytes: &[u8], name: &str, events: &dyn EventSink) -> Vec<Entry> {
+    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    let (entries, damaged): (Vec<_>, Vec<_>) = lines.map(serde_json::from_slice::<Entry>).partition(Result::is_ok);
+    if !damaged.is_empty() {
+        events.warn(format!("{} line(s) of {name} cannot be read and are passed over", damaged.len()));
+    }
+    without_repetitions(entries.into_iter().flatten().collect())
+}
+
+/// Without entries that were written twice, because nobody knew whether they had arrived.
+pub fn without_repetitions(mut entries: Vec<Entry>) -> Vec<Entry> {
+    entries.dedup();
+    entries
 }
 
 /// The releases that became live and were not rolled back from, the oldest first; the last one is live, unless somebody

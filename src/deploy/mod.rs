@@ -3,38 +3,54 @@
 //! A target holds releases side by side, and at most one of them is live. Whatever fails or is killed on the way, the
 //! live one stays a complete release that passed its probe, and the one before it is one switch away.
 
+mod auth;
 mod cache;
 mod directory;
 #[cfg(test)]
 mod fake;
 mod follow;
 mod history;
+mod hooks;
+mod lease;
+mod machine;
+mod machine_scripts;
+mod objects;
+mod open;
+mod place;
 mod plan;
 mod probe;
+mod repository;
 mod split;
+mod stored;
 mod switch;
+mod trial;
 mod watch;
 
 #[cfg(test)]
 mod tests;
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
+pub use auth::auth;
 pub use cache::Cache;
 pub use directory::Directory;
 pub use follow::Followed;
 pub use history::{Action, Entry, Outcome};
-pub use plan::{Change, FileChange, LiveRelease, Plan, plan};
+pub use hooks::Hooks;
+pub use machine::Machine;
+pub use open::{Reach, directory_of, open};
+pub use plan::{Candidate, Change, FileChange, LiveRelease, Plan, plan};
 pub use split::Split;
+pub use stored::Stored;
 pub use switch::{
     Deployed, Order, Release, RolledBack, deploy, deploy_canary, find_release, live_version, promote_canary, releases,
     rollback,
 };
+pub use trial::{Tested, test};
 
 use crate::bundle::{Bundle, Description, File};
 use crate::event::{EventSink, Watch};
-use crate::project::Project;
-use crate::project::manifest::{self, Health};
+use crate::project::manifest::Health;
 use crate::{Digest, Error, Result};
 
 /// A place that holds releases, named by the digest of their bundle, and serves at most one of them.
@@ -61,8 +77,8 @@ pub trait Target: Send {
     /// Whether the release lies there with every file as this description says.
     fn is_whole(&self, release: &Digest, description: &Description) -> Result<bool>;
 
-    /// Those of the files whose content is not there yet, each content once.
-    fn missing(&self, files: &[File]) -> Result<Vec<File>>;
+    /// Those of the contents that are not there yet, each once: files, or layers where the target keeps those.
+    fn missing(&self, candidate: &Candidate<'_>) -> Result<Vec<File>>;
 
     /// Brings what is missing and lays the release out beside the others, whole and checked; what is served stays as it
     /// is. What was brought stays for the next time if the rest fails.
@@ -74,11 +90,17 @@ pub trait Target: Send {
     /// Makes the release the live one, atomically and durably.
     fn activate(&self, release: &Digest) -> Result<()>;
 
+    /// Does what [`Target::activate`] does, with something of its own in the place of a release. The caller holds the lock.
+    fn try_switch(&self) -> Result<()>;
+
     /// Asks the server that answers for the target at `url`, until it says yes or the time is over.
     fn ask(&self, url: &str, health: &Health, watch: Watch<'_>) -> Result<Answer>;
 
     /// Takes a release away that is not live.
     fn remove(&self, release: &Digest) -> Result<()>;
+
+    /// Takes contents away that no release has any more. The caller holds the lock.
+    fn sweep(&self) -> Result<()>;
 
     /// What was done here, the oldest first. Entries that cannot be read are passed over, and `events` hears of it.
     fn history(&self, events: &dyn EventSink) -> Result<Vec<Entry>>;
@@ -128,57 +150,4 @@ impl Answer {
 fn gone(release: &Digest, place: &str) -> Error {
     Error::failed(format!("release {} does not lie on the target {place}", release.short()))
         .with_hint("deploy its model version again")
-}
-
-/// The target that the manifest describes.
-pub fn open(project: &Project, target: &manifest::Target) -> Result<Box<dyn Target>> {
-    let root = directory_of(project, target)?;
-    Ok(Box::new(Directory::open(&root)?))
-}
-
-/// Where a directory target lies: a path relative to the project, an absolute one, or one as `file://` URL.
-pub fn directory_of(project: &Project, target: &manifest::Target) -> Result<PathBuf> {
-    let manifest::Target { url, place, .. } = target;
-    let shown = crate::fs::escape(url.as_bytes());
-    let path = match url.split_once("://") {
-        None => url.as_str(),
-        Some(("file", path)) if path.starts_with('/') => path,
-        Some(("file", _)) => {
-            return Err(Error::usage(format!("`{shown}` is no place on this machine ({place})"))
-                .with_hint("write `file:///absolute/path`, or the path alone"));
-        }
-        Some((scheme, _)) => {
-            let scheme = crate::fs::escape(scheme.as_bytes());
-            return Err(Error::usage(format!("targets at `{scheme}://` are not supported ({place})")).with_hint(
-                "a target is a directory today: a path, relative to the project or absolute, or `file:///path`",
-            ));
-        }
-    };
-    if path.is_empty() || path.contains('\0') {
-        return Err(Error::usage(format!("`{shown}` is no directory ({place})")));
-    }
-    let directory = project.root().join(path);
-    keep_apart(project, &directory, place)?;
-    Ok(directory)
-}
-
-/// A target fills its directory and clears away what was left in it: nothing else may live there.
-fn keep_apart(project: &Project, directory: &Path, place: &str) -> Result<()> {
-    let mut lexical = PathBuf::new();
-    for part in directory.components() {
-        match part {
-            Component::ParentDir => drop(lexical.pop()),
-            part => lexical.push(part),
-        }
-    }
-    let directory = directory.canonicalize().unwrap_or(lexical);
-    let what = if project.root().starts_with(&directory) {
-        "holds the project"
-    } else if directory.starts_with(project.state("")) || directory.starts_with(project.root().join(".git")) {
-        "lies where mlx and Git keep their own files"
-    } else {
-        return Ok(());
-    };
-    Err(Error::usage(format!("the target `{}` {what} ({place})", crate::fs::quote(&directory)))
-        .with_hint("give it a directory of its own, such as `deploy/production`"))
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Target;
-use crate::bundle::{Description, File, Lineage};
+use crate::bundle::{Assembly, Bundle, Description, File, Layer, Lineage, PlannedLayer};
 use crate::project::lock::LockedPath;
 use crate::run::RunId;
 use crate::{Digest, Result};
@@ -25,7 +25,7 @@ pub struct Plan {
     pub live: Option<LiveRelease>,
     /// Whether the release is live already and files of it are missing or damaged.
     pub repair: bool,
-    /// Contents that the target does not have yet, each once.
+    /// Contents that the target does not have yet, each once: files, or layers where the target keeps those.
     pub upload: Vec<File>,
     pub upload_bytes: u64,
     /// Files of the release and their bytes, whether there or not.
@@ -73,8 +73,31 @@ impl Plan {
     }
 }
 
-/// Computes what deploying a bundle with this digest and description would change.
-pub fn plan(target: &dyn Target, release: Digest, new: &Description) -> Result<Plan> {
+/// A bundle that may become a release: one that was written, or one that is only thought through.
+#[derive(Debug, Clone)]
+pub struct Candidate<'a> {
+    pub release: Digest,
+    pub description: &'a Description,
+    pub layers: Vec<Layer>,
+}
+
+impl<'a> From<&'a Bundle> for Candidate<'a> {
+    fn from(bundle: &'a Bundle) -> Self {
+        Self { release: bundle.digest(), description: bundle.description(), layers: bundle.layers().to_vec() }
+    }
+}
+
+impl<'a> From<&'a Assembly> for Candidate<'a> {
+    fn from(assembly: &'a Assembly) -> Self {
+        let layers = assembly.layers().iter().map(PlannedLayer::layer).collect();
+        Self { release: assembly.digest(), description: assembly.description(), layers }
+    }
+}
+
+/// Computes what deploying a bundle would change.
+pub fn plan(target: &dyn Target, candidate: &Candidate<'_>) -> Result<Plan> {
+    let Candidate { release, description: new, .. } = candidate;
+    let release = *release;
     let live = match target.live()? {
         Some(live) => target.description(&live)?.map(|description| (live, description)),
         None => None,
@@ -89,7 +112,7 @@ pub fn plan(target: &dyn Target, release: Digest, new: &Description) -> Result<P
         environment: None,
     };
     let (lineage, files) = live.as_ref().map_or((&nothing, &[][..]), |(_, live)| (&live.lineage, &live.files));
-    let upload = target.missing(&new.files)?;
+    let upload = target.missing(candidate)?;
     let is_same = live.as_ref().is_some_and(|(live, _)| *live == release);
     Ok(Plan {
         place: target.place(),

@@ -14,13 +14,13 @@ use reqwest::blocking::Client;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 
-use super::{Answer, Check};
-use crate::Result;
+use super::{Answer, Cache, Check, Target};
 use crate::bundle::Description;
 use crate::event::{Event, Interrupt, Watch};
 use crate::fs::{escape, quote};
 use crate::predictor::matches;
 use crate::project::manifest::Health;
+use crate::{Digest, Result};
 
 /// So many of the last lines of a server are shown.
 const LAST_LINES: usize = 12;
@@ -47,6 +47,27 @@ pub fn serve_and_ask(
         Err(why) => why,
     };
     Ok(Answer::No { why, last_lines: server.end() })
+}
+
+/// Tries a release of a target that is not on this machine: what lies there must be whole (`damage` names a file that is not),
+/// and the same bytes, served here, must answer.
+pub fn try_here(
+    target: &dyn Target,
+    (release, description): (&Digest, &Description),
+    damage: Option<String>,
+    cache: &Cache,
+    check: &Check<'_>,
+    watch: Watch<'_>,
+) -> Result<Answer> {
+    if let Some(path) = damage {
+        return Ok(Answer::no(format!("its file `{}` is missing or damaged there", quote(&path))));
+    }
+    if description.serve.is_none() {
+        watch.events.warn(format!("`{}` answers no requests; only its files are checked", description.model.name));
+        return Ok(Answer::Yes);
+    }
+    let directory = target.fetch(release, cache, watch)?;
+    serve_and_ask(&directory, description, check, watch)
 }
 
 /// Asks a server that runs already until it is ready or the time is over.

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::history::{self, Action, Entry, Outcome};
 use super::split::{self, Split};
-use super::{Answer, Check, Plan, Target, gone, plan, watch};
+use super::{Answer, Candidate, Check, Hooks, Plan, Target, gone, hooks, plan, watch};
 use crate::bundle::{Bundle, Description};
 use crate::event::{EventSink, Watch};
 use crate::fs::escape;
@@ -19,6 +19,9 @@ pub struct Order<'a> {
     pub name: &'a str,
     pub who: &'a str,
     pub check: Check<'a>,
+    pub hooks: Hooks<'a>,
+    /// How many releases stay on the target, the live one among them; all of them where nothing is said.
+    pub keep: Option<u64>,
 }
 
 /// What a deploy did.
@@ -70,16 +73,19 @@ pub struct Release {
 pub fn deploy(target: &dyn Target, bundle: &Bundle, order: &Order<'_>, watch: Watch<'_>) -> Result<Deployed> {
     let _alone = target.lock(&format!("mlx deploy by {}", escape(order.who.as_bytes())))?;
     let (release, description) = (bundle.digest(), bundle.description());
-    let plan = plan(target, release, description)?;
+    let plan = plan(target, &bundle.into())?;
     warn_of_gone(target, order, watch.events)?;
     let done = |changed| Deployed { target: order.name.to_owned(), changed, canary: None, plan: plan.clone() };
     if plan.is_live() {
         return Ok(done(false));
     }
-    let was_there = target.description(&release).ok().flatten().is_some();
+    let was_there = target.releases()?.contains(&release);
     let switch = Switch { target, order, action: Action::Deploy, release, description, watch };
+    switch.noting_failure(|| switch.run_hooks(order.hooks.before))?;
     switch.noting_failure(|| target.upload(bundle, watch))?;
     switch.carry_out(plan.live.as_ref().map(|live| live.release), !was_there)?;
+    switch.retire();
+    switch.run_hooks(order.hooks.after).map_err(|error| switch.after_the_fact(error))?;
     Ok(done(true))
 }
 
@@ -94,7 +100,7 @@ pub fn deploy_canary(
 ) -> Result<Deployed> {
     let _alone = target.lock(&format!("mlx deploy by {}", escape(order.who.as_bytes())))?;
     let (release, description) = (bundle.digest(), bundle.description());
-    let plan = plan(target, release, description)?;
+    let plan = plan(target, &bundle.into())?;
     let Some(live) = plan.live.as_ref().map(|live| live.release) else {
         return Err(Error::usage(format!("nothing is live on `{}` that a canary could stand beside", order.name))
             .with_hint(format!("make it live: `mlx deploy {}` without `--canary`", order.name)));
@@ -109,8 +115,9 @@ pub fn deploy_canary(
     if is_known && before.is_some_and(|split| split.percent == percent) {
         return Ok(done(false, Some(percent)));
     }
-    let was_there = target.description(&release).ok().flatten().is_some();
+    let was_there = target.releases()?.contains(&release);
     let switch = Switch { target, order, action: Action::Deploy, release, description, watch };
+    switch.noting_failure(|| switch.run_hooks(order.hooks.before))?;
     if !is_known {
         switch.noting_failure(|| target.upload(bundle, watch))?;
         switch.probe(Some(live), !was_there)?;
@@ -138,10 +145,14 @@ pub fn promote_canary(target: &dyn Target, order: &Order<'_>, watch: Watch<'_>) 
     })?;
     let release = split.release;
     let description = target.description(&release)?.ok_or_else(|| gone(&release, &target.place()))?;
-    let plan = plan(target, release, &description)?;
     let description = &description;
+    // Its layers lie there already.
+    let plan = plan(target, &Candidate { release, description, layers: Vec::new() })?;
     let switch = Switch { target, order, action: Action::Deploy, release, description, watch };
+    switch.noting_failure(|| switch.run_hooks(order.hooks.before))?;
     switch.carry_out(plan.live.as_ref().map(|live| live.release), false)?;
+    switch.retire();
+    switch.run_hooks(order.hooks.after).map_err(|error| switch.after_the_fact(error))?;
     Ok(Deployed { target: order.name.to_owned(), changed: true, canary: None, plan })
 }
 
@@ -174,7 +185,9 @@ pub fn rollback(target: &dyn Target, to: Option<&Digest>, order: &Order<'_>, wat
     if changed {
         let description = &description;
         let switch = Switch { target, order, action: Action::Rollback, release, description, watch };
+        switch.noting_failure(|| switch.run_hooks(order.hooks.before))?;
         switch.carry_out(live, false)?;
+        switch.run_hooks(order.hooks.after).map_err(|error| switch.after_the_fact(error))?;
     }
     Ok(RolledBack {
         target: order.name.to_owned(),
@@ -374,6 +387,48 @@ impl Switch<'_> {
             model.name, model.version, order.name
         ))
         .with_hint("the log of the server there says what failed")
+    }
+
+    fn run_hooks(&self, commands: &[String]) -> Result<()> {
+        let Self { target, order, action, release, description, watch } = self;
+        let action = match action {
+            Action::Deploy => "deploy",
+            Action::Rollback => "rollback",
+        };
+        let variables = [
+            ("MLX_TARGET", order.name.to_owned()),
+            ("MLX_PLACE", target.place()),
+            ("MLX_ACTION", action.to_owned()),
+            ("MLX_RELEASE", release.to_string()),
+            ("MLX_MODEL", description.model.name.clone()),
+            ("MLX_VERSION", description.model.version.to_string()),
+        ];
+        hooks::run(commands, order.hooks.directory, &variables, *watch)
+    }
+
+    /// What went wrong once the release was live.
+    fn after_the_fact(&self, error: Error) -> Error {
+        let Self { order, description, .. } = self;
+        error
+            .context(format!("`{}` {} is live on `{}`", description.model.name, description.model.version, order.name))
+            .with_hint(format!("`mlx rollback {}` goes back, if that is wanted", order.name))
+    }
+
+    /// Takes the releases away that are too many: those that were live longest ago. The deploy is done already, so that a
+    /// failure is told and no more.
+    fn retire(&self) {
+        let Self { target, order, watch, .. } = self;
+        let Some(keep) = order.keep else { return };
+        let retired = releases(*target, &crate::event::Silent).and_then(|releases| {
+            let old: Vec<&Release> = releases.iter().skip(usize::try_from(keep).unwrap_or(usize::MAX)).collect();
+            let is_idle = |release: &&&Release| !release.live && release.canary.is_none();
+            old.iter().filter(is_idle).try_for_each(|release| target.remove(&release.release))?;
+            // What a killed deploy left counts as well, so that it is looked at whether anything went or not.
+            target.sweep()
+        });
+        if let Err(error) = retired {
+            watch.events.warn(format!("old releases stay on `{}`: {error}", order.name));
+        }
     }
 
     /// Writes a failure down before it goes on to the user.

@@ -2,16 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read, Write};
+use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tempfile::TempDir;
 
 use super::fake::Fake;
+use super::objects::Objects;
 use super::*;
 use crate::Kind;
 use crate::bundle::{Assembly, Content, Lineage, ModelName, PlannedLayer, Source};
 use crate::event::{Interrupt, Recorder, Silent};
 use crate::fs::quote;
+use crate::project::Project;
+use crate::remote::{self, Access, Body, Remote, RemoteError, State};
 use crate::store::Store;
 
 fn watched<T>(run: impl FnOnce(Watch<'_>) -> T) -> T {
@@ -70,7 +76,8 @@ impl Workshop {
 }
 
 fn order(health: &Health) -> Order<'_> {
-    Order { name: "production", who: "tester", check: Check { program: Path::new("/nonexistent"), health } }
+    let check = Check { program: Path::new("/nonexistent"), health };
+    Order { name: "production", who: "tester", check, hooks: Hooks::none(), keep: None }
 }
 
 fn deploy_to(target: &dyn Target, bundle: &Bundle) -> Result<Deployed> {
@@ -85,11 +92,94 @@ fn outcomes(target: &dyn Target) -> Vec<(Action, Outcome)> {
     target.history(&Silent).unwrap().iter().map(|entry| (entry.action, entry.outcome)).collect()
 }
 
-/// Runs a claim on every kind of target.
+/// Files in memory.
+#[derive(Debug, Default)]
+struct Memory(Mutex<BTreeMap<String, Vec<u8>>>);
+
+impl Memory {
+    fn files(&self) -> MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl Remote for Memory {
+    fn url(&self) -> &str {
+        "memory"
+    }
+
+    fn list(&self, directory: &str) -> Result<Vec<remote::Entry>> {
+        let files = self.files();
+        let direct = files.iter().filter(|(name, _)| name.rsplit_once('/').map(|(above, _)| above) == Some(directory));
+        let entry = |(name, bytes): (&String, &Vec<u8>)| remote::Entry {
+            name: name.clone(),
+            size: bytes.len() as u64,
+            // Another for each time it is written, as a service that counts has it.
+            version: format!("{:p}", bytes.as_ptr()),
+        };
+        Ok(direct.map(entry).collect())
+    }
+
+    fn find(&self, name: &str) -> Result<Option<remote::Entry>> {
+        let above = name.rsplit_once('/').map_or("", |(above, _)| above);
+        Ok(self.list(above)?.into_iter().find(|entry| entry.name == name))
+    }
+
+    fn read(&self, name: &str, range: Option<Range<u64>>, sink: &mut dyn Write) -> Result<u64> {
+        let files = self.files();
+        let bytes = files.get(name).ok_or_else(|| RemoteError::Missing { name: name.into() })?;
+        let range = range.map_or(0..bytes.len(), |range| range.start as usize..range.end as usize);
+        let part = bytes.get(range).ok_or_else(|| Error::failed("it ends before"))?;
+        sink.write_all(part).unwrap();
+        Ok(part.len() as u64)
+    }
+
+    fn write(&self, name: &str, body: &Body<'_>) -> Result<()> {
+        let mut bytes = Vec::new();
+        body.content.open().unwrap().read_to_end(&mut bytes).unwrap();
+        self.files().insert(name.into(), bytes);
+        Ok(())
+    }
+
+    fn create(&self, name: &str, bytes: &[u8]) -> Result<bool> {
+        let is_free = !self.files().contains_key(name);
+        if is_free {
+            self.files().insert(name.into(), bytes.to_vec());
+        }
+        Ok(is_free)
+    }
+
+    fn delete(&self, name: &str) -> Result<()> {
+        self.files().remove(name);
+        Ok(())
+    }
+
+    fn read_state(&self, name: &str) -> Result<Option<State>> {
+        Ok(self.files().get(name).map(|bytes| State { bytes: bytes.clone(), tag: Digest::of(bytes).hex() }))
+    }
+
+    fn swap(&self, name: &str, seen: Option<&State>, bytes: &[u8]) -> Result<bool> {
+        let is_seen = self.read_state(name)?.as_ref() == seen;
+        if is_seen {
+            self.files().insert(name.into(), bytes.to_vec());
+        }
+        Ok(is_seen)
+    }
+}
+
+/// An object store in memory as a target, and its files.
+fn stored(workshop: &Workshop) -> (Stored, Arc<Memory>) {
+    let memory = Arc::new(Memory::default());
+    let cache = Cache::new(workshop.dir.path().join("own cache"));
+    let place = Arc::new(Objects::new(memory.clone()));
+    (Stored::new(place, cache, Arc::new(Silent), Interrupt::default()), memory)
+}
+
+/// Runs a claim on every kind of target; those that need a server are among the tests of the program.
 fn on_each(claim: impl Fn(&dyn Target, &Workshop)) {
     let workshop = Workshop::new();
     claim(&Fake::default(), &workshop);
     claim(&Directory::open(&workshop.root()).unwrap(), &workshop);
+    claim(&stored(&workshop).0, &workshop);
 }
 
 #[test]
@@ -112,11 +202,11 @@ fn only_what_is_missing_is_planned() {
         deploy_to(target, &workshop.bundle(1, "one")).unwrap();
         let second = workshop.bundle(2, "two");
 
-        let plan = plan(target, second.digest(), second.description()).unwrap();
+        let plan = plan(target, &Candidate::from(&second)).unwrap();
 
-        let paths = |files: &[File]| files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
-        assert_eq!(paths(&plan.upload), ["model/weights"]);
-        assert_eq!((plan.upload_bytes, plan.total_files), (3, 2));
+        let weights: Vec<&File> = plan.upload.iter().filter(|file| file.path.starts_with("model/")).collect();
+        assert_eq!(weights.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["model/weights"]);
+        assert_eq!((weights[0].size, plan.total_files), (3, 2));
         assert_eq!(plan.files.iter().map(|change| change.path.as_str()).collect::<Vec<_>>(), ["model/weights"]);
         assert_eq!(plan.live.as_ref().map(|live| live.version), Some(1));
         assert_eq!(plan.params, [Change { name: "trees".into(), live: Some(1.into()), new: Some(2.into()) }]);
@@ -189,7 +279,8 @@ fn a_release_is_fetched_whole_and_each_content_once() {
     on_each(|target, workshop| {
         let bundles = [1, 2].map(|version| workshop.bundle(version, &version.to_string()));
         bundles.iter().for_each(|bundle| drop(deploy_to(target, bundle).unwrap()));
-        let cache = Cache::new(workshop.dir.path().join("cache"));
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::new(dir.path().join("cache"));
 
         let fetched =
             bundles.each_ref().map(|bundle| watched(|watch| target.fetch(&bundle.digest(), &cache, watch)).unwrap());
@@ -354,6 +445,102 @@ fn what_lies_in_the_way_is_named_and_the_live_release_stays() {
 }
 
 #[test]
+fn what_somebody_changed_in_a_bucket_is_sent_again() {
+    let workshop = Workshop::new();
+    let (target, memory) = stored(&workshop);
+    let (first, second) = (workshop.bundle(1, "one"), workshop.bundle(2, "two"));
+    deploy_to(&target, &first).unwrap();
+    deploy_to(&target, &second).unwrap();
+    // As long as before.
+    let blob = format!("blobs/sha256/{}", Digest::of("one").hex());
+    memory.files().insert(blob.clone(), b"ONE".to_vec());
+
+    let error = rollback_on(&target).unwrap_err();
+    deploy_to(&target, &first).unwrap();
+
+    assert!(error.to_string().contains("its file `model/weights` is missing or damaged"), "{error}");
+    assert_eq!(memory.files()[&blob], b"one");
+    assert_eq!(target.live().unwrap(), Some(first.digest()));
+}
+
+#[test]
+fn nothing_of_a_bucket_is_believed() {
+    let workshop = Workshop::new();
+    let (target, memory) = stored(&workshop);
+    let bundle = workshop.bundle(1, "one");
+    deploy_to(&target, &bundle).unwrap();
+    let cache = Cache::new(workshop.dir.path().join("cache"));
+    let fetch = || {
+        let target =
+            Stored::new(Arc::new(Objects::new(memory.clone())), cache.clone(), Arc::new(Silent), Interrupt::default());
+        watched(|watch| target.fetch(&bundle.digest(), &cache, watch))
+    };
+    let name = |digest: &Digest| format!("blobs/sha256/{}", digest.hex());
+    let names = [name(&Digest::of("one")), name(&bundle.digest()), name(&bundle.layers().last().unwrap().digest)];
+    for name in names {
+        let good = memory.files()[&name].clone();
+        let mut bad = good.clone();
+        bad[0] ^= 1;
+        memory.files().insert(name.clone(), bad);
+
+        let error = fetch().unwrap_err();
+
+        assert!(error.to_string().contains("damaged") || error.to_string().contains("hashes to"), "{name}: {error}");
+        memory.files().insert(name, good);
+    }
+    assert_eq!(fs::read_to_string(fetch().unwrap().join("model/weights")).unwrap(), "one");
+}
+
+#[test]
+fn the_history_of_a_bucket_is_read_page_by_page() {
+    let workshop = Workshop::new();
+    let (target, memory) = stored(&workshop);
+    let entry = |version: u64| Entry {
+        when: jiff::Timestamp::UNIX_EPOCH,
+        who: "tester".into(),
+        action: Action::Deploy,
+        release: Digest::of("x"),
+        model: "churn".into(),
+        version,
+        run: None,
+        before: None,
+        outcome: Outcome::Live,
+        why: None,
+    };
+
+    (1..=250).for_each(|version| target.append(&entry(version)).unwrap());
+
+    let versions: Vec<u64> = target.history(&Silent).unwrap().iter().map(|entry| entry.version).collect();
+    assert_eq!(versions, (1..=250).collect::<Vec<u64>>());
+    assert!(memory.files().values().all(|page| page.len() < 60_000));
+}
+
+#[test]
+fn who_lost_the_lock_switches_nothing() {
+    let workshop = Workshop::new();
+    let (target, memory) = stored(&workshop);
+    let bundle = workshop.bundle(1, "one");
+    let lock = target.lock("somebody").unwrap();
+    watched(|watch| target.upload(&bundle, watch)).unwrap();
+    let held = String::from_utf8(memory.files()["lock.json"].clone()).unwrap();
+
+    memory
+        .files()
+        .insert("lock.json".into(), held.replace("somebody", "another").replace("token\": \"", "token\": \"x").into());
+    let error = target.activate(&bundle.digest()).unwrap_err();
+    drop(lock);
+
+    assert!(error.to_string().contains("the lock of memory was lost"), "{error}");
+    assert_eq!(target.live().unwrap(), None);
+    assert!(memory.files().contains_key("lock.json"), "it is another's");
+    // That one is a process of this machine that is gone.
+    let dead = held.replace(&format!("\"number\": {}", std::process::id()), "\"number\": 4194304");
+    memory.files().insert("lock.json".into(), dead.into());
+    deploy_to(&target, &bundle).unwrap();
+    assert!(!memory.files().contains_key("lock.json"));
+}
+
+#[test]
 fn a_damaged_history_is_read_as_far_as_it_goes() {
     let workshop = Workshop::new();
     let target = Directory::open(&workshop.root()).unwrap();
@@ -392,24 +579,89 @@ fn a_current_that_is_not_ours_or_leads_nowhere_is_said() {
 }
 
 #[test]
-fn only_directories_are_targets() {
+fn releases_that_are_too_many_go_and_their_contents_with_them() {
+    on_each(|target, workshop| {
+        let bundles = [1, 2, 3].map(|version| workshop.bundle(version, &version.to_string()));
+        let health = Health::default();
+        let order = Order { keep: Some(2), ..order(&health) };
+
+        bundles.iter().for_each(|bundle| drop(watched(|watch| deploy(target, bundle, &order, watch)).unwrap()));
+
+        let mut left = target.releases().unwrap();
+        left.sort();
+        let mut expected = [bundles[1].digest(), bundles[2].digest()];
+        expected.sort();
+        assert_eq!(left, expected);
+        let missing = target.missing(&Candidate::from(&bundles[0])).unwrap();
+        let weights = missing.iter().map(|file| file.path.as_str()).filter(|path| path.starts_with("model/"));
+        assert_eq!(weights.collect::<Vec<_>>(), ["model/weights"]);
+        rollback_on(target).unwrap();
+    });
+}
+
+#[test]
+fn a_command_that_fails_before_leaves_everything_as_it_is() {
+    let (target, workshop) = (Fake::default(), Workshop::new());
+    let (health, seen) = (Health::default(), workshop.dir.path().join("seen"));
+    let before = ["test \"$MLX_VERSION\" = 1".to_owned()];
+    let after = [format!("echo $MLX_ACTION $MLX_TARGET $MLX_MODEL $MLX_VERSION >{}; exit 3", seen.display())];
+    let hooks = Hooks { before: &before, after: &after, directory: workshop.dir.path() };
+    let order = Order { hooks, ..order(&health) };
+    let first = workshop.bundle(1, "one");
+
+    let late = watched(|watch| deploy(&target, &first, &order, watch)).unwrap_err();
+    let early = watched(|watch| deploy(&target, &workshop.bundle(2, "two"), &order, watch)).unwrap_err();
+
+    assert_eq!((late.kind(), early.kind()), (Kind::Step, Kind::Step));
+    assert!(late.to_string().contains("`churn` 1 is live on `production`"), "{late}");
+    assert_eq!(fs::read_to_string(seen).unwrap(), "deploy production churn 1\n");
+    assert_eq!(target.live.get(), Some(first.digest()));
+    assert_eq!(outcomes(&target), [(Action::Deploy, Outcome::Live), (Action::Deploy, Outcome::Failed)]);
+}
+
+#[test]
+fn a_target_is_where_its_url_says() {
     let project = tempfile::tempdir().unwrap();
     let manifest =
-        "[target]\na.url = 'dir'\nb.url = 'file:///srv/x'\nc.url = 's3://bucket'\nd.url = 'file://host/x'\ne.url = ''
+        "[target]\na.url = 'dir'\nb.url = 'file:///srv/x'\nc.url = 'ssh://host/x'\nd.url = 'file://host/x'\ne.url = ''
         f.url = '.'\ng.url = 'dir/..'\nh.url = '..'\ni.url = '.mlx/deploy'\nj.url = 'dir/../.git'";
     fs::write(project.path().join("mlx.toml"), manifest).unwrap();
     let project = Project::open(project.path()).unwrap();
-    let place = |name: &str| directory_of(&project, project.manifest.target(name).unwrap());
+    let place = |name: &str| directory_of(&project, project.manifest.target(name).unwrap(), &Access::default());
 
-    assert_eq!(place("a").unwrap(), project.root().join("dir"));
-    assert_eq!(place("b").unwrap(), Path::new("/srv/x"));
-    for name in ["c", "d", "e"] {
-        assert_eq!(place(name).unwrap_err().kind(), Kind::Usage, "{name}");
+    assert_eq!(place("a").unwrap(), Some(project.root().join("dir")));
+    assert_eq!(place("b").unwrap().as_deref(), Some(Path::new("/srv/x")));
+    assert_eq!(place("c").unwrap(), None);
+    for name in ["d", "e"] {
+        let error = place(name).unwrap_err();
+        assert!(error.to_string().contains("(mlx.toml, line "), "{name}: {error}");
+        assert_eq!(error.kind(), Kind::Usage, "{name}");
     }
     for name in ["f", "g", "h", "i", "j"] {
         let error = place(name).unwrap_err();
         assert!(error.to_string().contains("holds the project") == (name < "i"), "{name}: {error}");
         assert_eq!(error.kind(), Kind::Usage, "{name}");
     }
-    assert!(place("c").unwrap_err().to_string().contains("`s3://` are not supported (mlx.toml, line 4)"));
+}
+
+#[test]
+fn secrets_are_where_the_manifest_says() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("token"), "hunter2\n").unwrap();
+    let manifest = "[target]
+        a = { url = 'x', auth = { user = 'me', password = { env = 'SECRET' } } }
+        b = { url = 'x', auth = { token = { file = 'token' } } }
+        c = { base = 'b', auth = { token = { command = 'echo other' } } }
+        d = { base = 'a', auth = { password = { env = 'NOWHERE' } } }";
+    fs::write(dir.path().join("mlx.toml"), manifest).unwrap();
+    let project = Project::open(dir.path()).unwrap();
+    let variables = |name: &str| (name == "SECRET").then(|| std::ffi::OsString::from("variable"));
+    let auth = |name: &str| auth(&project, name, project.manifest.target(name).unwrap(), &variables);
+
+    let entries = |name: &str| auth(name).unwrap().into_iter().collect::<Vec<_>>();
+    let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    assert_eq!(entries("a"), [pair("password", "variable"), pair("user", "me")]);
+    assert_eq!((entries("b"), entries("c")), (vec![pair("token", "hunter2")], vec![pair("token", "other")]));
+    let error = auth("d").unwrap_err();
+    assert!(error.to_string().contains("`NOWHERE` is not set") && error.kind() == Kind::Usage, "{error}");
 }

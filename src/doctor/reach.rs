@@ -8,6 +8,8 @@ use rustix::fs::Access as Mode;
 use super::Check;
 use crate::fs::quote;
 use crate::project::Project;
+use crate::project::manifest::Setting;
+use crate::remote::backend::Registry;
 use crate::remote::location::{Location, without_secrets};
 use crate::remote::retry::Patience;
 use crate::remote::{self, Access};
@@ -24,7 +26,14 @@ pub fn checks(project: &Project, access: &Access) -> Vec<Check> {
         (format!("remote {name}"), url, access.of(project, name))
     });
     let targets = project.manifest.targets.iter();
-    let targets = targets.map(|(name, target)| (format!("target {name}"), target.url.clone(), access.clone()));
+    let targets = targets.map(|(name, target)| {
+        // What is asked is whether somebody answers; secrets are for those who change something there.
+        let open = target.auth.iter().filter_map(|(key, setting)| match setting {
+            Setting::Text(text) => Some((key.clone(), text.clone())),
+            Setting::Secret(_) => None,
+        });
+        (format!("target {name}"), target.url.clone(), access.of_target(name, open.collect()))
+    });
     let places: Vec<_> = remotes.chain(targets).collect();
     std::thread::scope(|scope| {
         let ask = |(name, url, access)| check(name, url, project.root(), access);
@@ -54,6 +63,13 @@ fn check(name: &str, url: &str, root: &Path, access: &Access) -> Check {
 fn answer(url: &str, root: &Path, access: &Access) -> Result<String> {
     match Location::parse(url, root, access.home.as_deref())? {
         Location::Directory(path) => directory(&path),
+        Location::Registry(repository) => {
+            let tag = repository.tag.clone().or_else(|| access.name.clone()).unwrap_or_default();
+            match Registry::new(repository, &[], access)?.resolve(&tag)? {
+                Some(_) => Ok("answers".into()),
+                None => Ok("answers; nothing was deployed there yet".into()),
+            }
+        }
         _ => match remote::open(url, root, access)?.find("mlx-remote")? {
             Some(_) => Ok("answers".into()),
             None => Ok("answers; nothing was pushed there yet".into()),

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use child::for_each_line;
+pub use child::{for_each_line, run as run_child};
 pub use container::{Image, Launch, Launcher, Shared};
 pub use interpreter::{Interpreter, Interpreters, find_program};
 pub use library::Library;

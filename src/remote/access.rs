@@ -13,7 +13,8 @@ use crate::project::{Project, Settings};
 /// How remotes are reached from here. Cheap to clone.
 #[derive(Clone)]
 pub struct Access {
-    /// The environment variables that matter: those of AWS, Google and Azure, and `MLX_REMOTE_*`.
+    /// The environment variables that matter: those of AWS, Google, Azure and the registries' tools, and `MLX_REMOTE_*`,
+    /// `MLX_TARGET_*`.
     pub variables: Arc<BTreeMap<String, String>>,
     pub home: Option<PathBuf>,
     /// Where programs such as `ssh` are looked for.
@@ -25,6 +26,25 @@ pub struct Access {
     pub interrupt: Interrupt,
     /// The remote's name in the manifest, where it has one.
     pub name: Option<String>,
+    /// The table of the manifest that the name stands in.
+    pub table: Named,
+}
+
+/// What can have credentials of its own: the table of the manifest that names it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Named {
+    #[default]
+    Remote,
+    Target,
+}
+
+impl Named {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Remote => "remote",
+            Self::Target => "target",
+        }
+    }
 }
 
 impl Default for Access {
@@ -39,6 +59,7 @@ impl Default for Access {
             events: Arc::new(Silent),
             interrupt: Interrupt::default(),
             name: None,
+            table: Named::Remote,
         }
     }
 }
@@ -46,8 +67,9 @@ impl Default for Access {
 impl Access {
     /// Whether an environment variable is one of those that remotes read.
     pub fn reads(variable: &str) -> bool {
-        let prefixes = ["AWS_", "GOOGLE_", "AZURE_", "MLX_REMOTE_"];
-        prefixes.iter().any(|prefix| variable.starts_with(prefix)) || variable == "NETRC"
+        let prefixes = ["AWS_", "GOOGLE_", "AZURE_", "MLX_REMOTE_", "MLX_TARGET_"];
+        let whole = ["NETRC", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR"];
+        prefixes.iter().any(|prefix| variable.starts_with(prefix)) || whole.contains(&variable)
     }
 
     /// As it is for the remote with this name: with its own settings and variables.
@@ -71,12 +93,20 @@ impl Access {
         Self { settings: Arc::new(settings), ..self.named(name) }
     }
 
+    /// As it is for the target with this name, of which the manifest says these settings.
+    #[must_use]
+    pub fn of_target(&self, name: &str, said: BTreeMap<String, String>) -> Self {
+        let settings = Arc::new(BTreeMap::from([(name.to_owned(), said)]));
+        Self { settings, table: Named::Target, ..self.named(name) }
+    }
+
     /// An environment variable; one that is empty counts as not set.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// What is set for this remote alone: `MLX_REMOTE_<NAME>_<KEY>`, else the key in this machine's settings.
+    /// What is set for this remote alone: `MLX_REMOTE_<NAME>_<KEY>`, else the key in this machine's settings; of a target
+    /// `MLX_TARGET_<NAME>_<KEY>`, else what the manifest says.
     pub fn setting(&self, key: &str) -> Option<&str> {
         let name = self.name.as_ref()?;
         let value = || self.settings.get(name)?.get(key).map(String::as_str).filter(|value| !value.is_empty());
@@ -88,7 +118,10 @@ impl Access {
         let variable = self.variable_name(key);
         match (self.setting(key), self.variable(&variable), &self.name) {
             (Some(_), Some(_), _) => Some(variable),
-            (Some(_), None, Some(name)) => Some(format!("`{key}` in [remote.{name}] of the settings")),
+            (Some(_), None, Some(name)) => Some(match self.table {
+                Named::Remote => format!("`{key}` in [remote.{name}] of the settings"),
+                Named::Target => format!("`{key}` of target `{name}` in the manifest"),
+            }),
             _ => None,
         }
     }
@@ -99,7 +132,8 @@ impl Access {
             let letter = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_uppercase() } else { '_' };
             text.chars().map(letter).collect::<String>()
         };
-        format!("MLX_REMOTE_{}_{}", self.name.as_deref().map_or("<NAME>".into(), shout), shout(key))
+        let name = self.name.as_deref().map_or("<NAME>".into(), shout);
+        format!("MLX_{}_{name}_{}", shout(self.table.word()), shout(key))
     }
 }
 
@@ -130,6 +164,17 @@ mod tests {
         assert_eq!((team.setting("profile"), team.setting("region")), (Some("variable"), Some("eu")));
         assert_eq!((access.setting("profile"), access.named("other").setting("profile")), (None, None));
         assert_eq!(access.variable_name("user"), "MLX_REMOTE_<NAME>_USER");
+    }
+
+    #[test]
+    fn a_target_has_variables_of_its_own() {
+        let said = BTreeMap::from([("user".to_owned(), "manifest".to_owned())]);
+        let variables = [("MLX_TARGET_PRODUCTION_TOKEN", "variable"), ("MLX_REMOTE_PRODUCTION_USER", "another")];
+
+        let target = access(&variables).of_target("production", said);
+
+        assert_eq!((target.setting("user"), target.setting("token")), (Some("manifest"), Some("variable")));
+        assert_eq!(target.source_of("user").unwrap(), "`user` of target `production` in the manifest");
     }
 
     #[test]

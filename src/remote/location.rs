@@ -17,6 +17,81 @@ pub enum Location {
     Ssh(Login),
     /// WebDAV where the server lets us write, else for reading only.
     Http(Url),
+    /// For releases alone.
+    Registry(Repository),
+}
+
+/// A repository of an OCI registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    /// As people write it, with its port where that is not the usual one.
+    pub host: String,
+    /// Such as `models/churn`.
+    pub name: String,
+    pub tag: Option<String>,
+}
+
+impl Repository {
+    /// Takes `oci://host/name:tag` apart.
+    pub fn parse(url: &str) -> Result<Self> {
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let hint = "write `oci://registry.example/models/churn`, or with a tag behind a colon";
+        let refuse = |why: &str| Err(wrong(url, why).with_hint(hint));
+        let (user, host, path) = split(url, rest)?;
+        if user.is_some() {
+            return Err(wrong(url, "has a user, which belongs to a login")
+                .with_hint("log in with `docker login` or `podman login`"));
+        }
+        let path = path.trim_matches('/');
+        let (name, tag) = match path.rsplit_once(':') {
+            Some((name, tag)) => (name, Some(tag)),
+            None => (path, None),
+        };
+        // See <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests>.
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let is_part = |part: &str| {
+            part.starts_with(is_plain)
+                && part.ends_with(is_plain)
+                && part.chars().all(|c| is_plain(c) || matches!(c, '.' | '_' | '-'))
+        };
+        if name.len() > 255 || !name.split('/').all(is_part) {
+            return refuse("names no repository: small letters, digits, `.`, `_` and `-` make one");
+        }
+        let is_tag = |tag: &str| {
+            let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            // Room for what is put behind it.
+            tag.len() <= 100 && tag.starts_with(is_word) && tag.chars().all(|c| is_word(c) || matches!(c, '.' | '-'))
+        };
+        if tag.is_some_and(|tag| !is_tag(tag)) {
+            return refuse("has a tag that can't be one");
+        }
+        if Url::parse(&format!("https://{host}/")).is_err() || host.contains(['?', '#', '%']) {
+            return refuse("has a host that can't be one");
+        }
+        Ok(Self { host: host.to_owned(), name: name.to_owned(), tag: tag.map(str::to_owned) })
+    }
+
+    /// Whether this is the registry that has no name in the commands of its own tools.
+    pub fn is_docker_hub(&self) -> bool {
+        matches!(self.host.as_str(), "docker.io" | "index.docker.io" | "registry-1.docker.io")
+    }
+
+    /// The server that is spoken to.
+    pub fn server(&self) -> &str {
+        if self.is_docker_hub() { "registry-1.docker.io" } else { &self.host }
+    }
+
+    /// How it is spoken to: without encryption on this machine only.
+    pub fn scheme(&self) -> &'static str {
+        let url = Url::parse(&format!("https://{}/", self.host)).ok();
+        let is_here = match url.as_ref().and_then(Url::host) {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        if is_here { "http" } else { "https" }
+    }
 }
 
 /// A part of a bucket (of a container, as Azure calls it).
@@ -49,8 +124,8 @@ pub struct Login {
     pub path: String,
 }
 
-const SCHEMES: [&str; 13] =
-    ["s3", "gs", "az", "abfs", "abfss", "ssh", "http", "https", "dav", "davs", "webdav", "webdavs", "file"];
+const SCHEMES: [&str; 14] =
+    ["s3", "gs", "az", "abfs", "abfss", "ssh", "http", "https", "dav", "davs", "webdav", "webdavs", "oci", "file"];
 
 impl Location {
     /// Takes a URL apart. A directory may be relative to `base`, or begin with `~/`.
@@ -63,6 +138,7 @@ impl Location {
         let provider = match scheme.as_str() {
             "file" => return file(url),
             "ssh" => return login(url, rest).map(Self::Ssh),
+            "oci" => return Repository::parse(url).map(Self::Registry),
             "http" | "https" => return http(url, &scheme, rest),
             "dav" | "webdav" => return http(url, "http", rest),
             "davs" | "webdavs" => return http(url, "https", rest),
@@ -313,6 +389,33 @@ mod tests {
             let refusal = refusal(url);
             assert!(refusal.contains(says), "{url}: {refusal}");
             assert!(!refusal.contains("hunter2"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn repositories_of_registries_are_understood() {
+        let parse = |url: &str| match parse(url).unwrap() {
+            Location::Registry(repository) => repository,
+            other => panic!("{other:?}"),
+        };
+        let of = |url: &str| {
+            let found = parse(url);
+            (format!("{}://{}", found.scheme(), found.server()), found.name, found.tag)
+        };
+        assert_eq!(of("oci://r.example/a/b:live"), ("https://r.example".into(), "a/b".into(), Some("live".into())));
+        assert_eq!(of("oci://localhost:5000/a"), ("http://localhost:5000".into(), "a".into(), None));
+        assert_eq!(of("oci://[::1]:5000/a/"), ("http://[::1]:5000".into(), "a".into(), None));
+        assert_eq!(of("oci://docker.io/me/x"), ("https://registry-1.docker.io".into(), "me/x".into(), None));
+        for (url, says) in [
+            ("oci://r.example", "names no repository"),
+            ("oci://r.example/A", "names no repository"),
+            ("oci://r.example/a/../b", "names no repository"),
+            ("oci://r.example/a:-x", "can't be one"),
+            ("oci://me@r.example/a", "docker login"),
+            ("oci://me:hunter2@r.example/a", "holds a password"),
+        ] {
+            let refusal = refusal(url);
+            assert!(refusal.contains(says) && !refusal.contains("hunter2"), "{url}: {refusal}");
         }
     }
 

@@ -26,7 +26,7 @@ pub mod records;
 mod send;
 mod workers;
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
@@ -99,6 +99,61 @@ pub trait Remote: std::fmt::Debug + Send + Sync {
 
     /// Deletes a file; one that is not there is fine.
     fn delete(&self, name: &str) -> Result<()>;
+
+    /// A small file whole, and what [`Remote::swap`] knows this state of it by; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`RemoteError::Unsupported`] where the place can't tell one state from another.
+    fn read_state(&self, _name: &str) -> Result<Option<State>> {
+        Err(RemoteError::Unsupported("tell one state of a file from another").into())
+    }
+
+    /// Replaces a small file that is still in this state, or creates one that is still missing. Returns whether it did. In
+    /// one step where the place can do that; a WebDAV server that takes no conditions, such as nginx, is asked right before.
+    fn swap(&self, name: &str, seen: Option<&State>, bytes: &[u8]) -> Result<bool> {
+        match seen {
+            None => self.create(name, bytes),
+            Some(_) => Err(RemoteError::Unsupported("replace a file in one step").into()),
+        }
+    }
+}
+
+/// A small file as it was at some moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    pub bytes: Vec<u8>,
+    /// The place's own word for it.
+    pub tag: String,
+}
+
+/// A small file has at most so many bytes.
+const LARGEST_STATE: usize = 16 << 20;
+
+/// A whole small file; `None` where there is none.
+pub fn read_small(remote: &dyn Remote, name: &str) -> Result<Option<Vec<u8>>> {
+    let mut bytes = Small(Vec::new());
+    match remote.read(name, None, &mut bytes) {
+        Ok(_) => Ok(Some(bytes.0)),
+        Err(error) if matches!(error.downcast_ref(), Some(RemoteError::Missing { .. })) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes a file that is small, and no other.
+struct Small(Vec<u8>);
+
+impl Write for Small {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > LARGEST_STATE {
+            return Err(io::Error::other("it is too large to be what it should be"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A file of a remote, as a listing tells of it.
@@ -113,7 +168,50 @@ pub struct Entry {
     pub version: String,
 }
 
-/// What is written: bytes, or a file from its beginning to its end.
+/// One place may be held by several.
+impl<R: Remote + ?Sized> Remote for std::sync::Arc<R> {
+    fn url(&self) -> &str {
+        (**self).url()
+    }
+
+    fn is_there(&self) -> Result<bool> {
+        (**self).is_there()
+    }
+
+    fn list(&self, directory: &str) -> Result<Vec<Entry>> {
+        (**self).list(directory)
+    }
+
+    fn find(&self, name: &str) -> Result<Option<Entry>> {
+        (**self).find(name)
+    }
+
+    fn read(&self, name: &str, range: Option<Range<u64>>, sink: &mut dyn Write) -> Result<u64> {
+        (**self).read(name, range, sink)
+    }
+
+    fn write(&self, name: &str, body: &Body<'_>) -> Result<()> {
+        (**self).write(name, body)
+    }
+
+    fn create(&self, name: &str, bytes: &[u8]) -> Result<bool> {
+        (**self).create(name, bytes)
+    }
+
+    fn delete(&self, name: &str) -> Result<()> {
+        (**self).delete(name)
+    }
+
+    fn read_state(&self, name: &str) -> Result<Option<State>> {
+        (**self).read_state(name)
+    }
+
+    fn swap(&self, name: &str, seen: Option<&State>, bytes: &[u8]) -> Result<bool> {
+        (**self).swap(name, seen, bytes)
+    }
+}
+
+/// What is written: bytes, or a file or a part of one from its beginning to its end.
 pub struct Body<'a> {
     pub content: Content<'a>,
     /// Told how many bytes were sent since it was called last; an error of its ends the attempt.
@@ -125,6 +223,12 @@ pub struct Body<'a> {
 pub enum Content<'a> {
     Bytes(&'a [u8]),
     File(&'a Path),
+    /// So many bytes of a file, from this place on.
+    Part {
+        file: &'a Path,
+        start: u64,
+        size: u64,
+    },
 }
 
 impl Content<'_> {
@@ -133,6 +237,7 @@ impl Content<'_> {
         match self {
             Self::Bytes(bytes) => Ok(bytes.len() as u64),
             Self::File(path) => Ok(path.metadata()?.len()),
+            Self::Part { size, .. } => Ok(*size),
         }
     }
 
@@ -141,6 +246,11 @@ impl Content<'_> {
         match self {
             Self::Bytes(bytes) => Ok(Box::new(*bytes)),
             Self::File(path) => Ok(Box::new(std::fs::File::open(path)?)),
+            Self::Part { file, start, size } => {
+                let mut file = std::fs::File::open(file)?;
+                file.seek(io::SeekFrom::Start(*start))?;
+                Ok(Box::new(file.take(*size)))
+            }
         }
     }
 }

@@ -26,6 +26,10 @@ pub fn open_with(url: &str, query: Option<&str>, base: &Path, access: &Access) -
             Box::new(WebDav::new(url, access)?)
         }
         Location::Ssh(login) => Box::new(Ssh::new(login, access)),
+        Location::Registry(_) => {
+            return Err(Error::usage("a registry holds releases, and no data")
+                .with_hint("name it as the url of a target; data goes to a bucket, a machine or a directory"));
+        }
     };
     Ok(Arc::new(Retry::new(backend, access.patience, access.events.clone(), access.interrupt.clone())))
 }

@@ -27,6 +27,26 @@ pub struct Tried {
     pub seconds: f64,
 }
 
+impl Tried {
+    /// Tries it; only the wish to stop is an error.
+    pub fn of(what: &'static str, action: impl FnOnce() -> Result<()>) -> Result<Self> {
+        let started = Instant::now();
+        let done = action();
+        let seconds = started.elapsed().as_secs_f64();
+        let (outcome, error) = match done {
+            Ok(()) => (Outcome::Works, None),
+            Err(error) if error.kind() == crate::Kind::Interrupted => return Err(error),
+            Err(error) if matches!(error.downcast_ref(), Some(RemoteError::Unsupported(_))) => {
+                (Outcome::Unsupported, Some(error))
+            }
+            Err(error) => (Outcome::Failed, Some(error)),
+        };
+        let hint = error.as_ref().and_then(|error| error.hint().map(str::to_owned));
+        let message = error.map(|error| error.to_string());
+        Ok(Self { what, outcome, message, hint, seconds })
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -77,20 +97,9 @@ pub fn probe(name: &str, remote: &dyn Remote) -> Result<Probed> {
 
 impl Probed {
     fn attempt(&mut self, what: &'static str, action: impl FnOnce() -> Result<()>) -> Result<Outcome> {
-        let started = Instant::now();
-        let done = action();
-        let seconds = started.elapsed().as_secs_f64();
-        let (outcome, error) = match done {
-            Ok(()) => (Outcome::Works, None),
-            Err(error) if error.kind() == crate::Kind::Interrupted => return Err(error),
-            Err(error) if matches!(error.downcast_ref(), Some(RemoteError::Unsupported(_))) => {
-                (Outcome::Unsupported, Some(error))
-            }
-            Err(error) => (Outcome::Failed, Some(error)),
-        };
-        let hint = error.as_ref().and_then(|error| error.hint().map(str::to_owned));
-        let message = error.map(|error| error.to_string());
-        self.tried.push(Tried { what, outcome, message, hint, seconds });
+        let tried = Tried::of(what, action)?;
+        let outcome = tried.outcome;
+        self.tried.push(tried);
         Ok(outcome)
     }
 

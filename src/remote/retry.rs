@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::location::check_name;
-use super::{Body, Entry, Remote, RemoteError};
+use super::{Access, Body, Entry, Remote, RemoteError, State};
 use crate::event::{Event, EventSink, Interrupt};
 use crate::{Error, Kind, Result};
 
@@ -80,19 +80,13 @@ impl Retry {
     }
 
     fn attempts(&self) -> Attempts<'_> {
-        Attempts { remote: self, made: 0, since: Instant::now() }
+        let Self { patience, events, interrupt, .. } = self;
+        Attempts { patience, events: &*events.0, interrupt, made: 0, since: Instant::now() }
     }
 
     /// Does it until it succeeds or there is no sense in going on. `attempt` is told how many failed before it.
-    fn again<T>(&self, what: impl Fn() -> String, mut attempt: impl FnMut(u32) -> Result<T>) -> Result<T> {
-        let mut attempts = self.attempts();
-        loop {
-            self.interrupt.check()?;
-            match attempt(attempts.made) {
-                Ok(done) => return Ok(done),
-                Err(error) => attempts.failed(error, &what)?,
-            }
-        }
+    fn again<T>(&self, what: impl Fn() -> String, attempt: impl FnMut(u32) -> Result<T>) -> Result<T> {
+        self.attempts().make(what, attempt)
     }
 
     fn doing(&self, verb: &str, name: &str) -> String {
@@ -101,16 +95,36 @@ impl Retry {
     }
 }
 
+/// Does something on a place that is reached so until it succeeds or there is no sense in going on; `what` says in errors
+/// what was being done. For what is more than a file read or written: it must do no harm to do it twice.
+pub fn persist<T>(access: &Access, what: impl Fn() -> String, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    let Access { patience, events, interrupt, .. } = access;
+    let mut attempts = Attempts { patience, events: &**events, interrupt, made: 0, since: Instant::now() };
+    attempts.make(what, |_| attempt())
+}
+
 struct Attempts<'a> {
-    remote: &'a Retry,
+    patience: &'a Patience,
+    events: &'a dyn EventSink,
+    interrupt: &'a Interrupt,
     made: u32,
     since: Instant,
 }
 
 impl Attempts<'_> {
+    fn make<T>(&mut self, what: impl Fn() -> String, mut attempt: impl FnMut(u32) -> Result<T>) -> Result<T> {
+        loop {
+            self.interrupt.check()?;
+            match attempt(self.made) {
+                Ok(done) => return Ok(done),
+                Err(error) => self.failed(error, &what)?,
+            }
+        }
+    }
+
     /// Waits for the next attempt, or gives the error back where there should be none.
     fn failed(&mut self, error: Error, what: &impl Fn() -> String) -> Result<()> {
-        let Retry { patience, events, interrupt, .. } = self.remote;
+        let Self { patience, events, interrupt, .. } = *self;
         interrupt.check()?;
         self.made += 1;
         if error.kind() != Kind::Failed || !is_transient(&error) {
@@ -127,7 +141,7 @@ impl Attempts<'_> {
             ));
         }
         let message = format!("{}: {error}; trying again in {:.1} s", what(), pause.as_secs_f64());
-        events.0.emit(match self.made {
+        events.emit(match self.made {
             1 | 2 => Event::Detail { message },
             _ => Event::Warning { message, hint: None },
         });
@@ -294,6 +308,28 @@ impl Remote for Retry {
     fn delete(&self, name: &str) -> Result<()> {
         check_name(name)?;
         self.again(|| self.doing("delete", name), |_| self.inner.delete(name))
+    }
+
+    fn read_state(&self, name: &str) -> Result<Option<State>> {
+        check_name(name)?;
+        self.again(|| self.doing("read", name), |_| self.inner.read_state(name))
+    }
+
+    fn swap(&self, name: &str, seen: Option<&State>, bytes: &[u8]) -> Result<bool> {
+        check_name(name)?;
+        let was_lost = AtomicBool::new(false);
+        self.again(
+            || self.doing("replace", name),
+            |_| {
+                let swapped =
+                    self.inner.swap(name, seen, bytes).inspect_err(|_| was_lost.store(true, Ordering::Relaxed))?;
+                if swapped || !was_lost.load(Ordering::Relaxed) {
+                    return Ok(swapped);
+                }
+                // It may have been our own attempt whose answer was lost.
+                Ok(self.inner.read_state(name)?.is_some_and(|state| state.bytes == bytes))
+            },
+        )
     }
 }
 

@@ -70,6 +70,7 @@ mod steps;
 mod store;
 mod sweeps;
 mod tables;
+mod targets;
 mod trace;
 mod train;
 mod travel;

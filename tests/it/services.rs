@@ -134,6 +134,31 @@ pub fn webdav(away: &str) -> Option<Server> {
     }))
 }
 
+/// An OCI registry; one that is not open lets in [`USER`] with [`PASSWORD`] only.
+pub fn registry(is_open: bool) -> Option<Server> {
+    let program = program("docker-registry")?;
+    Some(start(|dir, port| {
+        let shown = dir.display();
+        // The bcrypt of the password.
+        let hash = "$2y$05$.5D7a/Af13rpA5GUjDqYzuAPkp9Lnw1d6I0UMNPDerMSG/L3sY7pS";
+        fs::write(dir.join("htpasswd"), format!("{USER}:{hash}\n")).unwrap();
+        let auth = match is_open {
+            true => String::new(),
+            false => format!("auth: {{htpasswd: {{realm: mlx, path: \"{shown}/htpasswd\"}}}}\n"),
+        };
+        let configuration = format!(
+            "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n\
+             storage: {{filesystem: {{rootdirectory: \"{shown}/data\"}}, delete: {{enabled: true}}}}\n\
+             http: {{addr: \"127.0.0.1:{port}\", secret: throwaway}}\n{auth}"
+        );
+        fs::write(dir.join("registry.yml"), configuration).unwrap();
+        let mut command = Command::new(&program);
+        // Its own variables would come before the file.
+        command.arg("serve").arg(dir.join("registry.yml")).env_clear().env("HOME", dir);
+        command
+    }))
+}
+
 /// The name that [`ssh`] gives its server in the configuration of the client.
 pub const HOST: &str = "mlx-test";
 

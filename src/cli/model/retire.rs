@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::super::output::size;
-use super::super::{Context, Render, Text};
+use super::super::{Context, Render, Text, targeted};
 use crate::data::{self, Amount, Workspace};
 use crate::deploy;
 use crate::project::Project;
@@ -81,7 +81,7 @@ impl Archive {
         let registry = cx.registry(&project, &Store::of(&project)?)?;
         let version = self.which.find(&registry)?;
         if !self.force {
-            refuse_live(&project, &version, "archived")?;
+            refuse_live(cx, &project, &version, "archived")?;
         }
         let (model, number) = (version.model, version.version);
         let changed = registry.archive(&model, number, &cx.author(self.which.why))?;
@@ -107,7 +107,7 @@ impl Remove {
         let registry = cx.registry(&project, workspace.store())?;
         let version = self.which.find(&registry)?;
         if !self.force {
-            refuse_live(&project, &version, "removed")?;
+            refuse_live(cx, &project, &version, "removed")?;
         }
         let (model, number) = (version.model, version.version);
         let records = match registry.url() {
@@ -127,10 +127,10 @@ impl Remove {
 }
 
 /// Refuses a version that answers on a target of the manifest.
-fn refuse_live(project: &Project, version: &Version, what: &str) -> Result<()> {
+fn refuse_live(cx: &Context, project: &Project, version: &Version, what: &str) -> Result<()> {
     let (model, number) = (&version.model, version.version);
-    for (name, target) in &project.manifest.targets {
-        let live = deploy::open(project, target).and_then(|target| deploy::live_version(&*target));
+    for name in project.manifest.targets.keys() {
+        let live = targeted::open(cx, project, name).and_then(|targeted| deploy::live_version(&*targeted.target));
         let live = live.map_err(|error| {
             error
                 .context(format!("cannot tell whether `{model}` {number} is live on `{name}`"))

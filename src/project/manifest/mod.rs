@@ -38,7 +38,7 @@ pub use resources::Resources;
 pub use retry::{FailureClass, Retry};
 pub use step::Step;
 pub use sweep::{Goal, Strategy, Sweep};
-pub use target::{Health, Target};
+pub use target::{Health, Secret, Setting, Target};
 
 use super::params;
 use super::reader::{Item, Source, Table};
@@ -148,10 +148,7 @@ impl Manifest {
             table.finish()?;
             manifest.remotes.insert(key, Remote { url });
         }
-        for (key, item) in named(&mut root, "target", "[target]")? {
-            let target = Target::of(item.table(format!("target `{key}`"))?)?;
-            manifest.targets.insert(key, target);
-        }
+        manifest.targets = target::read(named(&mut root, "target", "[target]")?)?;
         root.finish()?;
         if !manifest.needs_params() {
             manifest.expand(&params::Params::default())?;

@@ -102,6 +102,7 @@ fn the_schema_and_the_page_name_the_keys_that_the_reader_knows() {
             "/properties/target/additionalProperties/properties/health",
             "target.a = { url = 'x', health = { zzzz = 1 } }",
         ),
+        ("/properties/target/additionalProperties/properties/auth", "target.a = { url = 'x', auth = { zzzz = 1 } }"),
     ];
     for (pointer, text) in tables {
         let errors: Vec<String> = text.split(" | ").map(error).collect();

@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use object_store::path::Path as Key;
 use object_store::{
     GetOptions, GetRange, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload,
+    UpdateVersion,
 };
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -18,7 +19,7 @@ use tokio::task::JoinSet;
 use super::network::{innermost, refused, stopped, wait, within};
 use crate::event::Interrupt;
 use crate::fs::escape;
-use crate::remote::{Access, Body, Content, Entry, Remote, RemoteError};
+use crate::remote::{Access, Body, Entry, Remote, RemoteError, State};
 use crate::{Error, Result};
 
 /// What is larger is sent in parts of this size; never more than [`PARTS`] of them are in memory.
@@ -206,10 +207,8 @@ impl Remote for Cloud {
             // Not within `wait`: an upload that is stopped has something to tidy up.
             return wait(&Interrupt::default(), self.put_parts(&key, name, size, body));
         }
-        let bytes = match body.content {
-            Content::Bytes(bytes) => bytes.to_vec(),
-            Content::File(path) => std::fs::read(path).with_context(cannot)?,
-        };
+        let mut bytes = Vec::new();
+        body.content.open().and_then(|mut source| source.read_to_end(&mut bytes)).with_context(cannot)?;
         let size = bytes.len() as u64;
         wait(&self.interrupt, async {
             let _permit = self.parts.acquire().await.context("stopped")?;
@@ -235,6 +234,39 @@ impl Remote for Cloud {
         Ok(created)
     }
 
+    fn read_state(&self, name: &str) -> Result<Option<State>> {
+        let key = self.key(name)?;
+        wait(&self.interrupt, async {
+            let read = async {
+                let answer = self.store.get(&key).await?;
+                let version = UpdateVersion { e_tag: answer.meta.e_tag.clone(), version: answer.meta.version.clone() };
+                Ok::<_, object_store::Error>((answer.bytes().await?, version))
+            };
+            match within(self.silence, read).await? {
+                Ok((bytes, version)) => Ok(Some(State { bytes: bytes.to_vec(), tag: tag(&version) })),
+                Err(error) => match self.failed(error, name) {
+                    error if matches!(error.downcast_ref(), Some(RemoteError::Missing { .. })) => Ok(None),
+                    error => Err(error),
+                },
+            }
+        })
+    }
+
+    fn swap(&self, name: &str, seen: Option<&State>, bytes: &[u8]) -> Result<bool> {
+        let Some(seen) = seen else { return self.create(name, bytes) };
+        let key = self.key(name)?;
+        wait(&self.interrupt, async {
+            match self.put(&key, bytes.to_vec(), PutMode::Update(version(&seen.tag))).await {
+                Ok(()) => Ok(true),
+                Err(object_store::Error::Precondition { .. }) => Ok(false),
+                Err(error) => match self.failed(error, name) {
+                    error if matches!(error.downcast_ref(), Some(RemoteError::Missing { .. })) => Ok(false),
+                    error => Err(error),
+                },
+            }
+        })
+    }
+
     fn delete(&self, name: &str) -> Result<()> {
         let key = self.key(name)?;
         wait(&self.interrupt, async {
@@ -244,6 +276,18 @@ impl Remote for Cloud {
             }
         })
     }
+}
+
+/// An object's ETag and, where the service has it, the number of its version, in one word.
+fn tag(version: &UpdateVersion) -> String {
+    let part = |part: &Option<String>| part.clone().unwrap_or_default();
+    format!("{}\n{}", part(&version.e_tag), part(&version.version))
+}
+
+fn version(tag: &str) -> UpdateVersion {
+    let (e_tag, version) = tag.split_once('\n').unwrap_or((tag, ""));
+    let part = |part: &str| (!part.is_empty()).then(|| part.to_owned());
+    UpdateVersion { e_tag: part(e_tag), version: part(version) }
 }
 
 /// What went wrong, as callers choose by it; in few words, and without what might be a secret.

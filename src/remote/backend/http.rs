@@ -39,7 +39,8 @@ pub struct Http {
     pub interrupt: Interrupt,
 }
 
-enum Credentials {
+/// What lets us in.
+pub enum Credentials {
     None,
     Password(String, String),
     Token(String),
@@ -51,7 +52,7 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
 
 /// So many redirects are followed, and only by requests that read.
 const MOST_REDIRECTS: usize = 5;
@@ -97,9 +98,20 @@ impl Http {
             access.variable_name("password"),
             access.variable_name("token")
         );
+        Ok(Self { query, ..Self::with(base, credentials, source, remedy, access)? })
+    }
+
+    /// With credentials that somebody else found, or none; where they are from, and what to do when they are refused.
+    pub fn with(
+        base: Url,
+        credentials: Credentials,
+        source: Option<String>,
+        remedy: String,
+        access: &Access,
+    ) -> Result<Self> {
         let shown = escape(base.as_str().trim_end_matches('/').as_bytes());
         let (silence, interrupt) = (access.patience.silence, access.interrupt.clone());
-        Ok(Self { base, query, shown, credentials, source, remedy, client: client()?, silence, interrupt })
+        Ok(Self { base, query: None, shown, credentials, source, remedy, client: client()?, silence, interrupt })
     }
 
     /// The address of a file, each part of its name encoded.
@@ -120,6 +132,16 @@ impl Http {
             Credentials::None => request,
             Credentials::Password(user, password) => request.basic_auth(user, Some(password)),
             Credentials::Token(token) => request.bearer_auth(token),
+        };
+        request.build().map_err(|error| Error::failed(innermost(&error)))
+    }
+
+    /// A request to any server, with this user and password.
+    pub fn request_with(&self, method: Method, address: Url, login: Option<(String, String)>) -> Result<Request> {
+        let request = self.client.request(method, address);
+        let request = match login {
+            Some((user, password)) => request.basic_auth(user, Some(password)),
+            None => request,
         };
         request.build().map_err(|error| Error::failed(innermost(&error)))
     }

@@ -30,8 +30,8 @@ pub struct Ssh {
     control: Option<TempDir>,
     connection: Mutex<Connection>,
     sessions: Gate,
-    silence: Duration,
-    interrupt: Interrupt,
+    pub(super) silence: Duration,
+    pub(super) interrupt: Interrupt,
 }
 
 /// The shared connection.
@@ -54,7 +54,7 @@ const INCOMPLETE: i32 = 48;
 /// Begins each script: names come encoded, so that no shell on the way finds anything in them; `$s` prints what a listing
 /// needs of files, with GNU's and busybox's `stat` or with that of BSD. No script holds a quote, a backslash, an exclamation
 /// mark or a line end: whatever the user's own shell is, it hands them on as they are.
-const PROLOGUE: &str = "LC_ALL=C; export LC_ALL; p=$(printf %b \"$1\"); \
+pub(super) const PROLOGUE: &str = "LC_ALL=C; export LC_ALL; p=$(printf %b \"$1\"); \
     if stat -c %s / >/dev/null 2>&1; then o=-c; f=\"%s|%y|%z|%i|%n\"; g=%s; else o=-f; f=\"%z|%Fm|%Fc|%i|%N\"; g=%z; fi; ";
 
 const LIST: &str = "[ -d \"$p\" ] || exit 0; cd \"$p\" || exit 1; \
@@ -97,7 +97,7 @@ impl Ssh {
     }
 
     /// `ssh` with all options, up to the host.
-    fn command(&self, connection: u64, options: &[&str]) -> Command {
+    pub(super) fn command(&self, connection: u64, options: &[&str]) -> Command {
         let mut command = Command::new("ssh");
         if !self.path.is_empty() {
             command.env("PATH", &self.path);
@@ -118,7 +118,7 @@ impl Ssh {
     }
 
     /// What the user would type to see the same.
-    fn by_hand(&self) -> String {
+    pub(super) fn by_hand(&self) -> String {
         let Login { user, host, port, .. } = &self.login;
         let port = port.map_or(String::new(), |port| format!("-p {port} "));
         let user = user.as_ref().map_or(String::new(), |user| format!("{user}@"));
@@ -127,7 +127,7 @@ impl Ssh {
 
     /// Makes the shared connection where there is none, so that what is wrong with it is told once and clearly. Returns its
     /// number.
-    fn connect(&self) -> Result<u64> {
+    pub(super) fn connect(&self) -> Result<u64> {
         let mut connection = self.connection.lock().map_err(|_| Error::failed("another thread failed"))?;
         if connection.is_up || self.control.is_none() {
             return Ok(connection.number);
@@ -162,7 +162,7 @@ impl Ssh {
     }
 
     /// Runs a script over there with these arguments; how it ended is judged by the caller, but for a lost connection.
-    fn run(
+    pub(super) fn run(
         &self,
         script: &str,
         arguments: &[String],
@@ -172,8 +172,7 @@ impl Ssh {
         let _session = self.sessions.enter();
         let connection = self.connect()?;
         let mut command = self.command(connection, &["-o", "ControlMaster=no"]);
-        let quoted: Vec<String> = arguments.iter().map(|argument| format!(" '{argument}'")).collect();
-        command.arg(format!("sh -c '{PROLOGUE}{script}' mlx{}", quoted.concat()));
+        command.arg(line(script, arguments));
         command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
         let ended = Session::start(&mut command)?.run(self.silence, &self.interrupt, input, output);
         let is_lost = ended.as_ref().map_or(true, |ended| matches!(ended.code, Some(255) | None));
@@ -188,7 +187,7 @@ impl Ssh {
     }
 
     /// The encoded path of a file, or of the remote itself.
-    fn at(&self, name: &str) -> String {
+    pub(super) fn at(&self, name: &str) -> String {
         let root = match self.login.path.starts_with('/') {
             true => self.login.path.clone(),
             false => format!("./{}", self.login.path),
@@ -333,6 +332,12 @@ impl Announced {
     }
 }
 
+/// What the shell over there is given to run a script with these arguments.
+pub(super) fn line(script: &str, arguments: &[String]) -> String {
+    let quoted: Vec<String> = arguments.iter().map(|argument| format!(" '{argument}'")).collect();
+    format!("sh -c '{PROLOGUE}{script}' mlx{}", quoted.concat())
+}
+
 /// `size|modified|changed|inode|./name`.
 fn entry(line: &str) -> Option<Entry> {
     let mut fields = line.splitn(5, '|');
@@ -343,7 +348,7 @@ fn entry(line: &str) -> Option<Entry> {
 }
 
 /// As `printf %b` reads it back: harmless characters stay, every other byte becomes `\0` and three octal digits.
-fn encode(path: &str) -> String {
+pub fn encode(path: &str) -> String {
     let mut text = String::with_capacity(path.len());
     for byte in path.bytes() {
         match byte {
@@ -355,7 +360,7 @@ fn encode(path: &str) -> String {
 }
 
 /// Part of a name that nobody else has.
-fn unique() -> String {
+pub fn unique() -> String {
     use std::hash::{BuildHasher, RandomState};
     let random = || RandomState::new().hash_one(std::process::id());
     format!("{:016x}{:016x}", random(), random())

@@ -18,7 +18,7 @@ use url::Url;
 
 use super::http::{Http, broken};
 use super::network::{wait, within};
-use crate::remote::{Access, Body, Content, Entry, Remote, RemoteError};
+use crate::remote::{Access, Body, Content, Entry, Remote, RemoteError, State, read_small};
 use crate::{Error, Result};
 
 /// A directory of a web server.
@@ -27,6 +27,16 @@ pub struct WebDav {
     http: Http,
     /// Whether the scratch directory was seen to be there, or made.
     is_ready: AtomicBool,
+}
+
+/// What a moved file may take the place of.
+#[derive(Debug, Clone, Copy)]
+enum May<'a> {
+    Replace,
+    /// Only of a file with this ETag, where the server looks at it.
+    ReplaceState(&'a str),
+    /// Of nothing.
+    Create,
 }
 
 const QUESTION: &str = "<?xml version=\"1.0\"?><propfind xmlns=\"DAV:\"><prop><resourcetype/><getcontentlength/>\
@@ -95,16 +105,16 @@ impl WebDav {
         }
     }
 
-    /// Moves an uploaded file to its place; `false` where that is taken and must not be.
-    async fn put_in_place(&self, scratch: &str, name: &str, may_replace: bool) -> Result<bool> {
-        let mut answer = self.rename(scratch, name, may_replace).await?;
+    /// Moves an uploaded file to its place; `false` where that is taken, or not in the state that it must be in.
+    async fn put_in_place(&self, scratch: &str, name: &str, may: May<'_>) -> Result<bool> {
+        let mut answer = self.rename(scratch, name, may).await?;
         if matches!(answer.status(), StatusCode::CONFLICT | StatusCode::NOT_FOUND) {
             self.make_directories(name).await?;
-            answer = self.rename(scratch, name, may_replace).await?;
+            answer = self.rename(scratch, name, may).await?;
         }
         match answer.status() {
             status if status.is_success() => Ok(true),
-            StatusCode::PRECONDITION_FAILED if !may_replace => Ok(false),
+            StatusCode::PRECONDITION_FAILED if !matches!(may, May::Replace) => Ok(false),
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
                 Err(RemoteError::Unsupported("move a file, without which a part of one might be seen").into())
             }
@@ -113,13 +123,18 @@ impl WebDav {
         }
     }
 
-    async fn rename(&self, from: &str, to: &str, may_replace: bool) -> Result<Response> {
+    async fn rename(&self, from: &str, to: &str, may: May<'_>) -> Result<Response> {
         let mut request = self.http.request(method("MOVE")?, self.http.address(from)?)?;
         let destination = self.http.address(to)?;
         let headers = request.headers_mut();
         headers.insert(HeaderName::from_static("destination"), destination.as_str().parse().context("no header")?);
-        let overwrite = if may_replace { "T" } else { "F" };
+        let overwrite = if matches!(may, May::Create) { "F" } else { "T" };
         headers.insert(HeaderName::from_static("overwrite"), overwrite.parse().context("no header")?);
+        if let May::ReplaceState(tag) = may {
+            // RFC 4918, section 10.4; servers that know no conditions pass over it.
+            let condition = format!("<{destination}> ([{tag}])");
+            headers.insert(HeaderName::from_static("if"), condition.parse().context("no header")?);
+        }
         self.http.ask(request).await
     }
 
@@ -162,10 +177,10 @@ impl WebDav {
     }
 
     /// Uploads and moves; what could not be moved is deleted.
-    fn place(&self, name: &str, body: &Body<'_>, may_replace: bool) -> Result<bool> {
+    fn place(&self, name: &str, body: &Body<'_>, may: May<'_>) -> Result<bool> {
         wait(&self.http.interrupt, async {
             let scratch = self.upload(body).await?;
-            let done = self.put_in_place(&scratch, name, may_replace).await;
+            let done = self.put_in_place(&scratch, name, may).await;
             if !matches!(done, Ok(true)) {
                 // Only room is lost when that fails.
                 let _ = within(Duration::from_secs(5), self.remove(&scratch)).await;
@@ -205,11 +220,28 @@ impl Remote for WebDav {
     }
 
     fn write(&self, name: &str, body: &Body<'_>) -> Result<()> {
-        self.place(name, body, true).map(drop)
+        self.place(name, body, May::Replace).map(drop)
     }
 
     fn create(&self, name: &str, bytes: &[u8]) -> Result<bool> {
-        self.place(name, &Body { content: Content::Bytes(bytes), sent: &|_| Ok(()) }, false)
+        self.place(name, &Body { content: Content::Bytes(bytes), sent: &|_| Ok(()) }, May::Create)
+    }
+
+    fn read_state(&self, name: &str) -> Result<Option<State>> {
+        // The tag first: should the content be newer, the tag is wrong and the swap refused.
+        let Some(found) = self.find(name)? else { return Ok(None) };
+        Ok(read_small(self, name)?.map(|bytes| State { bytes, tag: found.version }))
+    }
+
+    fn swap(&self, name: &str, seen: Option<&State>, bytes: &[u8]) -> Result<bool> {
+        let body = Body { content: Content::Bytes(bytes), sent: &|_| Ok(()) };
+        let Some(seen) = seen else { return self.place(name, &body, May::Create) };
+        // Tags of some servers count seconds, and some servers look at none of them.
+        if read_small(self, name)?.as_ref() != Some(&seen.bytes) {
+            return Ok(false);
+        }
+        let is_tag = seen.tag.ends_with('"');
+        self.place(name, &body, if is_tag { May::ReplaceState(&seen.tag) } else { May::Replace })
     }
 
     /// Servers look whether the destination of a MOVE is there, and then move.
