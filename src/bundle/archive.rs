@@ -15,7 +15,7 @@ use super::refusal::refuse;
 use super::{BadBundle, path};
 use crate::Result;
 
-const BLOCK: u64 = 512;
+pub const BLOCK: u64 = 512;
 /// What the octal size field can't hold.
 const TOO_LARGE_FOR_OCTAL: u64 = 1 << 33;
 /// A pax header has at most this many bytes; a path and a size need less.
@@ -39,7 +39,19 @@ impl<W: Write> Writer<W> {
         size: u64,
         write: impl FnOnce(&mut dyn Write) -> Result<()>,
     ) -> Result<()> {
-        self.header(path, executable, size).context("cannot write the archive")?;
+        self.append_with_mode(path, if executable { 0o755 } else { 0o644 }, size, write)
+    }
+
+    /// As [`Writer::append`], with these permissions.
+    pub fn append_with_mode(
+        &mut self,
+        path: &str,
+        mode: u32,
+        size: u64,
+        write: impl FnOnce(&mut dyn Write) -> Result<()>,
+    ) -> Result<()> {
+        self.header(New { kind: EntryType::Regular, path, mode, size, link: "" })
+            .context("cannot write the archive")?;
         let start = self.inner.bytes;
         write(&mut self.inner)?;
         let written = self.inner.bytes - start;
@@ -53,15 +65,43 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
+    /// Appends a directory; only images have those.
+    pub fn append_directory(&mut self, path: &str, mode: u32) -> Result<()> {
+        let path = format!("{path}/");
+        let directory = New { kind: EntryType::Directory, path: &path, mode, size: 0, link: "" };
+        Ok(self.header(directory).context("cannot write the archive")?)
+    }
+
+    /// Appends a symbolic link; only images have those.
+    pub fn append_link(&mut self, path: &str, target: &str) -> Result<()> {
+        let link = New { kind: EntryType::Symlink, path, mode: 0o777, size: 0, link: target };
+        Ok(self.header(link).context("cannot write the archive")?)
+    }
+
     /// Writes the end of the archive; returns the number of bytes.
     pub fn finish(mut self) -> Result<u64> {
-        self.inner.write_all(&[0; 2 * BLOCK as usize]).context("cannot write the archive")?;
+        self.end()?;
         Ok(self.inner.bytes)
     }
 
-    fn header(&mut self, path: &str, executable: bool, size: u64) -> io::Result<()> {
-        let mut header = plain_header(if executable { 0o755 } else { 0o644 });
+    /// Writes the end of the archive; gives back what was written to.
+    pub fn into_inner(mut self) -> Result<W> {
+        self.end()?;
+        Ok(self.inner.inner)
+    }
+
+    fn end(&mut self) -> Result<()> {
+        Ok(self.inner.write_all(&[0; 2 * BLOCK as usize]).context("cannot write the archive")?)
+    }
+
+    fn header(&mut self, new: New<'_>) -> io::Result<()> {
+        let New { kind, path, mode, size, link } = new;
+        let mut header = plain_header(mode);
+        header.set_entry_type(kind);
         let mut records = Vec::new();
+        if !link.is_empty() && header.set_link_name_literal(link).is_err() {
+            records.extend(pax_record("linkpath", link));
+        }
         if header.set_path(path).is_err() {
             records.extend(pax_record("path", path));
             // For readers that do not know pax; the others take the record.
@@ -91,6 +131,22 @@ impl<W: Write> Writer<W> {
         let missing = self.inner.bytes.next_multiple_of(BLOCK) - self.inner.bytes;
         self.inner.write_all(&[0; BLOCK as usize][..missing as usize])
     }
+}
+
+/// How many bytes stand before the content of a file of this size under a short path.
+pub fn header_bytes(size: u64) -> u64 {
+    // A size that does not fit is in a header of its own.
+    if size < TOO_LARGE_FOR_OCTAL { BLOCK } else { 3 * BLOCK }
+}
+
+/// An entry that is to be written.
+struct New<'a> {
+    kind: EntryType,
+    path: &'a str,
+    mode: u32,
+    size: u64,
+    /// Where a symbolic link leads.
+    link: &'a str,
 }
 
 /// A header without times, owners and what else differs from machine to machine.
@@ -385,7 +441,8 @@ mod tests {
     #[test]
     fn a_size_that_octal_digits_cannot_hold_is_a_pax_record() {
         let mut bytes = Vec::new();
-        Writer::new(&mut bytes).header("huge", false, 1 << 40).unwrap();
+        let huge = New { kind: EntryType::Regular, path: "huge", mode: 0o644, size: 1 << 40, link: "" };
+        Writer::new(&mut bytes).header(huge).unwrap();
         let file = tempfile::tempfile().unwrap();
         file.write_all_at(&bytes, 0).unwrap();
         let size = bytes.len() as u64 + (1 << 40) + 1024;

@@ -10,6 +10,7 @@ use super::archive::Writer;
 use super::description::File;
 use super::oci::{self, Descriptor};
 use super::open::Layer;
+use super::signature::SIGNATURE_FILE;
 use crate::digest::{self, Hasher};
 use crate::error::ErrorContext;
 use crate::fs::quote;
@@ -112,6 +113,11 @@ impl PlannedLayer {
         Layer { path, media_type: media_type.clone(), digest: *digest, size: *size }
     }
 
+    /// The signature of a bundle.
+    pub fn signature(signature: Vec<u8>, store: &Store) -> Result<Self> {
+        Self::tar(oci::DOCUMENT, SIGNATURE_FILE, vec![Content::from_bytes(SIGNATURE_FILE, signature)], store)
+    }
+
     /// Writes the layer's bytes.
     pub fn write(&self, store: &Store, out: &mut dyn Write) -> Result<()> {
         match (self.is_tar, self.contents.as_slice()) {
@@ -130,7 +136,18 @@ fn write_tar(contents: &[Content], store: &Store, out: &mut dyn Write) -> Result
     writer.finish().map(drop)
 }
 
-fn described(media_type: &str, path: &str, digest: Digest, size: u64) -> Descriptor {
+/// A small file as a tar that holds nothing else.
+pub(super) fn tar_of(path: &str, bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut tar = Vec::new();
+    let mut writer = Writer::new(&mut tar);
+    let size = bytes.len() as u64;
+    writer.append(path, false, size, |out| Ok(out.write_all(bytes).context("cannot write the archive")?))?;
+    writer.finish()?;
+    Ok(tar)
+}
+
+/// The descriptor of a layer that brings this file or directory.
+pub(super) fn described(media_type: &str, path: &str, digest: Digest, size: u64) -> Descriptor {
     let annotations = BTreeMap::from([(oci::FILE_PATH.to_owned(), path.to_owned())]);
     Descriptor { annotations, ..Descriptor::new(media_type, digest, size) }
 }

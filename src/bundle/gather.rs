@@ -3,10 +3,15 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use super::Bundle;
+use super::card::{self, Facts};
 use super::content::{Content, PlannedLayer, Source};
 use super::description::{File, PythonClass, Serve as Served};
 use super::oci;
+use super::record::{self, Record};
+use super::sbom::SBOM;
 use crate::digest::{Object, ObjectKind};
+use crate::env::{self, Environment, Installed};
 use crate::error::ErrorContext;
 use crate::fs::escape;
 use crate::project::git::Git;
@@ -19,7 +24,7 @@ use crate::store::tree::Tree;
 use crate::{Digest, Error, Result};
 
 /// Where the parts of a bundle lie in it.
-const WEIGHTS: &str = "model";
+pub const WEIGHTS: &str = "model";
 const CODE: &str = "code";
 pub const PACKAGES: &str = "environment/packages.txt";
 
@@ -116,14 +121,68 @@ pub fn code(version: &Version, model: &Model, project: &Project, store: &Store) 
     }
 }
 
-/// The list of installed packages, as one layer; `None` where the version has none.
-pub fn environment(version: &Version, store: &Store) -> Result<Option<PlannedLayer>> {
-    let Some(packages) = version.environment.as_ref().and_then(|environment| environment.packages) else {
-        return Ok(None);
+/// What was installed where the version was trained.
+#[derive(Debug, Default)]
+pub struct Packages {
+    /// As `name==version` lines; `None` where the version has none.
+    pub lines: Option<Vec<u8>>,
+    /// The same with what the environment's lock knows of each.
+    pub installed: Vec<Installed>,
+}
+
+/// The packages of the version's environment.
+pub fn packages(version: &Version, store: &Store) -> Result<Packages> {
+    let Some(Environment { packages, lock, .. }) = &version.environment else { return Ok(Packages::default()) };
+    let read = |digest: &Digest| store.read(digest).context("cannot read the packages of the environment");
+    let lines = packages.as_ref().map(read).transpose()?;
+    // The lock may be missing where the run came from elsewhere; the list says the same without hashes.
+    let lock = lock.as_ref().filter(|lock| store.contains(lock)).map(read).transpose()?;
+    let text = lock.as_ref().or(lines.as_ref()).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let installed = text.map(|text| env::installed(&text)).unwrap_or_default();
+    Ok(Packages { lines, installed })
+}
+
+/// The list of installed packages and the software bill of materials, as one layer.
+pub fn environment(lines: Option<Vec<u8>>, sbom: Vec<u8>, store: &Store) -> Result<PlannedLayer> {
+    let lines = lines.map(|lines| Content::from_bytes(PACKAGES, lines));
+    let contents = lines.into_iter().chain([Content::from_bytes(SBOM, sbom)]).collect();
+    PlannedLayer::tar(oci::DOCUMENT, "environment", contents, store)
+}
+
+/// The model card: the user's own, with its sections filled in, or else one that is made.
+pub fn card(model: &Model, facts: Facts<'_>, project: &Project) -> Result<Vec<u8>> {
+    let Some(path) = &model.card else { return Ok(card::card(facts).into_bytes()) };
+    let own = crate::fs::read(&project.resolve(path)?).map_err(|error| {
+        error.with_hint(format!("write the file, or correct `card` of the model ({})", model.place))
+    })?;
+    let own =
+        String::from_utf8(own).map_err(|_| Error::usage(format!("`{path}` is no UTF-8 text ({})", model.place)))?;
+    card::filled(&own, &path.to_string(), facts).map(String::into_bytes)
+}
+
+/// The card that a bundle of this version would bring now, as far as is known without asking the model: what it takes and
+/// gives stands in a bundle that was made of it. Without `model` it is one that is made.
+pub fn current_card(version: &Version, model: Option<&Model>, project: &Project, store: &Store) -> Result<String> {
+    let made = record::made(store, &version.model, version.version)?;
+    let open = |record: &Record| {
+        let bundle = Bundle::open(&project.root().join(&record.file)).ok()?;
+        (bundle.digest() == record.manifest).then_some(bundle)
     };
-    let packages = store.read(&packages).context("cannot read the packages of the environment")?;
-    let contents = vec![Content::from_bytes(PACKAGES, packages)];
-    PlannedLayer::tar(oci::DOCUMENT, "environment", contents, store).map(Some)
+    let bundle = made.iter().find_map(open);
+    let described = bundle.as_ref().map(Bundle::description);
+    let own = model.and_then(|model| model.description.as_deref());
+    let facts = Facts {
+        version,
+        description: version.description.as_deref().or(own),
+        serve: described.and_then(|description| description.serve.as_ref()),
+        signature: described.and_then(|description| description.signature.as_ref()),
+        packages: packages(version, store)?.installed.len(),
+    };
+    let text = match model {
+        Some(model) => card(model, facts, project)?,
+        None => card::card(facts).into_bytes(),
+    };
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// The files below a directory, with their paths below `prefix`.

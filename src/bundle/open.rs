@@ -11,7 +11,9 @@ use anyhow::Context;
 use super::archive::{self, Entry, Span};
 use super::description::{DESCRIPTION_FILE, Description, File};
 use super::oci::{self, Descriptor, Index, Layout, Manifest};
+use super::pickle::InFile;
 use super::refusal::refuse;
+use super::signature::{self, PublicKey, SIGNATURE_FILE, signed_files};
 use super::{BadBundle, json, path};
 use crate::digest::Hasher;
 use crate::error::ErrorContext;
@@ -34,6 +36,7 @@ pub struct Bundle {
     layers: Vec<Layer>,
     description: Description,
     description_bytes: Vec<u8>,
+    signature: Option<Vec<u8>>,
     blobs: HashMap<Digest, Span>,
     /// Where the files of the description lie, in its order.
     files: Vec<Span>,
@@ -57,6 +60,7 @@ impl Bundle {
 
     fn read(path: &Path) -> Result<Self> {
         let archive = open_regular(path)?;
+        share(&archive)?;
         let size = archive.metadata().with_context(|| format!("cannot read `{}`", quote(path)))?.len();
         let mut files = HashMap::new();
         for entry in archive::list(&archive, Span { offset: 0, size }, MOST_ENTRIES)? {
@@ -79,10 +83,15 @@ impl Bundle {
 
         let layers: Vec<Layer> = manifest.layers.iter().map(layer).collect::<Result<_, _>>()?;
         let mut found = layer_files(&archive, &blobs, &layers)?;
-        let description_bytes = document(&archive, found.remove(DESCRIPTION_FILE).map(|e| e.span), DESCRIPTION_FILE)?;
-        let description_layer = manifest.layers.iter().zip(&layers).find(|(_, layer)| layer.path == DESCRIPTION_FILE);
-        let Some((descriptor, _)) = description_layer else { refuse!("no layer of it is `{DESCRIPTION_FILE}`") };
-        blob(&archive, &blobs, descriptor, DESCRIPTION_FILE)?;
+        let mut own = |name: &str| -> Result<Option<Vec<u8>>> {
+            let Some(entry) = found.remove(name) else { return Ok(None) };
+            let layer = manifest.layers.iter().zip(&layers).find(|(_, layer)| layer.path == name);
+            let Some((descriptor, _)) = layer else { refuse!("no layer of it is `{name}`") };
+            blob(&archive, &blobs, descriptor, name)?;
+            document(&archive, Some(entry.span), name).map(Some)
+        };
+        let Some(description_bytes) = own(DESCRIPTION_FILE)? else { refuse!("it holds no `{DESCRIPTION_FILE}`") };
+        let signature = own(SIGNATURE_FILE)?;
         let description = Description::parse(&description_bytes)?;
         let files = place(&description.files, found)?;
         Ok(Self {
@@ -93,6 +102,7 @@ impl Bundle {
             layers,
             description,
             description_bytes,
+            signature,
             blobs,
             files,
         })
@@ -119,6 +129,18 @@ impl Bundle {
 
     pub fn layers(&self) -> &[Layer] {
         &self.layers
+    }
+
+    /// The bytes of `model.sig`, unchecked; `None` where the bundle is not signed.
+    pub fn signature(&self) -> Option<&[u8]> {
+        self.signature.as_deref()
+    }
+
+    /// Whether the holder of this key signed the bundle; what its files hold is for [`super::verify()`] to check.
+    pub fn check_signature(&self, key: &PublicKey) -> Result<()> {
+        let signature = self.signature().ok_or_else(signature::unsigned)?;
+        let checked = key.check(signature, &signed_files(&self.description, &self.description_bytes));
+        checked.map_err(Error::from).with_context(|| format!("the signature of `{}` is refused", quote(&self.path)))
     }
 
     /// Copies a file of the description, by its place there, checking it on the way: an error means that what was
@@ -156,6 +178,28 @@ impl Bundle {
         }
     }
 
+    /// Where a file of the description lies, by its place there, for who looks into it; it is not checked.
+    pub(super) fn file_content(&self, index: usize) -> InFile<'_> {
+        let Span { offset, size } = self.files[index];
+        InFile { file: &self.archive, offset, size }
+    }
+
+    /// Whether a file is a layer as it is.
+    pub(super) fn is_layer(&self, path: &str, digest: &Digest) -> bool {
+        self.layers.iter().any(|layer| layer.path == path && layer.digest == *digest && layer.media_type == oci::WEIGHT)
+    }
+
+    /// Copies a layer, by its place, checking it on the way: an error means that what was written must be thrown away.
+    pub(super) fn copy_layer(&self, index: usize, out: &mut dyn Write) -> Result<()> {
+        let Layer { path, digest, .. } = &self.layers[index];
+        self.copy(self.blobs[digest], digest, &|| format!("layer `{}`", quote(path)), out)
+    }
+
+    /// Where a blob lies in the file.
+    pub(super) fn blob_span(&self, digest: &Digest) -> Option<Span> {
+        self.blobs.get(digest).copied()
+    }
+
     /// Checks the content of a blob; returns its size.
     pub fn check_blob(&self, digest: &Digest, name: &str) -> Result<u64> {
         let span = self.blobs[digest];
@@ -179,6 +223,16 @@ impl Bundle {
             (found, _) if found == *expected => Ok(()),
             (found, _) => refuse!("its {} is damaged: it should be {expected} and hashes to {found}", what()),
         }
+    }
+}
+
+/// Keeps `mlx package` from changing the file where it is (see [`super::repack`]) as long as it is open.
+fn share(archive: &fs::File) -> Result<()> {
+    match rustix::fs::flock(archive, rustix::fs::FlockOperation::NonBlockingLockShared) {
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::failed("it is being packaged again at this moment")
+            .with_hint("try again when `mlx package` is done")),
+        // A file system without locks has no `mlx package` that changes files either.
+        _ => Ok(()),
     }
 }
 

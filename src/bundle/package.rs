@@ -7,12 +7,16 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::card::{CARD, Facts};
 use super::content::{Content, PlannedLayer};
 use super::description::{Description, FORMAT, Lineage, ModelName, Runtime, Serve};
 use super::oci::Descriptor;
+use super::provenance::{PROVENANCE, provenance};
 use super::record::{self, Record};
+use super::repack::{self, Stamp};
+use super::sbom::sbom;
 use super::smoke::{self, Answers};
-use super::{Assembly, Layer, gather, oci};
+use super::{Assembly, Layer, gather, oci, scan};
 use crate::env::{Environment, Library};
 use crate::error::ErrorContext;
 use crate::event::{EventSink, Interrupt, Watch};
@@ -64,8 +68,11 @@ pub struct Packaged {
 /// Gathers everything and asks the model for its answers; writes nothing yet but what was never in the store.
 pub fn assemble(inputs: Inputs<'_>, watch: Watch<'_>) -> Result<Assembly> {
     let Inputs { project, store, version, model, onnxruntime, .. } = inputs;
-    let mut layers = gather::weights(version, store)?;
+    let weights = gather::weights(version, store)?;
+    let mut layers = weights.clone();
     let serve = gather::served(model, version, &layers)?;
+    // Before anything loads them.
+    scan::check(inputs, &weights, watch)?;
     let mut runtimes = Vec::new();
     let mut answers = Answers::default();
     let code = gather::code(version, model, project, store)?;
@@ -89,14 +96,28 @@ pub fn assemble(inputs: Inputs<'_>, watch: Watch<'_>) -> Result<Assembly> {
         answers = smoke::ask(inputs, &files, smoke::Ask::Python { interpreter, class }, watch)?;
     }
     layers.extend(code);
-    layers.extend(gather::environment(version, store)?);
+    let name = ModelName {
+        name: version.model.clone(),
+        version: version.version,
+        description: version.description.clone().or_else(|| model.description.clone()),
+    };
+    let gather::Packages { lines, installed } = gather::packages(version, store)?;
+    let bill = sbom(&name.name, version.environment.as_ref(), &installed, &runtimes);
+    layers.push(gather::environment(lines, bill, store)?);
+    let facts = Facts {
+        version,
+        description: name.description.as_deref(),
+        serve: serve.as_ref(),
+        signature: answers.signature.as_ref(),
+        packages: installed.len(),
+    };
+    let documents = [(CARD, gather::card(model, facts, project)?), (PROVENANCE, provenance(version, &weights))];
+    for (path, bytes) in documents {
+        layers.push(PlannedLayer::tar(oci::DOCUMENT, path, vec![Content::from_bytes(path, bytes)], store)?);
+    }
     let description = Description {
         format: FORMAT,
-        model: ModelName {
-            name: version.model.clone(),
-            version: version.version,
-            description: version.description.clone().or_else(|| model.description.clone()),
-        },
+        model: name,
         serve,
         signature: answers.signature,
         runtimes,
@@ -112,22 +133,34 @@ pub fn write(assembly: &Assembly, inputs: Inputs<'_>, file: &Path, by: &str, wat
     let Inputs { project, store, version, .. } = inputs;
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(parent)?;
-    let mut size = 0;
-    fs::write_atomic_checked(file, &scratch(parent, project), |out| {
-        size = assembly.write(store, out, watch)?;
-        Ok(())
-    })
-    .with_context(|| format!("cannot package version {} of `{}`", version.version, version.model))?;
+    let scratch = scratch(parent, project);
+    let cannot = || format!("cannot package version {} of `{}`", version.version, version.model);
+    let name = file.strip_prefix(project.root()).unwrap_or(file);
+    let known = record::made(store, &version.model, version.version)?;
+    let stamp = known.iter().find(|record| record.file == name).and_then(|record| record.stamp);
+    let size = match repack::in_place(assembly, store, file, stamp, &scratch, watch).with_context(cannot)? {
+        Some(size) => size,
+        None => {
+            let mut size = 0;
+            fs::write_atomic_checked(file, &scratch, |out| {
+                size = assembly.write(store, out, watch)?;
+                Ok(())
+            })
+            .with_context(cannot)?;
+            size
+        }
+    };
     let record = Record {
         format: 1,
         model: version.model.clone(),
         version: version.version,
         manifest: assembly.digest(),
-        file: file.strip_prefix(project.root()).unwrap_or(file).to_path_buf(),
+        file: name.to_path_buf(),
         size,
         created: Timestamp::now(),
         created_by: by.to_owned(),
         objects: keep(assembly, store)?,
+        stamp: file.metadata().ok().as_ref().and_then(Stamp::of),
     };
     record::write(store, &record)?;
     Ok(packaged(assembly, file, Some(size)))

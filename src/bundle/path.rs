@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::BadBundle;
 use super::description::{DESCRIPTION_FILE, File};
+use super::signature::SIGNATURE_FILE;
 
 /// A path has at most this many bytes.
 pub const LONGEST: usize = 1024;
@@ -54,7 +55,8 @@ pub fn check_all(files: &[File]) -> Result<(), BadBundle> {
     if let Some(pair) = files.windows(2).find(|pair| pair[0].path >= pair[1].path) {
         return bad(&pair[1].path, "the files are not sorted by path, or it stands twice");
     }
-    let mut seen = HashMap::from([(DESCRIPTION_FILE.to_owned(), DESCRIPTION_FILE)]);
+    let reserved = [DESCRIPTION_FILE, SIGNATURE_FILE];
+    let mut seen = HashMap::from(reserved.map(|name| (name.to_owned(), name)));
     let mut directories = HashSet::new();
     for File { path, .. } in files {
         let folded = path.to_lowercase();
@@ -65,8 +67,10 @@ pub fn check_all(files: &[File]) -> Result<(), BadBundle> {
     }
     match files.iter().find(|file| directories.contains(&file.path.to_lowercase())) {
         Some(file) => bad(&file.path, "it is a file and a directory"),
-        None if directories.contains(DESCRIPTION_FILE) => bad(DESCRIPTION_FILE, "it is a directory"),
-        None => Ok(()),
+        None => match reserved.iter().find(|name| directories.contains(**name)) {
+            Some(name) => bad(name, "it is a directory"),
+            None => Ok(()),
+        },
     }
 }
 

@@ -6,6 +6,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::repack::Stamp;
 use crate::store::Store;
 use crate::{Digest, Result};
 
@@ -27,6 +28,9 @@ pub struct Record {
     pub created_by: String,
     /// Its documents and layers that are objects of the store.
     pub objects: Vec<Digest>,
+    /// The file as it was when it was written, by which a changed one is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamp: Option<Stamp>,
 }
 
 /// The bundles that were made here, in no order. Their files may be gone.

@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::Serialize;
@@ -10,7 +11,9 @@ use serde_json::Value;
 
 use super::content::{Content, PlannedLayer, Source};
 use super::description::{PythonClass, Smoke};
+use super::gather::WEIGHTS;
 use super::package::Inputs;
+use super::parity;
 use crate::digest::Object;
 use crate::error::ErrorContext;
 use crate::event::{Event, Watch};
@@ -68,11 +71,16 @@ pub fn ask(inputs: Inputs<'_>, layers: &[PlannedLayer], how: Ask<'_>, watch: Wat
             let request = examples.request(&mut signature, inputs)?;
             watch.interrupt.check()?;
             let response = predictor.infer(&request).with_context(cannot)?;
+            if let Some(original) = &inputs.model.parity {
+                parity::check(inputs, original, directory, &request, &response, watch)?;
+            }
             Ok(Answers { signature: Some(signature), smoke: Some(recorded(&request, &response)?) })
         }
         Ask::Python { interpreter, class } => {
-            let python =
-                python::Python::open(launch(inputs, interpreter, class, directory), None).with_context(cannot)?;
+            let PythonClass { file, class, path } = class;
+            let (file, model) = (directory.join(file), directory.join(path));
+            let launched = Launched { interpreter, file, class, model };
+            let python = python::Python::open(launch(inputs, launched), None).with_context(cannot)?;
             let (declared_inputs, declared_outputs) = python.declared.clone();
             let Some(examples) = examples(inputs, directory, watch)? else {
                 let (Some(inputs), Some(outputs)) = (declared_inputs, declared_outputs) else {
@@ -105,14 +113,24 @@ fn lay_out(content: &Content, directory: &Path, store: &Store) -> Result<()> {
     content.copy_to(store, &mut file)
 }
 
-fn launch(inputs: Inputs<'_>, interpreter: &Path, class: &PythonClass, directory: &Path) -> python::Launch {
-    let PythonClass { file, class, path } = class;
+/// A class to ask before the bundle is made.
+pub struct Launched<'a> {
+    pub interpreter: &'a Path,
+    pub file: PathBuf,
+    pub class: &'a str,
+    /// What it loads.
+    pub model: PathBuf,
+}
+
+/// How it is started: one process with one thread.
+pub fn launch(inputs: Inputs<'_>, launched: Launched<'_>) -> python::Launch {
+    let Launched { interpreter, file, class, model } = launched;
     python::Launch {
         name: inputs.version.model.clone(),
         interpreter: interpreter.to_path_buf(),
-        file: directory.join(file),
-        class: class.clone(),
-        model: directory.join(path),
+        file,
+        class: class.to_owned(),
+        model,
         processes: 1,
         threads: 1,
         limits: python::Limits::default(),
@@ -202,8 +220,28 @@ impl Examples<'_> {
     }
 }
 
+/// Where a path at or below the model's lies among its files, which were laid out in `directory`.
+pub fn in_directory(path: &ProjectPath, inputs: Inputs<'_>, directory: &Path) -> Result<Option<PathBuf>> {
+    let Inputs { model, version, .. } = inputs;
+    if !path.is_within(&model.path) {
+        return Ok(None);
+    }
+    let root = directory.join(WEIGHTS);
+    let depth = model.path.parts().count();
+    let inside = match version.object.is_directory() {
+        true => path.parts().skip(depth).fold(root, |root, part| root.join(std::ffi::OsStr::from_bytes(part))),
+        // A model of one file lies under its own name.
+        false => model.path.parts().last().map_or(root.clone(), |name| root.join(std::ffi::OsStr::from_bytes(name))),
+    };
+    match inside.exists() {
+        true => Ok(Some(inside)),
+        false => Err(Error::usage(format!("version {} of `{}` has no `{path}`", version.version, version.model))
+            .with_hint("name a file of the model as `path` of `parity`")),
+    }
+}
+
 /// The file at `path` that a step of the version's run made or read; `None` where the run or the file is not known.
-fn examples_of_run(store: &Store, version: &Version, path: &ProjectPath) -> Result<Option<Object>> {
+pub fn file_of_run(store: &Store, version: &Version, path: &ProjectPath) -> Result<Option<Object>> {
     let Some(run) = &version.run else { return Ok(None) };
     let Some(bytes) = store.record(&format!("runs/{run}"))? else { return Ok(None) };
     // A damaged record is for `mlx verify` to tell.
@@ -222,7 +260,7 @@ fn open_examples(inputs: Inputs<'_>, path: &ProjectPath, scratch: &Path) -> Resu
         store.export(&object.digest, &copy, false, scratch, Link::Copy)?;
         Ok(File::open(&copy).with_context(cannot)?)
     };
-    if let Some(object) = examples_of_run(store, version, path)?.filter(|object| store.contains(&object.digest)) {
+    if let Some(object) = file_of_run(store, version, path)?.filter(|object| store.contains(&object.digest)) {
         return export(&object);
     }
     let file = project.resolve(path)?;

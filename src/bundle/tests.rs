@@ -81,7 +81,7 @@ fn a_bundle_reads_back() {
     assert_eq!(bundle.description().model.version, 3);
     let paths: Vec<_> = bundle.description().files.iter().map(|file| file.path.as_str()).collect();
     assert_eq!(paths, ["code/train.py", "model/a.onnx", "model/b", "model/c"]);
-    let checked = watched(|watch| verify(&fixture.path("model.tar"), watch)).unwrap();
+    let checked = watched(|watch| verify(&fixture.path("model.tar"), None, watch)).unwrap();
     assert_eq!((checked.problems, checked.files, checked.blobs), (vec![], 4, 5));
 }
 
@@ -145,7 +145,7 @@ fn every_changed_byte_is_found_before_it_is_used() {
         bytes[index] ^= 0x01;
         fs::write(&path, &bytes).unwrap();
 
-        let sound = watched(|watch| verify(&path, watch)).unwrap().is_sound();
+        let sound = watched(|watch| verify(&path, None, watch)).unwrap().is_sound();
 
         // Names of tar owners and the like mean nothing; what is unpacked is the same.
         assert!(!sound || Bundle::open(&path).unwrap().digest() == fixture.digest, "byte {index}");

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::Bundle;
 use super::description::{DESCRIPTION_FILE, File};
+use super::signature::SIGNATURE_FILE;
 use crate::event::{Event, Unit, Watch};
 use crate::fs::quote;
 use crate::{Digest, Error, Result};
@@ -103,6 +104,12 @@ fn fill(
         bytes += file.size;
         watch.events.emit(Event::Progress { id: id.clone(), done: bytes });
     }
+    if let Some(signature) = bundle.signature() {
+        write_new(&root.join(SIGNATURE_FILE), false, |out| {
+            out.write_all(signature).with_context(|| format!("cannot write {SIGNATURE_FILE}"))?;
+            Ok(())
+        })?;
+    }
     // The last of all: who finds it finds the others.
     write_new(&root.join(DESCRIPTION_FILE), false, |out| {
         out.write_all(bundle.description_bytes()).with_context(|| format!("cannot write {DESCRIPTION_FILE}"))?;
@@ -112,8 +119,8 @@ fn fill(
     directories.dedup();
     directories.iter().rev().try_for_each(|directory| crate::fs::sync_dir(directory))?;
     watch.events.emit(Event::Finished { id });
-    let manifest = bundle.digest();
-    Ok(Unpacked { directory: root.into(), manifest, files: files.len() as u64 + 1, bytes, linked_bytes })
+    let (manifest, own) = (bundle.digest(), 1 + u64::from(bundle.signature().is_some()));
+    Ok(Unpacked { directory: root.into(), manifest, files: files.len() as u64 + own, bytes, linked_bytes })
 }
 
 /// Whether the file could be linked; a known file with another size or mode, or on another file system, is not taken.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{BadBundle, Bundle};
+use super::{BadBundle, BadSignature, Bundle, PublicKey};
 use crate::event::{Event, Unit, Watch};
 use crate::{Digest, Error, Result};
 
@@ -18,16 +18,34 @@ pub struct Verification {
     pub blobs: u64,
     pub files: u64,
     pub bytes: u64,
+    /// Whether somebody signed it.
+    pub is_signed: bool,
+    /// The key that the signature was checked with; `None` where it was not checked.
+    pub key: Option<Digest>,
     /// What is wrong, one sentence each; empty for a sound bundle.
     pub problems: Vec<String>,
 }
 
-/// Checks the bundle in this file. A bundle that is refused or damaged is no error, but has problems.
-pub fn verify(path: &Path, watch: Watch<'_>) -> Result<Verification> {
-    let mut result =
-        Verification { file: path.into(), manifest: None, blobs: 0, files: 0, bytes: 0, problems: Vec::new() };
+/// Checks the bundle in this file, and whether the holder of `key` signed it where there is one. A bundle that is refused,
+/// damaged or not signed with that key is no error, but has problems.
+pub fn verify(path: &Path, key: Option<&PublicKey>, watch: Watch<'_>) -> Result<Verification> {
+    let mut result = Verification {
+        file: path.into(),
+        manifest: None,
+        blobs: 0,
+        files: 0,
+        bytes: 0,
+        is_signed: false,
+        key: key.map(PublicKey::id),
+        problems: Vec::new(),
+    };
     let Some(bundle) = result.note(Bundle::open(path))? else { return Ok(result) };
     result.manifest = Some(bundle.digest());
+    result.is_signed = bundle.signature().is_some();
+    if let Some(key) = key {
+        let checked = bundle.check_signature(key);
+        result.note(checked)?;
+    }
     let id = format!("verify {}", bundle.digest());
     let total = Some(bundle.layers().iter().map(|layer| layer.size).sum());
     watch.events.emit(Event::Started { id: id.clone(), what: "checking".into(), total, unit: Unit::Bytes });
@@ -61,7 +79,10 @@ impl Verification {
 
     /// Keeps a refusal as a problem; other errors stay errors.
     fn note<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
-        let problem = |error: &Error| error.downcast_ref::<BadBundle>().map(ToString::to_string);
+        let problem = |error: &Error| {
+            let unsound = error.downcast_ref::<BadBundle>().map(ToString::to_string);
+            unsound.or_else(|| error.downcast_ref::<BadSignature>().map(ToString::to_string))
+        };
         match result {
             Ok(value) => Ok(Some(value)),
             Err(error) => match problem(&error) {

@@ -8,8 +8,8 @@ use clap::Args;
 use super::output::{Style, count, number, size};
 use super::runs::value;
 use super::targeted::{self, Targeted};
-use super::{Context, Render, Table, Text, package};
-use crate::bundle::{self, Bundle, Inputs};
+use super::{Context, Render, Table, Text, keys, package};
+use crate::bundle::{self, Bundle, Inputs, PublicKey};
 use crate::deploy::{self, Candidate, Change, Deployed, FileChange, Order, Plan, Target};
 use crate::fs::{escape, quote};
 use crate::project::manifest;
@@ -27,6 +27,7 @@ use crate::{Digest, Error, Result};
 #[command(after_help = "Examples:
   mlx deploy production
   mlx deploy production churn:3 --plan
+  mlx deploy production --sign release.pem
   mlx deploy production --bundle dist/churn-3.tar
   mlx deploy production --canary 10%
   mlx deploy production --promote")]
@@ -39,6 +40,9 @@ pub struct Deploy {
     /// Deploy this bundle, as `mlx package` wrote it
     #[arg(long, value_name = "FILE", conflicts_with = "model")]
     bundle: Option<PathBuf>,
+    /// Sign what is packaged with this private key (P-256, PEM)
+    #[arg(long, value_name = "KEYFILE", env = "MLX_SIGN_KEY", hide_env_values = true)]
+    sign: Option<PathBuf>,
     /// Show what would change, and change nothing
     #[arg(short = 'n', long, visible_alias = "dry-run")]
     plan: bool,
@@ -62,16 +66,20 @@ impl Deploy {
         let project = cx.project()?;
         let targeted = targeted::open(cx, &project, &self.target)?;
         let (target, order) = (&*targeted.target, targeted.order());
+        let required = deploy::required_key(&project, targeted.manifest)?;
         let outcome = match &self.bundle {
             _ if self.promote => Outcome::Deployed(deploy::promote_canary(target, &order, cx.watch())?),
             Some(file) => {
                 let bundle = Bundle::open(&cx.file(file))?;
+                if let Some(key) = &required {
+                    bundle.check_signature(key)?;
+                }
                 match self.plan {
                     true => Outcome::Plan(deploy::plan(target, &Candidate::from(&bundle))?),
                     false => Outcome::Deployed(self.carry_out(cx, target, &bundle, &order)?),
                 }
             }
-            None => self.model_version(cx, &project, &targeted, &order)?,
+            None => self.model_version(cx, &project, &targeted, required.as_ref(), &order)?,
         };
         let deployed = match outcome {
             Outcome::Plan(plan) => return cx.out.show(&plan),
@@ -112,6 +120,7 @@ impl Deploy {
         cx: &Context,
         project: &Project,
         targeted: &Targeted<'_>,
+        required: Option<&PublicKey>,
         order: &Order<'_>,
     ) -> Result<Outcome> {
         let target = &*targeted.target;
@@ -135,7 +144,24 @@ impl Deploy {
             events: &cx.events,
             interrupt: &cx.interrupt,
         };
-        let assembly = bundle::assemble(inputs, cx.watch())?;
+        let key = keys::private(cx, self.sign.as_deref())?;
+        if let Some(required) = required
+            && key.as_ref().is_none_or(|key| key.public().id() != required.id())
+        {
+            let name = &self.target;
+            return Err(Error::usage(format!(
+                "target `{name}` takes what key {} signed ({})",
+                required.id().short(),
+                targeted.manifest.place
+            ))
+            .with_hint(format!(
+                "sign with that key: `mlx deploy {name} --sign KEYFILE`, or `--bundle` with a signed one"
+            )));
+        }
+        let mut assembly = bundle::assemble(inputs, cx.watch())?;
+        if let Some(key) = key {
+            assembly = assembly.sign(&key, &store)?;
+        }
         let plan = deploy::plan(target, &Candidate::from(&assembly))?;
         if self.plan {
             return Ok(Outcome::Plan(plan));

@@ -23,6 +23,7 @@ mod guard;
 mod hook;
 mod import;
 mod init;
+mod keys;
 mod lineage;
 mod logs;
 mod ls;

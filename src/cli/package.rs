@@ -1,20 +1,22 @@
 //! `mlx package`: one file with a model and all it needs to answer.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::Serialize;
 
 use super::output::size;
-use super::{Context, Render, Text};
-use crate::Result;
-use crate::bundle::{self, Inputs, Packaged};
+use super::{Context, Render, Text, keys};
+use crate::bundle::image::{self, Base, Image, Ingredients, Logins};
+use crate::bundle::{self, Bundle, Inputs, Packaged};
 use crate::env::{Declared, Library};
 use crate::fs::quote;
 use crate::project::manifest::{DEFAULT_ENVIRONMENT, Model, Serve};
 use crate::project::{Project, ProjectPath, git, gitignore};
 use crate::registry::Reference;
 use crate::store::Store;
+use crate::{Error, Result};
 
 /// Package a version of a model into one file
 ///
@@ -25,7 +27,9 @@ use crate::store::Store;
 #[command(after_help = "Examples:
   mlx package churn
   mlx package churn@production
-  mlx package churn:3 -o /tmp/churn.tar")]
+  mlx package churn:3 -o /tmp/churn.tar
+  mlx package churn --sign release.pem
+  mlx package churn --image --base docker.io/library/debian:stable-slim")]
 pub struct Package {
     /// Model: the newest version, or the one of an alias or a number
     #[arg(value_name = "MODEL[@ALIAS|:VERSION]")]
@@ -36,6 +40,16 @@ pub struct Package {
     /// ONNX Runtime library to pack instead of the one in the project's environment
     #[arg(long, value_name = "FILE")]
     onnxruntime: Option<PathBuf>,
+    /// Sign the bundle with this private key (P-256, PEM)
+    #[arg(long, value_name = "KEYFILE", env = "MLX_SIGN_KEY", hide_env_values = true)]
+    sign: Option<PathBuf>,
+    /// Build a runnable image beside it: the bundle and mlx on a base, as an archive that podman, docker and skopeo take
+    #[arg(long)]
+    image: bool,
+    /// What the image is built on: an image in a registry, an archive of one, or a root file system with a C library
+    /// [default: `image.base` of the model]
+    #[arg(long, value_name = "BASE", requires = "image")]
+    base: Option<String>,
     /// Show what the bundle would hold, and write nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -52,7 +66,13 @@ impl Package {
         let model = project.manifest.model(&version.model)?;
         let engine = match (&model.serve, &self.onnxruntime) {
             (Some(Serve::Onnx(_)), Some(file)) => {
-                Engine { onnxruntime: Some(Library::at(&cx.file(file))?), python: None }
+                let onnxruntime = Some(Library::at(&cx.file(file))?);
+                // The environment is needed for what the file was exported from alone.
+                let python = match model.parity {
+                    Some(_) => Engine::of(cx, &project, &store, model)?.python,
+                    None => None,
+                };
+                Engine { onnxruntime, python }
             }
             _ => Engine::of(cx, &project, &store, model)?,
         };
@@ -66,7 +86,12 @@ impl Package {
             events: &cx.events,
             interrupt: &cx.interrupt,
         };
-        let assembly = bundle::assemble(inputs, cx.watch())?;
+        let base = self.image.then(|| self.base(cx, &project, model)).transpose()?;
+        let key = keys::private(cx, self.sign.as_deref())?;
+        let mut assembly = bundle::assemble(inputs, cx.watch())?;
+        if let Some(key) = key {
+            assembly = assembly.sign(&key, &store)?;
+        }
         let file = self.output.as_ref().map(|file| cx.file(file));
         let is_default = file.is_none();
         let file = file.unwrap_or_else(|| bundle::default_file(&project, &version));
@@ -77,14 +102,95 @@ impl Package {
         if is_default {
             keep_out_of_git(&project)?;
         }
-        let file = file.strip_prefix(&cx.directory).unwrap_or(&file).to_path_buf();
+        let image = base.map(|base| -> Result<Image> {
+            let program = cx.program()?;
+            let bundle = Bundle::open(&file)?;
+            let scratch = project.scratch();
+            let ingredients = Ingredients { bundle: &bundle, base: &base, program: &program, scratch: &scratch };
+            image::write(ingredients, &image_file(&file), cx.watch())
+        });
+        let image = image.transpose()?.map(|image| Image { file: from(cx, &image.file), ..image });
+        let file = from(cx, &file);
         let shown = quote(&file);
-        cx.out.show(&Packaged { file, ..packaged })?;
+        let image_shown = image.as_ref().map(|image| quote(&image.file));
+        cx.out.show(&Shown { packaged: Packaged { file, ..packaged }, image })?;
+        if let Some(image) = image_shown {
+            cx.out.hint(format!("Run it: `podman run --rm -p 8080:8080 oci-archive:{image}`"));
+            return Ok(());
+        }
         match model.serve {
             Some(_) => cx.out.hint(format!("Serve it: `mlx serve {shown}`; deploy it: `mlx deploy TARGET`")),
             None => cx.out.hint(format!("See what it holds: `mlx bundle inspect {shown}`")),
         }
         Ok(())
+    }
+}
+
+impl Package {
+    /// What the image is built on.
+    fn base(&self, cx: &Context, project: &Project, model: &Model) -> Result<Base> {
+        if model.serve.is_none() {
+            return Err(Error::usage(format!(
+                "an image is there to answer, and the model is not served ({})",
+                model.place
+            ))
+            .with_hint("say how: `serve = { onnx = \"…\" }` or `{ python = \"…\" }`"));
+        }
+        let (name, directory) = match (&self.base, &model.base) {
+            (Some(name), _) => (name, cx.directory.as_path()),
+            (None, Some(name)) => (name, project.root()),
+            (None, None) => {
+                return Err(Error::usage("nothing says what the image is built on").with_hint(
+                    "name it with `--base`, or in the manifest: `image = { base = \"docker.io/library/debian:stable-slim\" }`; \
+                     mlx needs the C library there, and a model in Python its Python",
+                ));
+            }
+        };
+        Base::open(name, directory, &project.scratch(), &cx.cache_directory_for(project), &logins(), cx.watch())
+    }
+}
+
+/// Where docker and podman keep what they were told by `login`.
+fn logins() -> Logins {
+    let path = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = path("HOME");
+    let files = [
+        path("REGISTRY_AUTH_FILE"),
+        path("XDG_RUNTIME_DIR").map(|directory| directory.join("containers/auth.json")),
+        path("DOCKER_CONFIG")
+            .or_else(|| home.as_ref().map(|home| home.join(".docker")))
+            .map(|directory| directory.join("config.json")),
+        home.map(|home| home.join(".config/containers/auth.json")),
+    ];
+    Logins { files: files.into_iter().flatten().collect(), path: std::env::var_os("PATH").unwrap_or_default() }
+}
+
+/// `churn-3.tar` has the image `churn-3-image.tar`.
+fn image_file(bundle: &Path) -> PathBuf {
+    let mut name = bundle.file_stem().unwrap_or_default().to_owned();
+    name.push("-image.tar");
+    bundle.with_file_name(name)
+}
+
+/// A path as the user sees it.
+fn from(cx: &Context, path: &Path) -> PathBuf {
+    path.strip_prefix(&cx.directory).unwrap_or(path).to_path_buf()
+}
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    packaged: Packaged,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<Image>,
+}
+
+impl Render for Shown {
+    fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
+        self.packaged.render(out)?;
+        let Some(Image { file, manifest, size: bytes, base, .. }) = &self.image else { return Ok(()) };
+        let (file, base) = (quote(file), crate::fs::escape(base.as_bytes()));
+        writeln!(out, "Built the image `{file}` on {base}: {}, {}", manifest.short(), size(*bytes))
     }
 }
 

@@ -72,7 +72,7 @@ impl Predict {
                 Client::new(&self.whom, self.model.as_deref(), std::env::var(released::TOKEN).ok().as_deref())?;
             client.infer(&request(&client.signature()?)?)?
         } else {
-            let release = released::open(cx, &self.whom, Wanted::single())?;
+            let release = released::open(cx, &self.whom, None, Wanted::single())?;
             let origin = Origin::new(&release, self.model.as_deref());
             let request = request(&release.signature)?;
             let response = release.predictor.infer(&request)?;

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::released::TOKEN;
-use super::{Context, released};
+use super::{Context, keys, released};
 use crate::error::ErrorContext as _;
 use crate::fs::quote;
 use crate::predictor::python::Limits;
@@ -43,7 +43,8 @@ pub struct Serve {
     #[arg(long, value_name = "SECONDS", default_value = "2", requires = "follow", value_parser = seconds)]
     every: Duration,
     /// Address to listen on; 0.0.0.0 lets other machines in
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    // Twice where an image names one and its user another.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", overrides_with = "host")]
     host: String,
     /// Port to listen on; 0 takes any that is free
     #[arg(long, default_value_t = 8080)]
@@ -81,6 +82,9 @@ pub struct Serve {
     /// File that a line of JSON about each request is added to; `-` for standard output
     #[arg(long, value_name = "FILE")]
     access_log: Option<PathBuf>,
+    /// Public key of who must have signed what is served
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
     /// Largest request body, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 64)]
     max_body: u16,
@@ -107,12 +111,13 @@ impl Serve {
         let memory_bytes = self.memory.map(|mib| u64::from(mib.get()) << 20);
         let limits = Limits { timeout, memory_bytes, ..Limits::default() };
         let wanted = Wanted { workers, threads, limits };
+        let key = keys::public(cx, self.key.as_deref())?;
         let (mut releases, mut sources) = (Vec::new(), Vec::new());
         for what in &self.what {
-            let source = if self.follow { released::source(cx, what, wanted)? } else { None };
+            let source = if self.follow { released::source(cx, what, key.as_ref(), wanted)? } else { None };
             match source {
                 Some(source) => sources.push(source),
-                None => releases.push(released::open(cx, what, wanted)?),
+                None => releases.push(released::open(cx, what, key.as_ref(), wanted)?),
             }
             cx.interrupt.check()?;
         }

@@ -116,16 +116,15 @@ impl Cache {
         Ok(path)
     }
 
-    /// Lays a release out of its files, each of which `read` writes where its content is not here yet. Called while the
-    /// release is held.
+    /// Lays a release out of its files, each of which `read` writes where its content is not here yet, and of what its bundle
+    /// says about itself, the description last. Called while the release is held.
     pub fn lay_out(
         &self,
         release: &Digest,
-        description: (&[u8], &Description),
+        (description, own): (&Description, &[(&str, &[u8])]),
         watch: Watch<'_>,
         read: &dyn Fn(&File, &mut dyn Write) -> Result<()>,
     ) -> Result<()> {
-        let (bytes, description) = description;
         let id = format!("fetch {release}");
         let total = Some(description.files.iter().map(|file| file.size).sum());
         watch.events.emit(Event::Started { id: id.clone(), what: "fetching".into(), total, unit: Unit::Bytes });
@@ -148,8 +147,10 @@ impl Cache {
             done += file.size;
             watch.events.emit(Event::Progress { id: id.clone(), done });
         }
-        let path = root.join(DESCRIPTION_FILE);
-        fs::write(&path, bytes).with_context(|| format!("cannot write `{}`", quote(&path)))?;
+        for (name, bytes) in own {
+            let path = root.join(name);
+            fs::write(&path, bytes).with_context(|| format!("cannot write `{}`", quote(&path)))?;
+        }
         let directory = self.release(release);
         fs::rename(&root, &directory).with_context(|| format!("cannot create `{}`", quote(&directory)))?;
         sync_dir(&self.root.join("releases"))?;

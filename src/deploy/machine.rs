@@ -15,7 +15,7 @@ use anyhow::Context;
 use super::history::{self, Entry};
 use super::machine_scripts as scripts;
 use super::{Answer, Cache, Candidate, Check, Target, gone, probe};
-use crate::bundle::{Bundle, DESCRIPTION_FILE, Description, File};
+use crate::bundle::{Bundle, DESCRIPTION_FILE, Description, File, SIGNATURE_FILE};
 use crate::digest;
 use crate::event::{Event, EventSink, Unit, Watch};
 use crate::fs::{escape, quote};
@@ -159,8 +159,9 @@ impl Machine {
     fn lay_out(&self, bundle: &Bundle) -> Result<()> {
         let (release, id) = (bundle.digest().hex(), unique());
         // What the bundle says about itself is no content of the description.
-        let own = [(DESCRIPTION_FILE, bundle.description_bytes())];
-        for (name, bytes) in own {
+        let description = (DESCRIPTION_FILE, bundle.description_bytes());
+        let signature = bundle.signature().map(|bytes| (SIGNATURE_FILE, bytes));
+        for (name, bytes) in std::iter::once(description).chain(signature) {
             let body = Body { content: Content::Bytes(bytes), sent: &|_| Ok(()) };
             self.files.write(&format!("tmp/tmp-{id}-own/{name}"), &body)?;
         }
@@ -418,7 +419,10 @@ impl Target for Machine {
             let bytes = read_small(&self.files, &format!("{root}/{DESCRIPTION_FILE}"))?;
             let bytes = bytes.ok_or_else(|| gone(release, &self.place()))?;
             let description = Description::parse(&bytes)?;
-            cache.lay_out(release, (&bytes, &description), watch, &|file: &File, out: &mut dyn Write| {
+            let signature = read_small(&self.files, &format!("{root}/{SIGNATURE_FILE}"))?;
+            let signature = signature.as_deref().map(|bytes| (SIGNATURE_FILE, bytes));
+            let own: Vec<(&str, &[u8])> = signature.into_iter().chain([(DESCRIPTION_FILE, bytes.as_slice())]).collect();
+            cache.lay_out(release, (&description, &own), watch, &|file: &File, out: &mut dyn Write| {
                 self.files.read(&format!("{root}/{}", file.path), Some(0..file.size), out).map(drop)
             })
         })

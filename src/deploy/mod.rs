@@ -38,7 +38,7 @@ pub use follow::Followed;
 pub use history::{Action, Entry, Outcome};
 pub use hooks::Hooks;
 pub use machine::Machine;
-pub use open::{Reach, directory_of, open};
+pub use open::{Reach, directory_of, open, required_key};
 pub use plan::{Candidate, Change, FileChange, LiveRelease, Plan, plan};
 pub use split::Split;
 pub use stored::Stored;

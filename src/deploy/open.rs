@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::objects::Objects;
 use super::repository::Repository;
 use super::{Cache, Directory, Machine, Stored, Target};
+use crate::bundle::PublicKey;
 use crate::error::ErrorContext;
 use crate::project::Project;
 use crate::project::manifest;
@@ -45,6 +46,13 @@ pub fn open(project: &Project, target: &manifest::Target, reach: &Reach) -> Resu
             Box::new(Stored::new(place, cache.clone(), events, interrupt))
         }
     })
+}
+
+/// The key whose holder must have signed what the target takes and serves; `None` where the manifest demands none.
+pub fn required_key(project: &Project, target: &manifest::Target) -> Result<Option<PublicKey>> {
+    let Some(path) = &target.require.signature else { return Ok(None) };
+    let key = crate::fs::read(&project.resolve(path)?).and_then(|pem| PublicKey::parse(&pem));
+    key.map(Some).with_context(|| format!("cannot use `{path}` as the key that a target requires ({})", target.place))
 }
 
 /// The directory of a target on this machine; `None` for one that lies elsewhere.

@@ -22,7 +22,7 @@ use crate::project::{Project, ProjectPath, manifest};
 use crate::{Digest, Error, Result};
 
 /// In a lock file, a line that pip installs; a comment to conda.
-const PIP: &str = "# pip ";
+pub const PIP: &str = "# pip ";
 
 /// A conda environment, made or to be made.
 #[derive(Debug, Clone)]
@@ -337,16 +337,34 @@ fn activation(directory: &Path, path: &OsStr) -> Vec<(String, String)> {
     variables.into_iter().collect()
 }
 
+/// A package of conda's, as the URL of its file says it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Package {
+    pub name: String,
+    pub version: String,
+    pub build: String,
+    /// Such as `conda-forge`.
+    pub channel: String,
+    /// Such as `linux-64`.
+    pub platform: String,
+}
+
+/// The package whose file a line of an explicit list names.
+pub fn package_of(line: &str) -> Option<Package> {
+    let mut parts = line.split('#').next()?.trim().rsplit('/');
+    let file = parts.next()?;
+    let stem = file.strip_suffix(".conda").or_else(|| file.strip_suffix(".tar.bz2"))?;
+    let (platform, channel) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    // `name-version-build`
+    let mut words = stem.rsplitn(3, '-');
+    let (build, version, name) = (words.next()?, words.next()?, words.next()?);
+    let [name, version, build, channel, platform] = [name, version, build, channel, platform].map(str::to_owned);
+    Some(Package { name, version, build, channel, platform })
+}
+
 /// The packages that an explicit list names, as `name==version` lines.
 pub fn packages_of(explicit: &str) -> String {
-    let of_url = |line: &str| {
-        let file = line.split('#').next()?.rsplit('/').next()?;
-        let stem = file.strip_suffix(".conda").or_else(|| file.strip_suffix(".tar.bz2"))?;
-        // `name-version-build`
-        let mut parts = stem.rsplitn(3, '-');
-        let (_, version, name) = (parts.next()?, parts.next()?, parts.next()?);
-        Some(format!("{name}=={version}\n"))
-    };
+    let of_url = |line: &str| package_of(line).map(|Package { name, version, .. }| format!("{name}=={version}\n"));
     let of_pip = |line: &str| pinned(line.strip_prefix(PIP)?).map(|(name, version)| format!("{name}=={version}\n"));
     let mut lines: Vec<String> = explicit.lines().filter_map(|line| of_pip(line).or_else(|| of_url(line))).collect();
     lines.sort();

@@ -7,6 +7,7 @@
 mod child;
 mod conda;
 mod container;
+mod installed;
 mod interpreter;
 mod kept;
 mod library;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use child::{for_each_line, run as run_child};
 pub use container::{Image, Launch, Launcher, Shared};
+pub use installed::{Installed, Origin, installed};
 pub use interpreter::{Interpreter, Interpreters, find_program};
 pub use library::Library;
 pub use pin::{Pinned, pin};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use rayon::prelude::*;
 
-use crate::bundle::{self, Bundle, DESCRIPTION_FILE, Description, PACKAGES, PythonClass, Serve, Smoke};
+use crate::bundle::{self, Bundle, DESCRIPTION_FILE, Description, PACKAGES, PublicKey, PythonClass, Serve, Smoke};
 use crate::digest::Hasher;
 use crate::env::{self, Interpreters};
 use crate::error::ErrorContext;
@@ -51,6 +51,8 @@ pub struct Host {
     pub interrupt: Interrupt,
     /// Variables of the environment that a model must not see.
     pub hidden: Vec<String>,
+    /// Each of their holders must have signed a release.
+    pub keys: Vec<PublicKey>,
 }
 
 /// A file of a release is not what the bundle brought.
@@ -105,13 +107,15 @@ impl Release {
     }
 
     fn load(directory: &Path, wanted: Wanted, host: &Host) -> Result<Self> {
-        let directory = directory.canonicalize().with_context(|| format!("cannot enter `{}`", quote(directory)))?;
+        let given = directory;
+        let directory = given.canonicalize().with_context(|| format!("cannot enter `{}`", quote(given)))?;
         let path = directory.join(DESCRIPTION_FILE);
-        let description = crate::fs::read_optional(&path)?.ok_or_else(|| {
+        let bytes = crate::fs::read_optional(&path)?.ok_or_else(|| {
             Error::usage(format!("there is no {DESCRIPTION_FILE} in it"))
                 .with_hint("name a bundle that `mlx package` wrote, or a directory it was unpacked into")
         })?;
-        let description = Description::parse(&description)?;
+        let description = Description::parse(&bytes)?;
+        host.keys.iter().try_for_each(|key| bundle::check_directory(&directory, &description, &bytes, key))?;
         check_files(&directory, &description)?;
         let (predictor, capacity) = match &description.serve {
             Some(Serve::Onnx(model)) => {
@@ -133,8 +137,9 @@ impl Release {
                 ));
             }
         };
-        let name = directory.file_name().and_then(|name| name.to_str());
-        let bundle = name.and_then(|name| Digest::from_hex(name).ok());
+        // A link may have the name, as in an image.
+        let named = |path: &Path| Digest::from_hex(path.file_name()?.to_str()?).ok();
+        let bundle = named(&directory).or_else(|| named(given));
         let release = Self::new(description, bundle, predictor, capacity);
         release.ask_smoke()?;
         Ok(release)

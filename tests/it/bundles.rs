@@ -102,7 +102,15 @@ fn a_packaged_model_can_be_inspected_verified_and_unpacked() {
     assert_eq!(inspected["lineage"]["run"], "0123456789ab");
     assert_eq!(inspected["lineage"]["data"][0]["digest"], Digest::of(b"1,2").to_string());
     // Data stays at home; only its digest travels.
-    let expected = ["code/train.py", "mlx.bundle.json", "model/a.bin", "model/größe 1.bin"];
+    let expected = [
+        "README.md",
+        "code/train.py",
+        "environment/sbom.cdx.json",
+        "mlx.bundle.json",
+        "model/a.bin",
+        "model/größe 1.bin",
+        "provenance.json",
+    ];
     assert_eq!(files_below(&project.path("out")), expected);
     assert_eq!(project.read("out/model/a.bin"), "weights");
     let mode = fs::metadata(project.path("out/model/a.bin")).unwrap().permissions().mode();
@@ -289,7 +297,7 @@ fn training_keeps_the_code_for_the_day_of_packaging() {
 
     project.mlx(&["bundle", "unpack", "dist/m-1.tar", "out"]).success();
     let files = files_below(&project.path("out"));
-    assert_eq!(files[..2], ["code/fit.sh", "code/lib/how.sh"], "{files:?}");
+    assert_eq!(files[1..3], ["code/fit.sh", "code/lib/how.sh"], "{files:?}");
     assert_eq!(project.read("out/code/lib/how.sh"), "sort $1");
     assert_eq!(project.read("out/model/a.bin"), "1\n2\n");
     project.mlx(&["verify"]).success().prints("Sound");
@@ -334,20 +342,20 @@ fn an_interrupted_package_leaves_the_old_bundle() {
 
     assert_eq!(project.read("dist/m-1.tar"), "the old bundle");
     assert_eq!(files_below(&project.path("dist")), ["m-1.tar"]);
-    assert_eq!(fs::read_dir(project.path(".mlx/tmp")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(project.path(".mlx/tmp")).map_or(0, Iterator::count), 0);
 }
 
 /// A registry on loopback of the test's own, as long as this lives.
-struct LoopbackRegistry {
+pub struct LoopbackRegistry {
     process: Child,
-    host: String,
+    pub host: String,
     _state: tempfile::TempDir,
 }
 
 impl LoopbackRegistry {
     /// `None`, said loudly, where skopeo or the registry are not installed; in CI they must be.
     #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-    fn start() -> Option<Self> {
+    pub fn start() -> Option<Self> {
         let state = tempfile::tempdir().unwrap();
         let config = state.path().join("config.yml");
         let data = json!({ "filesystem": { "rootdirectory": state.path().join("data") } });
@@ -427,4 +435,172 @@ fn a_version_gives_the_same_bundle_after_a_later_training() {
     project.mlx(&["train"]).success();
 
     assert_eq!(package(), before);
+}
+
+/// What the linear model was exported from: y = x . [1, 2, -1] + 0.5
+const ORIGINAL: &str = "class Model:\n    def load(self, path):\n        with open(path) as file:\n            \
+                        self.bias = float(file.read())\n    def predict(self, inputs):\n        \
+                        return {'y': [[float(a + 2 * b - c) + self.bias] for a, b, c in inputs['x']]}\n";
+
+#[test]
+fn an_export_that_differs_from_its_original_is_not_packaged() {
+    let project =
+        with_onnx("examples = \"rows.csv\"\nparity = { python = \"original.py:Model\", path = \"bias.txt\" }\n")
+            .write("rows.csv", "a,b,c\n1,2,3\n0.5,0,0\n")
+            .write("original.py", ORIGINAL)
+            .write("bias.txt", "0.5");
+
+    project.mlx(&["package", "m"]).success();
+    project.set("bias.txt", "0.625");
+    project
+        .mlx(&["package", "m", "-o", "other.tar"])
+        .exits_with(4)
+        .says(
+            "`model/linear.onnx` of `m` 1 does not answer as its original does, and is not packaged (mlx.toml, line 7)",
+        )
+        .says("output `y` differs in row 1: 2.5, and the original gives 2.625 (tolerance 0.0001)");
+    project.set("mlx.toml", project.read("mlx.toml").replace("bias.txt\" }", "bias.txt\", tolerance = 0.1 }"));
+    project.mlx(&["package", "m", "-o", "near.tar"]).success();
+    project.set("original.py", ORIGINAL.replace("'y'", "'z'"));
+    project
+        .mlx(&["package", "m", "-o", "other.tar"])
+        .exits_with(4)
+        .says("the original gives an output `z`; it has `y`");
+
+    assert!(!project.exists("other.tar"));
+    // What it was compared with is no part of the bundle.
+    let bytes = |file: &str| Digest::of(fs::read(project.path(file)).unwrap());
+    assert_eq!(bytes("dist/m-1.tar"), bytes("near.tar"));
+}
+
+#[test]
+fn a_bundle_brings_a_card_its_provenance_and_a_bill_of_materials() {
+    let project = with_onnx("examples = \"rows.csv\"\n");
+    project.set("rows.csv", "age,income,debt\n1,2,3\n");
+
+    project.mlx(&["package", "m"]).success();
+
+    project.mlx(&["bundle", "unpack", "dist/m-1.tar", "out"]).success();
+    let card = project.read("out/README.md");
+    for line in [
+        "# m 1",
+        "| Run | `0123456789ab` |",
+        "| Answers as | ONNX, `model/linear.onnx` |",
+        "| accuracy | 0.95 |",
+        "| train.depth | 3 |",
+        "| input | x | FP32 | any × 3 | age, income, debt |",
+    ] {
+        assert!(card.lines().any(|found| found == line), "no line `{line}` in:\n{card}");
+    }
+    let provenance: Value = serde_json::from_str(&project.read("out/provenance.json")).unwrap();
+    assert_eq!(provenance["subject"][0]["digest"]["sha256"], Digest::of(LINEAR).hex());
+    let definition = &provenance["predicate"]["buildDefinition"];
+    assert_eq!(
+        definition["resolvedDependencies"][0],
+        json!({ "name": "raw.csv", "digest": { "sha256": Digest::of(b"1,2").hex() } })
+    );
+    assert_eq!(provenance["predicate"]["runDetails"]["metadata"]["invocationId"], "0123456789ab");
+    let bill: Value = serde_json::from_str(&project.read("out/environment/sbom.cdx.json")).unwrap();
+    let library = bill["components"].as_array().unwrap().iter().find(|component| component["name"] == "onnxruntime");
+    assert_eq!(library.unwrap()["version"], "1.32.0");
+    project.mlx(&["model", "card", "m"]).success().prints("| input | x | FP32 | any × 3 | age, income, debt |");
+}
+
+#[test]
+fn a_card_of_ones_own_gets_the_numbers_of_each_version() {
+    let project = with_weights();
+    project.mlx(&["model", "card", "m", "--template", "-o", "card.md"]).success().says("card = \"card.md\"");
+    project
+        .mlx(&["model", "card", "m", "--template", "-o", "card.md"])
+        .exits_with(2)
+        .says("`card.md` is there already");
+    let text = project.read("card.md").replace("Where it is known to be wrong, and for whom.", "In winter.");
+    project.set("card.md", text);
+    project.set("mlx.toml", project.read("mlx.toml") + "card = \"card.md\"\n");
+
+    project.mlx(&["package", "m"]).success();
+
+    project.mlx(&["bundle", "unpack", "dist/m-1.tar", "out"]).success();
+    let card = project.read("out/README.md");
+    assert!(
+        card.contains("In winter.") && card.contains("| accuracy | 0.95 |") && !card.contains("<!-- mlx:"),
+        "{card}"
+    );
+    project.set("card.md", "# Mine\n<!-- mlx:metricks -->\n");
+    project.mlx(&["package", "m"]).exits_with(2).says("a card has no section `metricks` (card.md, line 2)");
+    project.mlx(&["model", "card", "m"]).exits_with(2);
+}
+
+#[test]
+fn the_documents_of_a_bundle_are_what_their_formats_ask_for() {
+    let manifest = "[env]\npython = { requirements = [\"six==1.17.0\"] }\n[step.fit]\n\
+                    cmd = \"mkdir -p model && cp raw.csv model/a.bin && echo '{\\\"accuracy\\\": 0.5}' > metrics.json\"\n\
+                    deps = [\"raw.csv\"]\nouts = [\"model\"]\nmetrics = [\"metrics.json\"]\n[model.m]\npath = \"model\"\n";
+    let project = Project::with_manifest(manifest).write("raw.csv", "1,2\n");
+    project.commit("start");
+    project.mlx(&["train"]).success();
+    project.mlx(&["model", "register", "m"]).success();
+    project.mlx(&["package", "m"]).success();
+    project.mlx(&["bundle", "unpack", "dist/m-1.tar", "out"]).success();
+    let layout = project.path("layout");
+    fs::create_dir(&layout).unwrap();
+    assert!(project.other("tar", &["-xf", "dist/m-1.tar", "-C", "layout"]).status().unwrap().success());
+
+    let root = project.root().canonicalize().unwrap();
+    let requirements =
+        ["cyclonedx-python-lib[json-validation]==11.12.0", "in-toto-attestation==0.9.3", "jsonschema==4.26.0"];
+    crate::clients::run_client(&requirements, include_str!("clients/documents.py"), &root.to_string_lossy());
+}
+
+#[test]
+fn two_bundles_are_compared_by_what_they_hold() {
+    let project = with_weights();
+    project.mlx(&["package", "m"]).success();
+    register(&project, &[("a.bin", b"other weights"), ("größe 1.bin", b"")]);
+    project.mlx(&["package", "m"]).success();
+
+    let compared = project.mlx(&["bundle", "diff", "dist/m-1.tar", "dist/m-2.tar", "--json"]).success().json();
+    let shown = project.mlx(&["bundle", "diff", "dist/m-1.tar", "dist/m-2.tar"]).success();
+    project.mlx(&["bundle", "diff", "dist/m-1.tar", "dist/m-1.tar"]).success().prints("are the same bundle");
+
+    let weights = compared["files"].as_array().unwrap().iter().find(|file| file["name"] == "model/a.bin").unwrap();
+    assert_eq!(weights["before"], json!({ "digest": Digest::of(b"weights"), "size": 7 }));
+    assert_eq!(weights["after"], json!({ "digest": Digest::of(b"other weights"), "size": 13 }));
+    assert!(compared["files"].as_array().unwrap().iter().all(|file| file["name"] != "code/train.py"));
+    assert_eq!((&compared["metrics"], &compared["before"]["version"]), (&json!([]), &json!(1)));
+    assert!(compared["shared_bytes"].as_u64().unwrap() > 0 && compared["new_bytes"].as_u64().unwrap() > 13);
+    shown.prints("+ m 2").prints("model/a.bin");
+}
+
+#[test]
+fn weights_that_lie_in_the_file_already_are_not_written_again() {
+    use std::os::unix::fs::MetadataExt;
+    let project = with_weights();
+    let weights = crate::harness::noise(65 << 20, 1);
+    register(&project, &[("a.bin", &weights)]);
+    project.mlx(&["package", "m"]).success();
+    let (file, inode) = (project.path("dist/m-2.tar"), |file: &Path| fs::metadata(file).unwrap().ino());
+    let before = inode(&file);
+    let card = project.write("card.md", "# Another\n");
+    card.set("mlx.toml", card.read("mlx.toml") + "card = \"card.md\"\n");
+
+    card.mlx(&["package", "m"]).success();
+    card.mlx(&["package", "m", "-o", "whole.tar"]).success();
+
+    assert_eq!(inode(&file), before);
+    let bytes = |path: &Path| Digest::of(fs::read(path).unwrap());
+    assert_eq!(bytes(&file), bytes(&card.path("whole.tar")));
+    card.mlx(&["bundle", "verify", "dist/m-2.tar"]).success();
+    assert_eq!(fs::read_dir(card.path(".mlx/tmp")).unwrap().count(), 0);
+    // A file that was touched since, or has another name beside it, is written anew.
+    fs::hard_link(&file, card.path("kept.tar")).unwrap();
+    card.set("card.md", "# A third\n");
+    card.mlx(&["package", "m"]).success();
+    assert_ne!(inode(&file), before);
+    assert_eq!(bytes(&card.path("kept.tar")), bytes(&card.path("whole.tar")));
+    let changed = inode(&file);
+    fs::OpenOptions::new().append(true).open(&file).unwrap().set_len(fs::metadata(&file).unwrap().len() + 512).unwrap();
+    card.mlx(&["package", "m"]).success();
+    assert_ne!(inode(&file), changed);
+    card.mlx(&["bundle", "verify", "dist/m-2.tar"]).success();
 }

@@ -11,14 +11,14 @@ use crate::services;
 const IMAGE: &str = "localhost/mlx-test";
 
 /// A podman with images of its own, as a machine without systemd and with the limits of a container itself can run it.
-struct Engine {
+pub struct Engine {
     podman: PathBuf,
     dir: PathBuf,
 }
 
 impl Engine {
     /// The engine of all tests, with the image `localhost/mlx-test:1`; `None` where podman or busybox is missing.
-    fn get() -> Option<&'static Self> {
+    pub fn get() -> Option<&'static Self> {
         static ENGINE: OnceLock<Option<Engine>> = OnceLock::new();
         ENGINE.get_or_init(Self::start).as_ref()
     }
@@ -68,10 +68,16 @@ impl Engine {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    fn podman(&self, arguments: &[&str]) -> std::process::Output {
+    pub fn podman(&self, arguments: &[&str]) -> std::process::Output {
+        self.podman_command(arguments).output().unwrap()
+    }
+
+    /// podman, not yet started.
+    pub fn podman_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.podman);
         self.use_for(&mut command);
-        command.args(arguments).output().unwrap()
+        command.args(arguments);
+        command
     }
 
     fn use_for(&self, command: &mut Command) {

@@ -48,7 +48,7 @@ fn a_deploy_makes_a_version_live() {
     let again = project.mlx(&["deploy", "production"]).success();
 
     assert_snapshot!(deployed.text(), @"
-    `m` 1 ([id]) is live on `production`; 3 files, 38 B uploaded
+    `m` 1 ([id]) is live on `production`; 6 files, 1.5 KiB uploaded
     warning: `m` answers no requests; only its files are checked
     Serve it: `mlx serve production`
     ");
@@ -90,15 +90,17 @@ fn the_plan_shows_what_changed_and_changes_nothing() {
 
     assert_snapshot!(plan.text(), @"
     Would replace `m` 1 ([id]) by `m` 2 ([id]) in [root]/project/deploy/production
-    Would upload 1 file, 6 B (of 3 files, 39 B)
+    Would upload 3 files, 1.2 KiB (of 6 files, 1.5 KiB)
 
     files
-      path                  size
-      model/a.bin  changed   6 B
+      path                       size
+      README.md        changed  457 B
+      model/a.bin      changed    6 B
+      provenance.json  changed  799 B
     ");
-    assert_eq!(json["upload"].as_array().unwrap().len(), 1);
-    assert_eq!(json["upload_bytes"], 6);
-    assert_eq!(json["files"][0]["path"], "model/a.bin");
+    assert_eq!(json["upload"].as_array().unwrap().len(), 3);
+    assert_eq!(json["upload_bytes"], 457 + 6 + 799);
+    assert_eq!(json["files"][1]["path"], "model/a.bin");
     assert_eq!(live(&project), before);
     assert_eq!(releases(&project).len(), 1);
 }
@@ -214,7 +216,10 @@ fn a_full_disk_leaves_the_old_release_and_what_was_brought() {
     assert_eq!(fs::read_dir(project.path("deploy/production/tmp")).unwrap().count(), 0);
     project.mlx(&["releases", "production", "--history"]).success().prints("failed");
     let planned = project.mlx(&["deploy", "production", "-n", "--json"]).success().json();
-    assert_eq!(planned["upload"].as_array().unwrap().len(), 1);
+    // The file that is too large, and the one behind it.
+    let missing: Vec<_> =
+        planned["upload"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect();
+    assert_eq!(missing, ["model/big.bin", "provenance.json"]);
     project.mlx(&["deploy", "production"]).success();
     assert_ne!(live(&project), before);
 }

@@ -263,6 +263,7 @@ fn sizes_that_lie_are_refused() {
     refused(&project, "empty", b"", "the archive is cut off");
     refused(&project, "no tar", &b"PK\x03\x04".repeat(1000), "it is no tar archive");
     refused(&project, "compressed", &[&[0x1f, 0x8b, 8, 0], &[7; 2000][..]].concat(), "it is no tar archive");
+    refused(&project, "packed by zstd", &[&[0x28, 0xb5, 0x2f, 0xfd][..], &[7; 2000]].concat(), "it is no tar archive");
     refused(&project, "a second archive", &[whole.clone(), whole].concat(), "something lies behind the end");
 }
 
@@ -317,6 +318,7 @@ fn documents_that_disagree_are_refused() {
         ("a negative size", layers(|l| l[0]["size"] = json!(-1)), "its manifest is unsound"),
         ("a foreign URL", layers(|l| l[0]["urls"] = json!(["http://evil.example"])), "fetched from somewhere else"),
         ("a compressed layer", layers(|l| l[2]["mediaType"] = json!("application/x.tar+gzip")), "does not read"),
+        ("a zstd layer", layers(|l| l[2]["mediaType"] = json!("application/x.tar+zstd")), "does not read"),
         ("a layer without a path", layers(|l| l[0]["annotations"] = json!({})), "does not say what it is"),
         (
             "a layer outside",
@@ -339,7 +341,7 @@ fn documents_that_disagree_are_refused() {
         ("a wrong mode", described(|d| d["files"][0]["executable"] = json!(true)), "disagree in whether"),
         (
             "a wrong file digest",
-            described(|d| d["files"][0]["digest"] = d["files"][1]["digest"].clone()),
+            described(|d| d["files"][1]["digest"] = d["files"][0]["digest"].clone()),
             "file `code/train.py` is damaged",
         ),
         ("serving nothing", described(|d| d["serve"] = json!({ "onnx": "model/x" })), "serves `model/x`, which"),
@@ -362,11 +364,25 @@ fn what_lies_in_a_layer_is_checked_like_the_archive() {
         ("twice", code(&[train(), train()]), "`code/train.py` stands twice"),
         ("over a weight", code(&[train(), Entry::file("model/a.bin", "evil")]), "two of its layers bring"),
         ("over the description", code(&[train(), Entry::file("mlx.bundle.json", "{}")]), "two of its layers bring"),
+        (
+            "a signature in another layer",
+            code(&[train(), Entry::file("model.sig", "{}")]),
+            "no layer of it is `model.sig`",
+        ),
         ("other content", code(&[Entry::file("code/train.py", "print('replaced')")]), "`code/train.py` is damaged"),
     ];
     for (what, bytes, reason) in cases {
         refused(&project, what, &bytes, reason);
     }
+
+    let large = good.clone().layer("provenance.json", tar(&[Entry::file("model.sig", vec![b' '; 5 << 20])]));
+    let large = large.manifest(|manifest| {
+        let layers = manifest["layers"].as_array_mut().unwrap();
+        let layer =
+            layers.iter_mut().find(|layer| layer["annotations"]["org.cncf.model.filepath"] == "provenance.json");
+        layer.unwrap()["annotations"]["org.cncf.model.filepath"] = json!("model.sig");
+    });
+    refused(&project, "a large signature", &large.tar(), "its model.sig has 5244416 bytes");
 
     // On a file system that ignores case, one of the two would replace the other.
     let twins = code(&[train(), Entry::file("CODE/train.py", "print('trained')\n")]);

@@ -100,7 +100,7 @@ fn line(out: &mut Text<'_>, name: &str, text: String) -> io::Result<()> {
 }
 
 /// `x FP32 [-1, 3]: age, income, …`
-fn tensor_text(tensor: &Tensor) -> String {
+pub fn tensor_text(tensor: &Tensor) -> String {
     const SHOWN: usize = 6;
     let Tensor { name, datatype, shape, columns } = tensor;
     let mut text = format!("{name} {datatype} {shape:?}");

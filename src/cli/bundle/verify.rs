@@ -7,24 +7,32 @@ use clap::Args;
 
 use crate::bundle::{self, Verification};
 use crate::cli::output::{count, size};
-use crate::cli::{Context, Render, Text};
+use crate::cli::{Context, Render, Text, keys};
 use crate::fs::quote;
 use crate::{Error, Result};
 
 /// Check a bundle against its digests
 ///
-/// Reads all of it and names what is damaged, missing or has no place in a bundle. Exit code 4 when it is not sound.
+/// Reads all of it and names what is damaged, missing or has no place in a bundle; with a key, also whether its holder
+/// signed these very files. Exit code 4 when it is not sound.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  mlx bundle verify dist/churn-3.tar\n  mlx bundle verify --json dist/churn-3.tar")]
+#[command(after_help = "Examples:
+  mlx bundle verify dist/churn-3.tar
+  mlx bundle verify dist/churn-3.tar --key release.pub
+  mlx bundle verify --json dist/churn-3.tar")]
 pub struct Verify {
     /// The bundle's file
     file: PathBuf,
+    /// Public key of who must have signed it
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
 }
 
 impl Verify {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         cx.catch_signals()?;
-        let checked = bundle::verify(&cx.file(&self.file), cx.watch())?;
+        let key = keys::public(cx, self.key.as_deref())?;
+        let checked = bundle::verify(&cx.file(&self.file), key.as_ref(), cx.watch())?;
         let verification = Verification { file: self.file.clone(), ..checked };
         cx.out.show(&verification)?;
         if verification.is_sound() {
@@ -41,15 +49,16 @@ impl Render for Verification {
             writeln!(out, "{problem}")?;
         }
         match self.manifest {
-            Some(manifest) if self.is_sound() => writeln!(
-                out,
-                "`{}` is sound: {} of {} in {}, {}",
-                quote(&self.file),
-                manifest.short(),
-                count(self.files, "file"),
-                count(self.blobs, "blob"),
-                size(self.bytes)
-            ),
+            Some(manifest) if self.is_sound() => {
+                let (file, manifest) = (quote(&self.file), manifest.short());
+                let (files, blobs) = (count(self.files, "file"), count(self.blobs, "blob"));
+                writeln!(out, "`{file}` is sound: {manifest} of {files} in {blobs}, {}", size(self.bytes))?;
+                match self.key {
+                    Some(key) => writeln!(out, "signed with key {}", key.short()),
+                    None if self.is_signed => writeln!(out, "signed; `--key PUBLIC_KEY` checks by whom"),
+                    None => Ok(()),
+                }
+            }
             _ => Ok(()),
         }
     }

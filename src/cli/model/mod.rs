@@ -1,5 +1,6 @@
 //! `mlx model`: the registry of models.
 
+mod card;
 mod history;
 mod list;
 mod promote;
@@ -13,7 +14,7 @@ use clap::{Args, Subcommand};
 use super::Context;
 use crate::Result;
 
-/// Register, list, show and promote models
+/// Register, list, show, describe and promote models
 #[derive(Args)]
 pub struct Model {
     #[command(subcommand)]
@@ -25,6 +26,7 @@ enum ModelCommand {
     Register(register::Register),
     List(list::List),
     Show(show::Show),
+    Card(card::Card),
     History(history::History),
     Promote(promote::Promote),
     Demote(promote::Demote),
@@ -41,6 +43,7 @@ impl Model {
             ModelCommand::Register(command) => command.run(cx),
             ModelCommand::List(command) => command.run(cx),
             ModelCommand::Show(command) => command.run(cx),
+            ModelCommand::Card(command) => command.run(cx),
             ModelCommand::History(command) => command.run(cx),
             ModelCommand::Promote(command) => command.run(cx),
             ModelCommand::Demote(command) => command.run(cx),

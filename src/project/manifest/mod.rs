@@ -31,7 +31,7 @@ pub use environment::{
 };
 pub use executor::{Engine, Executor};
 pub use fan::{KEY, MOST_STEPS, Member};
-pub use model::{Model, Serve};
+pub use model::{Model, Parity, Pickles, Serve};
 pub use output::OutputPattern;
 pub use part::{LineRange, Part};
 pub use resources::Resources;

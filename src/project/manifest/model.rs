@@ -17,6 +17,34 @@ pub struct Model {
     pub examples: Option<ProjectPath>,
     /// Metric name to condition.
     pub gates: BTreeMap<String, Gate>,
+    /// A model card of the user's own, in Markdown.
+    pub card: Option<ProjectPath>,
+    pub pickles: Pickles,
+    pub parity: Option<Parity>,
+    /// What a runnable image is built on.
+    pub base: Option<String>,
+    pub place: String,
+}
+
+/// What pickles among the model's files may name.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Pickles {
+    /// Globals besides those that are known to do no harm: `package.module.Class`, or `package.*`.
+    pub allow: Vec<String>,
+    /// Whether one that names others is packaged all the same, with a warning.
+    pub only_warn: bool,
+}
+
+/// What an ONNX file was exported from, and how near its answers must come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parity {
+    /// The file and the class in it that answers as the original does.
+    pub file: ProjectPath,
+    pub class: String,
+    /// What the class loads; the model's path where nothing is said.
+    pub path: Option<ProjectPath>,
+    /// How far a number may be from the original one, absolutely and relative to it.
+    pub tolerance: f64,
     pub place: String,
 }
 
@@ -37,6 +65,10 @@ impl Model {
         let description = table.take("description").map(Item::string).transpose()?;
         let examples = table.take("examples").map(Item::path).transpose()?;
         let serve = table.take("serve").map(serve).transpose()?;
+        let card = table.take("card").map(Item::path).transpose()?;
+        let pickles = table.take("pickles").map(pickles).transpose()?.unwrap_or_default();
+        let parity = table.take("parity").map(parity).transpose()?;
+        let base = table.take("image").map(image).transpose()?;
         let mut gates = BTreeMap::new();
         if let Some(item) = table.take("gates") {
             for (metric, item) in item.table("`gates`".into())?.into_entries() {
@@ -51,8 +83,11 @@ impl Model {
         {
             return Err(table.error(format!("serves `{file}`, which is not part of its path `{path}`")));
         }
+        if parity.is_some() && (examples.is_none() || !matches!(serve, Some(Serve::Onnx(_)))) {
+            return Err(table.error("has `parity`, which compares an ONNX file by its `examples`: both must be named"));
+        }
         table.finish()?;
-        Ok(Self { path, description, serve, examples, gates, place })
+        Ok(Self { path, description, serve, examples, gates, card, pickles, parity, base, place })
     }
 }
 
@@ -61,19 +96,70 @@ fn serve(item: Item<'_>) -> Result<Serve> {
     let (onnx, python) = (table.take("onnx"), table.take("python"));
     let served = match (onnx, python) {
         (Some(onnx), None) => Serve::Onnx(onnx.path()?),
-        (None, Some(python)) => self::python(python)?,
+        (None, Some(item)) => {
+            let (file, class) = self::python(item, "serve")?;
+            Serve::Python { file, class }
+        }
         _ => return Err(table.error("must have either `onnx` or `python`")),
     };
     table.finish()?;
     Ok(served)
 }
 
+fn pickles(item: Item<'_>) -> Result<Pickles> {
+    let mut table = item.table("`pickles`".into())?;
+    let allow = table.take("allow").map(Item::strings).transpose()?.unwrap_or_default();
+    let only_warn = match table.take("others") {
+        None => false,
+        Some(item) => {
+            let place = item.place();
+            match item.string()?.as_str() {
+                "warn" => true,
+                "refuse" => false,
+                _ => {
+                    return Err(Error::usage(format!(
+                        "`others` in `pickles` must be \"refuse\" or \"warn\" ({place})"
+                    )));
+                }
+            }
+        }
+    };
+    table.finish()?;
+    Ok(Pickles { allow, only_warn })
+}
+
+fn parity(item: Item<'_>) -> Result<Parity> {
+    const TOLERANCE: f64 = 1e-4;
+    let mut table = item.table("`parity`".into())?;
+    let place = table.place();
+    let (file, class) = python(table.require("python")?, "parity")?;
+    let path = table.take("path").map(Item::path).transpose()?;
+    let tolerance = match table.take("tolerance") {
+        None => TOLERANCE,
+        Some(item) => {
+            let place = item.place();
+            let number = item.json()?.as_f64().filter(|number| number.is_finite() && *number >= 0.0);
+            number
+                .ok_or_else(|| Error::usage(format!("`tolerance` in `parity` must be a number from 0 up ({place})")))?
+        }
+    };
+    table.finish()?;
+    Ok(Parity { file, class, path, tolerance, place })
+}
+
+fn image(item: Item<'_>) -> Result<String> {
+    let mut table = item.table("`image`".into())?;
+    let base = table.require("base")?.string()?;
+    table.finish()?;
+    Ok(base)
+}
+
 /// `serve.py:Model`.
-fn python(item: Item<'_>) -> Result<Serve> {
+fn python(item: Item<'_>, key: &str) -> Result<(ProjectPath, String)> {
     let place = item.place();
     let text = item.string()?;
     let wrong = |why: &str| {
-        Error::usage(format!("`python` in `serve` {why} ({place})"))
+        Error::usage(format!("`python` in `{key}` {why} ({place})"))
             .with_hint("name a file and a class in it, such as \"serve.py:Model\"")
     };
     let (file, class) = text.rsplit_once(':').ok_or_else(|| wrong("names no class"))?;
@@ -83,5 +169,5 @@ fn python(item: Item<'_>) -> Result<Serve> {
         return Err(wrong("is no file that ends in .py, a colon, and the name of a class"));
     }
     let file = ProjectPath::new(file).map_err(|error| wrong(&error.to_string()))?;
-    Ok(Serve::Python { file, class: class.to_owned() })
+    Ok((file, class.to_owned()))
 }

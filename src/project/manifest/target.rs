@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::error::did_you_mean;
 use crate::fs::escape;
+use crate::project::ProjectPath;
 use crate::project::reader::{Item, Table};
 use crate::{Error, Result};
 
@@ -24,6 +25,7 @@ pub struct Target {
     pub after: Vec<String>,
     /// What lets us in, by key: `user`, `password`, `token`, `key_file`, `profile`, `region`, `endpoint`, `account`.
     pub auth: BTreeMap<String, Setting>,
+    pub require: Require,
     pub place: String,
 }
 
@@ -43,6 +45,13 @@ pub enum Secret {
     File(String),
     /// What this command prints.
     Command(String),
+}
+
+/// What a target demands of a bundle.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Require {
+    /// The public key, in a file of the project, whose holder must have signed it.
+    pub signature: Option<ProjectPath>,
 }
 
 /// How a target's release is asked whether it answers.
@@ -114,6 +123,7 @@ struct Written {
     before: Option<Vec<String>>,
     after: Option<Vec<String>>,
     auth: BTreeMap<String, Setting>,
+    signature: Option<ProjectPath>,
     place: String,
 }
 
@@ -138,6 +148,11 @@ impl Written {
         written.after = table.take("after").map(commands).transpose()?;
         if let Some(item) = table.take("auth") {
             written.auth = auth(item.table("`auth`".into())?)?;
+        }
+        if let Some(item) = table.take("require") {
+            let mut table = item.table("`require`".into())?;
+            written.signature = table.take("signature").map(Item::path).transpose()?;
+            table.finish()?;
         }
         table.finish()?;
         Ok(written)
@@ -177,6 +192,7 @@ impl Written {
             before: self.before.or_else(|| base.before.clone()),
             after: self.after.or_else(|| base.after.clone()),
             auth,
+            signature: self.signature.or_else(|| base.signature.clone()),
             place: self.place,
         }
     }
@@ -198,6 +214,7 @@ impl Written {
             before: self.before.unwrap_or_default(),
             after: self.after.unwrap_or_default(),
             auth: self.auth,
+            require: Require { signature: self.signature },
             place: self.place,
         }
     }

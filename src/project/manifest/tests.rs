@@ -96,6 +96,18 @@ fn the_schema_and_the_page_name_the_keys_that_the_reader_knows() {
             "/properties/model/additionalProperties/properties/serve",
             "model.a = { path = 'x', serve = { onnx = 'x', zzzz = 1 } }",
         ),
+        (
+            "/properties/model/additionalProperties/properties/pickles",
+            "model.a = { path = 'x', pickles = { zzzz = 1 } }",
+        ),
+        (
+            "/properties/model/additionalProperties/properties/parity",
+            "model.a = { path = 'x', parity = { python = 'x.py:X', zzzz = 1 } }",
+        ),
+        (
+            "/properties/model/additionalProperties/properties/image",
+            "model.a = { path = 'x', image = { base = 'x', zzzz = 1 } }",
+        ),
         ("/properties/remote/additionalProperties", "remote.a = { url = 'x', zzzz = 1 }"),
         ("/properties/target/additionalProperties", "target.a = { url = 'x', zzzz = 1 }"),
         (
@@ -103,6 +115,10 @@ fn the_schema_and_the_page_name_the_keys_that_the_reader_knows() {
             "target.a = { url = 'x', health = { zzzz = 1 } }",
         ),
         ("/properties/target/additionalProperties/properties/auth", "target.a = { url = 'x', auth = { zzzz = 1 } }"),
+        (
+            "/properties/target/additionalProperties/properties/require",
+            "target.a = { url = 'x', require = { zzzz = 1 } }",
+        ),
     ];
     for (pointer, text) in tables {
         let errors: Vec<String> = text.split(" | ").map(error).collect();
