@@ -48,6 +48,20 @@ impl Cluster {
         Some(())
     }
 
+    /// One that forgets a job soon after it is over, and that has somebody who keeps accounts of jobs.
+    pub fn start_with_accounts() -> Option<Self> {
+        for name in ["slurmdbd", "mariadbd", "mariadb-install-db", "mariadb", "sacct"] {
+            program(name)?;
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let more = format!(
+            "2 AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost=127.0.0.1\n\
+             AccountingStoragePort={port}"
+        );
+        Self::is_possible()?;
+        (0..3).find_map(|_| Self::try_start(&more, Some(port))).or_else(|| panic!("Slurm did not start"))
+    }
+
     /// A database in the directory, and who keeps accounts in it.
     fn start_accounts(&mut self, host: &str, port: u16) {
         let shown = self.dir.path().display().to_string();
@@ -114,7 +128,11 @@ impl Cluster {
         drop((one, two));
         let shown = path.display();
         let (age, more) = more.split_once(' ').map_or(("300", more), |(age, more)| (age, more));
-        let keeps = if accounts.is_some() { "" } else { "AccountingStorageType=accounting_storage/none\n" };
+        let keeps = match accounts {
+            // Where munged listens; nothing secret.
+            Some(_) => format!("AccountingStoragePass={shown}/munge\n"),
+            None => "AccountingStorageType=accounting_storage/none\n".to_owned(),
+        };
         let configuration = format!(
             "ClusterName=mlxtest\nSlurmctldHost={host}(127.0.0.1)\nSlurmctldPort={controller}\nSlurmdPort={node}\n\
             CommunicationParameters=NoInAddrAny,NoCtldInAddrAny\nSlurmUser=root\nSlurmdUser=root\nAuthType=auth/munge\n\

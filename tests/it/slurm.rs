@@ -261,6 +261,38 @@ fn a_job_that_somebody_requeues_runs_again_under_its_id() {
 }
 
 #[test]
+fn a_job_that_is_put_back_and_held_is_waited_for_and_told() {
+    let Some(cluster) = Cluster::start("") else { return };
+    let project = Project::with_manifest(&manifest("", SLOW));
+    let mut child = start(&cluster, &project, &[]);
+    wait_until("the step's output", || said(&project).contains("begun"));
+
+    cluster.slurm("scontrol", &["requeuehold", "1"]);
+    wait_until("the reason", || said(&project).contains("job 1 waits at `cluster`: job requeued in held state"));
+    cluster.slurm("scontrol", &["release", "1"]);
+    cluster.find_node();
+    wait_until("the second start", || said(&project).matches("begun").count() == 2);
+    project.set("go", "");
+
+    assert!(child.wait().unwrap().success(), "{}", said(&project));
+    assert_eq!((project.read("o"), cluster.ended_jobs()), ("done\n".into(), vec!["1 COMPLETED".into()]));
+}
+
+#[test]
+fn a_job_that_nobody_starts_is_said_to_wait_and_why() {
+    let Some(cluster) = Cluster::start("") else { return };
+    let steps = "[step.big]\ncmd = 'true'\nresources = { time = '20h' }\n";
+    let project = Project::with_manifest(&manifest("", steps));
+    let mut child = start(&cluster, &project, &["--cancel-on-exit"]);
+
+    wait_until("the reason", || said(&project).contains("job 1 waits at `cluster`: PartitionTimeLimit"));
+    interrupt(&child);
+
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(cluster.jobs(), Vec::<String>::new());
+}
+
+#[test]
 fn a_job_that_the_engine_lost_is_submitted_again_within_a_limit() {
     let Some(cluster) = Cluster::start("") else { return };
     let project = Project::with_manifest(&manifest("options = ['--no-requeue']\nretries = 1", SLOW));
@@ -352,6 +384,24 @@ fn an_interrupt_leaves_the_jobs_and_the_same_command_comes_back_to_them() {
     // Whatever the executor is now: the step is being carried out there.
     project.outcome(&mut cluster.command(&project, &["train"])).success().prints("slow  ran");
     assert_eq!((project.read("o"), cluster.ended_jobs()), ("done\n".into(), vec!["1 COMPLETED".into()]));
+}
+
+#[test]
+fn what_became_of_a_job_that_slurm_forgot_is_in_the_accounts() {
+    let Some(cluster) = Cluster::start_with_accounts() else { return };
+    let project = Project::with_manifest(&manifest("", SLOW));
+    let mut child = start(&cluster, &project, &[]);
+    wait_until("the step's output", || said(&project).contains("begun"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    cluster.slurm("scancel", &["1"]);
+    wait_until("the end of the job's record", || cluster.all_jobs().is_empty());
+    wait_until("the account", || cluster.slurm("sacct", &["-n", "-X", "-j", "1", "-o", "State"]).contains("CANCELLED"));
+
+    project
+        .outcome(&mut cluster.command(&project, &["train", "--executor", "cluster"]))
+        .exits_with(1)
+        .says("step `slow` was cancelled from outside (cancelled; job 1 on `cluster`)");
 }
 
 #[test]

@@ -155,8 +155,9 @@ fn the_example_sweeps_on_slurm_too() {
     let Some(cluster) = Cluster::start("") else { return };
     let project = Project::empty();
     project.mlx(&["init", "--example", "sweep"]).success();
-    let executor = format!("\n[executor.cluster]\nkind = 'slurm'\nprogram = '{}'\n", env!("CARGO_BIN_EXE_mlx"));
-    project.set("mlx.toml", project.read("mlx.toml") + &executor);
+    // What the cluster of the tests gives a job is too little for scikit-learn.
+    let settings = format!("kind = 'slurm'\noptions = ['--mem=900']\nprogram = '{}'", env!("CARGO_BIN_EXE_mlx"));
+    project.set("mlx.toml", format!("{}\n[executor.cluster]\n{settings}\n", project.read("mlx.toml")));
 
     let arguments = ["sweep", "size", "--executor", "cluster", "--parallel", "4", "--json"];
     let there = project.outcome(&mut cluster.command(&project, &arguments)).success().json();

@@ -28,8 +28,8 @@ pub struct Live<'a> {
     pub slots: Vec<Slot<'a>>,
     /// The engine did not know it and its file is gone: whatever starts of it has nothing to do.
     pub is_void: bool,
-    /// Why its elements wait was told.
-    pub is_told: bool,
+    /// Why its elements wait, as it was told last.
+    pub told: Option<String>,
 }
 
 /// An element: one call of `mlx exec-step`.
@@ -81,7 +81,7 @@ struct Stream<'a> {
 impl<'a> Live<'a> {
     pub fn new(directory: PathBuf, job: JobFile, id: Option<String>, slots: Vec<Slot<'a>>) -> Self {
         let elements = (0..job.elements(slots.len())).map(|_| Element::default()).collect();
-        Self { directory, job, id, elements, slots, is_void: false, is_told: false }
+        Self { directory, job, id, elements, slots, is_void: false, told: None }
     }
 
     /// A job of an earlier `mlx train`.

@@ -283,10 +283,10 @@ impl Driver<'_> {
 
     /// Why nothing of a job starts, where it is no matter of time.
     fn tell_reason(&mut self, number: usize, reason: &str) {
-        if self.lives[number].is_told {
+        if self.lives[number].told.as_deref() == Some(reason) {
             return;
         }
-        self.lives[number].is_told = true;
+        self.lives[number].told = Some(reason.to_owned());
         let text = format!(
             "job {} waits at `{}`: {reason}",
             self.lives[number].id.as_deref().unwrap_or_default(),

@@ -77,11 +77,12 @@ fn is_exhausted(reason: &str) -> bool {
 
 /// Reasons to wait that time alone does not mend.
 fn is_final(reason: &str) -> bool {
-    const PREFIXES: [&str; 10] = [
+    const PREFIXES: [&str; 11] = [
         "Partition",
         "BadConstraints",
         "Invalid",
         "JobHeld",
+        "job requeued in held state",
         "AccountNotAllowed",
         "QOSNotAllowed",
         "DependencyNeverSatisfied",
@@ -162,7 +163,9 @@ mod tests {
 
     #[test]
     fn what_time_does_not_mend_is_told() {
-        assert_eq!(meaning("PENDING", "PartitionTimeLimit"), State::Waiting(Some("PartitionTimeLimit".into())));
+        for reason in ["PartitionTimeLimit", "job requeued in held state"] {
+            assert_eq!(meaning("PENDING", reason), State::Waiting(Some(reason.into())));
+        }
         assert!(matches!(meaning("PENDING", "JobHoldMaxRequeue"), State::Lost(FailureClass::Infrastructure, _)));
     }
 
