@@ -61,13 +61,14 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('runs', 'runs', [CompletionResultType]::ParameterValue, 'List the runs, and do things with them')
             [CompletionResult]::new('compare', 'compare', [CompletionResultType]::ParameterValue, 'Compare runs')
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Print what the steps of a run printed')
-            [CompletionResult]::new('model', 'model', [CompletionResultType]::ParameterValue, 'Register, list, show and promote models')
+            [CompletionResult]::new('model', 'model', [CompletionResultType]::ParameterValue, 'Register, list, show, describe and promote models')
             [CompletionResult]::new('lineage', 'lineage', [CompletionResultType]::ParameterValue, 'Show what something was made from, and what was made of it')
             [CompletionResult]::new('package', 'package', [CompletionResultType]::ParameterValue, 'Package a version of a model into one file')
-            [CompletionResult]::new('bundle', 'bundle', [CompletionResultType]::ParameterValue, 'Inspect, verify and unpack bundles')
+            [CompletionResult]::new('bundle', 'bundle', [CompletionResultType]::ParameterValue, 'Inspect, compare, verify, scan, sign and unpack bundles')
             [CompletionResult]::new('deploy', 'deploy', [CompletionResultType]::ParameterValue, 'Deploy a version of a model to a target')
             [CompletionResult]::new('rollback', 'rollback', [CompletionResultType]::ParameterValue, 'Go back to the release that was live before')
             [CompletionResult]::new('releases', 'releases', [CompletionResultType]::ParameterValue, 'List the releases on a target')
+            [CompletionResult]::new('target', 'target', [CompletionResultType]::ParameterValue, 'List and test targets')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Answer inference requests over HTTP')
             [CompletionResult]::new('predict', 'predict', [CompletionResultType]::ParameterValue, 'Ask a model')
             [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Look at this machine and this project')
@@ -1031,6 +1032,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('register', 'register', [CompletionResultType]::ParameterValue, 'Make a version of a model')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the versions of models')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show a version of a model and where it comes from')
+            [CompletionResult]::new('card', 'card', [CompletionResultType]::ParameterValue, 'Show the card of a model, or begin one of your own')
             [CompletionResult]::new('history', 'history', [CompletionResultType]::ParameterValue, 'Show everything that was done with the versions of a model')
             [CompletionResult]::new('promote', 'promote', [CompletionResultType]::ParameterValue, 'Move an alias to a version of a model')
             [CompletionResult]::new('demote', 'demote', [CompletionResultType]::ParameterValue, 'Take an alias away from the version that holds it')
@@ -1076,6 +1078,22 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;model;card' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'File to write instead of standard output; one that is there is kept')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'File to write instead of standard output; one that is there is kept')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--template', '--template', [CompletionResultType]::ParameterName, 'Give a card to write on, in which sections are named and not filled in')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
@@ -1206,6 +1224,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('register', 'register', [CompletionResultType]::ParameterValue, 'Make a version of a model')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the versions of models')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show a version of a model and where it comes from')
+            [CompletionResult]::new('card', 'card', [CompletionResultType]::ParameterValue, 'Show the card of a model, or begin one of your own')
             [CompletionResult]::new('history', 'history', [CompletionResultType]::ParameterValue, 'Show everything that was done with the versions of a model')
             [CompletionResult]::new('promote', 'promote', [CompletionResultType]::ParameterValue, 'Move an alias to a version of a model')
             [CompletionResult]::new('demote', 'demote', [CompletionResultType]::ParameterValue, 'Take an alias away from the version that holds it')
@@ -1224,6 +1243,9 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             break
         }
         'mlx;model;help;show' {
+            break
+        }
+        'mlx;model;help;card' {
             break
         }
         'mlx;model;help;history' {
@@ -1274,9 +1296,12 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'File to write [default: dist/MODEL-VERSION.tar]')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'File to write [default: dist/MODEL-VERSION.tar]')
             [CompletionResult]::new('--onnxruntime', '--onnxruntime', [CompletionResultType]::ParameterName, 'ONNX Runtime library to pack instead of the one in the project''s environment')
+            [CompletionResult]::new('--sign', '--sign', [CompletionResultType]::ParameterName, 'Sign the bundle with this private key (P-256, PEM)')
+            [CompletionResult]::new('--base', '--base', [CompletionResultType]::ParameterName, 'What the image is built on: an image in a registry, an archive of one, or a root file system with a C library [default: `image.base` of the model]')
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--image', '--image', [CompletionResultType]::ParameterName, 'Build a runnable image beside it: the bundle and mlx on a base, as an archive that podman, docker and skopeo take')
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Show what the bundle would hold, and write nothing')
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Show what the bundle would hold, and write nothing')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
@@ -1301,7 +1326,10 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'Show what a bundle holds')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check a bundle against its digests')
+            [CompletionResult]::new('sign', 'sign', [CompletionResultType]::ParameterValue, 'Sign a bundle')
+            [CompletionResult]::new('scan', 'scan', [CompletionResultType]::ParameterValue, 'Look for pickles that do more than hold a model')
             [CompletionResult]::new('unpack', 'unpack', [CompletionResultType]::ParameterValue, 'Unpack a bundle into a directory')
+            [CompletionResult]::new('diff', 'diff', [CompletionResultType]::ParameterValue, 'Show what differs between two bundles')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -1319,6 +1347,38 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             break
         }
         'mlx;bundle;verify' {
+            [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'Public key of who must have signed it')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;bundle;sign' {
+            [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'Private key to sign with')
+            [CompletionResult]::new('--signature', '--signature', [CompletionResultType]::ParameterName, 'Take this signature, which `model_signing` made of the unpacked bundle')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'File to write [default: the bundle''s own]')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'File to write [default: the bundle''s own]')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;bundle;scan' {
+            [CompletionResult]::new('--allow', '--allow', [CompletionResultType]::ParameterName, 'Global that is known to you: `package.module.Class`, or `package.*` for all below')
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
@@ -1344,10 +1404,26 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'mlx;bundle;diff' {
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'mlx;bundle;help' {
             [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'Show what a bundle holds')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check a bundle against its digests')
+            [CompletionResult]::new('sign', 'sign', [CompletionResultType]::ParameterValue, 'Sign a bundle')
+            [CompletionResult]::new('scan', 'scan', [CompletionResultType]::ParameterValue, 'Look for pickles that do more than hold a model')
             [CompletionResult]::new('unpack', 'unpack', [CompletionResultType]::ParameterValue, 'Unpack a bundle into a directory')
+            [CompletionResult]::new('diff', 'diff', [CompletionResultType]::ParameterValue, 'Show what differs between two bundles')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -1357,7 +1433,16 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
         'mlx;bundle;help;verify' {
             break
         }
+        'mlx;bundle;help;sign' {
+            break
+        }
+        'mlx;bundle;help;scan' {
+            break
+        }
         'mlx;bundle;help;unpack' {
+            break
+        }
+        'mlx;bundle;help;diff' {
             break
         }
         'mlx;bundle;help;help' {
@@ -1365,6 +1450,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
         }
         'mlx;deploy' {
             [CompletionResult]::new('--bundle', '--bundle', [CompletionResultType]::ParameterName, 'Deploy this bundle, as `mlx package` wrote it')
+            [CompletionResult]::new('--sign', '--sign', [CompletionResultType]::ParameterName, 'Sign what is packaged with this private key (P-256, PEM)')
             [CompletionResult]::new('--canary', '--canary', [CompletionResultType]::ParameterName, 'Have it answer a part of the requests beside the live release, on servers that follow the target')
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
@@ -1410,6 +1496,63 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'mlx;target' {
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the targets')
+            [CompletionResult]::new('test', 'test', [CompletionResultType]::ParameterValue, 'Try what a target can do')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'mlx;target;list' {
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;target;test' {
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
+            [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more about what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'mlx;target;help' {
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the targets')
+            [CompletionResult]::new('test', 'test', [CompletionResultType]::ParameterValue, 'Try what a target can do')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'mlx;target;help;list' {
+            break
+        }
+        'mlx;target;help;test' {
+            break
+        }
+        'mlx;target;help;help' {
+            break
+        }
         'mlx;serve' {
             [CompletionResult]::new('--every', '--every', [CompletionResultType]::ParameterName, 'How often targets that are followed are asked what is live, in seconds')
             [CompletionResult]::new('--host', '--host', [CompletionResultType]::ParameterName, 'Address to listen on; 0.0.0.0 lets other machines in')
@@ -1425,6 +1568,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('--tls-cert', '--tls-cert', [CompletionResultType]::ParameterName, 'File with the certificates for TLS, in PEM')
             [CompletionResult]::new('--tls-key', '--tls-key', [CompletionResultType]::ParameterName, 'File with the key of the first certificate, in PEM')
             [CompletionResult]::new('--access-log', '--access-log', [CompletionResultType]::ParameterName, 'File that a line of JSON about each request is added to; `-` for standard output')
+            [CompletionResult]::new('--key', '--key', [CompletionResultType]::ParameterName, 'Public key of who must have signed what is served')
             [CompletionResult]::new('--max-body', '--max-body', [CompletionResultType]::ParameterName, 'Largest request body, in MiB')
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
@@ -1577,13 +1721,14 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('runs', 'runs', [CompletionResultType]::ParameterValue, 'List the runs, and do things with them')
             [CompletionResult]::new('compare', 'compare', [CompletionResultType]::ParameterValue, 'Compare runs')
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Print what the steps of a run printed')
-            [CompletionResult]::new('model', 'model', [CompletionResultType]::ParameterValue, 'Register, list, show and promote models')
+            [CompletionResult]::new('model', 'model', [CompletionResultType]::ParameterValue, 'Register, list, show, describe and promote models')
             [CompletionResult]::new('lineage', 'lineage', [CompletionResultType]::ParameterValue, 'Show what something was made from, and what was made of it')
             [CompletionResult]::new('package', 'package', [CompletionResultType]::ParameterValue, 'Package a version of a model into one file')
-            [CompletionResult]::new('bundle', 'bundle', [CompletionResultType]::ParameterValue, 'Inspect, verify and unpack bundles')
+            [CompletionResult]::new('bundle', 'bundle', [CompletionResultType]::ParameterValue, 'Inspect, compare, verify, scan, sign and unpack bundles')
             [CompletionResult]::new('deploy', 'deploy', [CompletionResultType]::ParameterValue, 'Deploy a version of a model to a target')
             [CompletionResult]::new('rollback', 'rollback', [CompletionResultType]::ParameterValue, 'Go back to the release that was live before')
             [CompletionResult]::new('releases', 'releases', [CompletionResultType]::ParameterValue, 'List the releases on a target')
+            [CompletionResult]::new('target', 'target', [CompletionResultType]::ParameterValue, 'List and test targets')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Answer inference requests over HTTP')
             [CompletionResult]::new('predict', 'predict', [CompletionResultType]::ParameterValue, 'Ask a model')
             [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Look at this machine and this project')
@@ -1766,6 +1911,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('register', 'register', [CompletionResultType]::ParameterValue, 'Make a version of a model')
             [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the versions of models')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Show a version of a model and where it comes from')
+            [CompletionResult]::new('card', 'card', [CompletionResultType]::ParameterValue, 'Show the card of a model, or begin one of your own')
             [CompletionResult]::new('history', 'history', [CompletionResultType]::ParameterValue, 'Show everything that was done with the versions of a model')
             [CompletionResult]::new('promote', 'promote', [CompletionResultType]::ParameterValue, 'Move an alias to a version of a model')
             [CompletionResult]::new('demote', 'demote', [CompletionResultType]::ParameterValue, 'Take an alias away from the version that holds it')
@@ -1783,6 +1929,9 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             break
         }
         'mlx;help;model;show' {
+            break
+        }
+        'mlx;help;model;card' {
             break
         }
         'mlx;help;model;history' {
@@ -1818,7 +1967,10 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
         'mlx;help;bundle' {
             [CompletionResult]::new('inspect', 'inspect', [CompletionResultType]::ParameterValue, 'Show what a bundle holds')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check a bundle against its digests')
+            [CompletionResult]::new('sign', 'sign', [CompletionResultType]::ParameterValue, 'Sign a bundle')
+            [CompletionResult]::new('scan', 'scan', [CompletionResultType]::ParameterValue, 'Look for pickles that do more than hold a model')
             [CompletionResult]::new('unpack', 'unpack', [CompletionResultType]::ParameterValue, 'Unpack a bundle into a directory')
+            [CompletionResult]::new('diff', 'diff', [CompletionResultType]::ParameterValue, 'Show what differs between two bundles')
             break
         }
         'mlx;help;bundle;inspect' {
@@ -1827,7 +1979,16 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
         'mlx;help;bundle;verify' {
             break
         }
+        'mlx;help;bundle;sign' {
+            break
+        }
+        'mlx;help;bundle;scan' {
+            break
+        }
         'mlx;help;bundle;unpack' {
+            break
+        }
+        'mlx;help;bundle;diff' {
             break
         }
         'mlx;help;deploy' {
@@ -1837,6 +1998,17 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             break
         }
         'mlx;help;releases' {
+            break
+        }
+        'mlx;help;target' {
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the targets')
+            [CompletionResult]::new('test', 'test', [CompletionResultType]::ParameterValue, 'Try what a target can do')
+            break
+        }
+        'mlx;help;target;list' {
+            break
+        }
+        'mlx;help;target;test' {
             break
         }
         'mlx;help;serve' {

@@ -133,6 +133,9 @@ _mlx() {
             mlx,sweep)
                 cmd="mlx__subcmd__sweep"
                 ;;
+            mlx,target)
+                cmd="mlx__subcmd__target"
+                ;;
             mlx,train)
                 cmd="mlx__subcmd__train"
                 ;;
@@ -145,11 +148,20 @@ _mlx() {
             mlx,verify)
                 cmd="mlx__subcmd__verify"
                 ;;
+            mlx__subcmd__bundle,diff)
+                cmd="mlx__subcmd__bundle__subcmd__diff"
+                ;;
             mlx__subcmd__bundle,help)
                 cmd="mlx__subcmd__bundle__subcmd__help"
                 ;;
             mlx__subcmd__bundle,inspect)
                 cmd="mlx__subcmd__bundle__subcmd__inspect"
+                ;;
+            mlx__subcmd__bundle,scan)
+                cmd="mlx__subcmd__bundle__subcmd__scan"
+                ;;
+            mlx__subcmd__bundle,sign)
+                cmd="mlx__subcmd__bundle__subcmd__sign"
                 ;;
             mlx__subcmd__bundle,unpack)
                 cmd="mlx__subcmd__bundle__subcmd__unpack"
@@ -157,11 +169,20 @@ _mlx() {
             mlx__subcmd__bundle,verify)
                 cmd="mlx__subcmd__bundle__subcmd__verify"
                 ;;
+            mlx__subcmd__bundle__subcmd__help,diff)
+                cmd="mlx__subcmd__bundle__subcmd__help__subcmd__diff"
+                ;;
             mlx__subcmd__bundle__subcmd__help,help)
                 cmd="mlx__subcmd__bundle__subcmd__help__subcmd__help"
                 ;;
             mlx__subcmd__bundle__subcmd__help,inspect)
                 cmd="mlx__subcmd__bundle__subcmd__help__subcmd__inspect"
+                ;;
+            mlx__subcmd__bundle__subcmd__help,scan)
+                cmd="mlx__subcmd__bundle__subcmd__help__subcmd__scan"
+                ;;
+            mlx__subcmd__bundle__subcmd__help,sign)
+                cmd="mlx__subcmd__bundle__subcmd__help__subcmd__sign"
                 ;;
             mlx__subcmd__bundle__subcmd__help,unpack)
                 cmd="mlx__subcmd__bundle__subcmd__help__subcmd__unpack"
@@ -322,6 +343,9 @@ _mlx() {
             mlx__subcmd__help,sweep)
                 cmd="mlx__subcmd__help__subcmd__sweep"
                 ;;
+            mlx__subcmd__help,target)
+                cmd="mlx__subcmd__help__subcmd__target"
+                ;;
             mlx__subcmd__help,train)
                 cmd="mlx__subcmd__help__subcmd__train"
                 ;;
@@ -334,8 +358,17 @@ _mlx() {
             mlx__subcmd__help,verify)
                 cmd="mlx__subcmd__help__subcmd__verify"
                 ;;
+            mlx__subcmd__help__subcmd__bundle,diff)
+                cmd="mlx__subcmd__help__subcmd__bundle__subcmd__diff"
+                ;;
             mlx__subcmd__help__subcmd__bundle,inspect)
                 cmd="mlx__subcmd__help__subcmd__bundle__subcmd__inspect"
+                ;;
+            mlx__subcmd__help__subcmd__bundle,scan)
+                cmd="mlx__subcmd__help__subcmd__bundle__subcmd__scan"
+                ;;
+            mlx__subcmd__help__subcmd__bundle,sign)
+                cmd="mlx__subcmd__help__subcmd__bundle__subcmd__sign"
                 ;;
             mlx__subcmd__help__subcmd__bundle,unpack)
                 cmd="mlx__subcmd__help__subcmd__bundle__subcmd__unpack"
@@ -363,6 +396,9 @@ _mlx() {
                 ;;
             mlx__subcmd__help__subcmd__model,archive)
                 cmd="mlx__subcmd__help__subcmd__model__subcmd__archive"
+                ;;
+            mlx__subcmd__help__subcmd__model,card)
+                cmd="mlx__subcmd__help__subcmd__model__subcmd__card"
                 ;;
             mlx__subcmd__help__subcmd__model,demote)
                 cmd="mlx__subcmd__help__subcmd__model__subcmd__demote"
@@ -442,6 +478,12 @@ _mlx() {
             mlx__subcmd__help__subcmd__sweep,show)
                 cmd="mlx__subcmd__help__subcmd__sweep__subcmd__show"
                 ;;
+            mlx__subcmd__help__subcmd__target,list)
+                cmd="mlx__subcmd__help__subcmd__target__subcmd__list"
+                ;;
+            mlx__subcmd__help__subcmd__target,test)
+                cmd="mlx__subcmd__help__subcmd__target__subcmd__test"
+                ;;
             mlx__subcmd__hook,help)
                 cmd="mlx__subcmd__hook__subcmd__help"
                 ;;
@@ -456,6 +498,9 @@ _mlx() {
                 ;;
             mlx__subcmd__model,archive)
                 cmd="mlx__subcmd__model__subcmd__archive"
+                ;;
+            mlx__subcmd__model,card)
+                cmd="mlx__subcmd__model__subcmd__card"
                 ;;
             mlx__subcmd__model,demote)
                 cmd="mlx__subcmd__model__subcmd__demote"
@@ -492,6 +537,9 @@ _mlx() {
                 ;;
             mlx__subcmd__model__subcmd__help,archive)
                 cmd="mlx__subcmd__model__subcmd__help__subcmd__archive"
+                ;;
+            mlx__subcmd__model__subcmd__help,card)
+                cmd="mlx__subcmd__model__subcmd__help__subcmd__card"
                 ;;
             mlx__subcmd__model__subcmd__help,demote)
                 cmd="mlx__subcmd__model__subcmd__help__subcmd__demote"
@@ -640,6 +688,24 @@ _mlx() {
             mlx__subcmd__sweep__subcmd__help,show)
                 cmd="mlx__subcmd__sweep__subcmd__help__subcmd__show"
                 ;;
+            mlx__subcmd__target,help)
+                cmd="mlx__subcmd__target__subcmd__help"
+                ;;
+            mlx__subcmd__target,list)
+                cmd="mlx__subcmd__target__subcmd__list"
+                ;;
+            mlx__subcmd__target,test)
+                cmd="mlx__subcmd__target__subcmd__test"
+                ;;
+            mlx__subcmd__target__subcmd__help,help)
+                cmd="mlx__subcmd__target__subcmd__help__subcmd__help"
+                ;;
+            mlx__subcmd__target__subcmd__help,list)
+                cmd="mlx__subcmd__target__subcmd__help__subcmd__list"
+                ;;
+            mlx__subcmd__target__subcmd__help,test)
+                cmd="mlx__subcmd__target__subcmd__help__subcmd__test"
+                ;;
             *)
                 ;;
         esac
@@ -647,7 +713,7 @@ _mlx() {
 
     case "${cmd}" in
         mlx)
-            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep exec-step guard dag explain env runs compare logs model lineage package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
+            opts="-C -q -v -h -V --directory --json --quiet --verbose --events --help --version init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep exec-step guard dag explain env runs compare logs model lineage package bundle deploy rollback releases target serve predict doctor completions man merge-lock hook help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -699,7 +765,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__bundle)
-            opts="-C -q -v -h --directory --json --quiet --verbose --events --help inspect verify unpack help"
+            opts="-C -q -v -h --directory --json --quiet --verbose --events --help inspect verify sign scan unpack diff help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -724,9 +790,49 @@ _mlx() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        mlx__subcmd__bundle__subcmd__help)
-            opts="inspect verify unpack help"
+        mlx__subcmd__bundle__subcmd__diff)
+            opts="-C -q -v -h --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__bundle__subcmd__help)
+            opts="inspect verify sign scan unpack diff help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__bundle__subcmd__help__subcmd__diff)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -753,6 +859,34 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__bundle__subcmd__help__subcmd__inspect)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__bundle__subcmd__help__subcmd__scan)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__bundle__subcmd__help__subcmd__sign)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -820,6 +954,78 @@ _mlx() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mlx__subcmd__bundle__subcmd__scan)
+            opts="-C -q -v -h --allow --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --allow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__bundle__subcmd__sign)
+            opts="-o -C -q -v -h --key --signature --output --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --signature)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mlx__subcmd__bundle__subcmd__unpack)
             opts="-C -q -v -h --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -847,12 +1053,16 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__bundle__subcmd__verify)
-            opts="-C -q -v -h --directory --json --quiet --verbose --events --help"
+            opts="-C -q -v -h --key --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --directory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1065,13 +1275,17 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__deploy)
-            opts="-n -C -q -v -h --bundle --dry-run --plan --canary --promote --directory --json --quiet --verbose --events --help"
+            opts="-n -C -q -v -h --bundle --sign --dry-run --plan --canary --promote --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --bundle)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sign)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1629,7 +1843,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help)
-            opts="init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep exec-step guard dag explain env runs compare logs model lineage package bundle deploy rollback releases serve predict doctor completions man merge-lock hook help"
+            opts="init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep exec-step guard dag explain env runs compare logs model lineage package bundle deploy rollback releases target serve predict doctor completions man merge-lock hook help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1657,7 +1871,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help__subcmd__bundle)
-            opts="inspect verify unpack"
+            opts="inspect verify sign scan unpack diff"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1670,7 +1884,49 @@ _mlx() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mlx__subcmd__help__subcmd__bundle__subcmd__diff)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mlx__subcmd__help__subcmd__bundle__subcmd__inspect)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__bundle__subcmd__scan)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__bundle__subcmd__sign)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2147,7 +2403,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help__subcmd__model)
-            opts="register list show history promote demote tag describe archive restore rm"
+            opts="register list show card history promote demote tag describe archive restore rm"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2161,6 +2417,20 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__help__subcmd__model__subcmd__archive)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__model__subcmd__card)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2692,6 +2962,48 @@ _mlx() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mlx__subcmd__help__subcmd__target)
+            opts="list test"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__target__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__help__subcmd__target__subcmd__test)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mlx__subcmd__help__subcmd__train)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -3069,7 +3381,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__model)
-            opts="-C -q -v -h --directory --json --quiet --verbose --events --help register list show history promote demote tag describe archive restore rm help"
+            opts="-C -q -v -h --directory --json --quiet --verbose --events --help register list show card history promote demote tag describe archive restore rm help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3102,6 +3414,40 @@ _mlx() {
             fi
             case "${prev}" in
                 --why)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__model__subcmd__card)
+            opts="-o -C -q -v -h --template --output --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3181,7 +3527,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__model__subcmd__help)
-            opts="register list show history promote demote tag describe archive restore rm help"
+            opts="register list show card history promote demote tag describe archive restore rm help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3195,6 +3541,20 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__model__subcmd__help__subcmd__archive)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__model__subcmd__help__subcmd__card)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3595,7 +3955,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__package)
-            opts="-o -n -C -q -v -h --output --onnxruntime --dry-run --directory --json --quiet --verbose --events --help"
+            opts="-o -n -C -q -v -h --output --onnxruntime --sign --image --base --dry-run --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3610,6 +3970,14 @@ _mlx() {
                     return 0
                     ;;
                 --onnxruntime)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sign)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --base)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4467,7 +4835,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__serve)
-            opts="-C -q -v -h --follow --every --host --port --model-name --workers --threads --timeout --memory --max-batch --max-delay --token-file --tls-cert --tls-key --access-log --max-body --directory --json --quiet --verbose --events --help"
+            opts="-C -q -v -h --follow --every --host --port --model-name --workers --threads --timeout --memory --max-batch --max-delay --token-file --tls-cert --tls-key --access-log --key --max-body --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4526,6 +4894,10 @@ _mlx() {
                     return 0
                     ;;
                 --access-log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -4849,6 +5221,140 @@ _mlx() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__target)
+            opts="-C -q -v -h --directory --json --quiet --verbose --events --help list test help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__target__subcmd__help)
+            opts="list test help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__target__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__target__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__target__subcmd__help__subcmd__test)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__target__subcmd__list)
+            opts="-C -q -v -h --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mlx__subcmd__target__subcmd__test)
+            opts="-C -q -v -h --directory --json --quiet --verbose --events --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --directory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

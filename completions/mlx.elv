@@ -58,13 +58,14 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand runs 'List the runs, and do things with them'
             cand compare 'Compare runs'
             cand logs 'Print what the steps of a run printed'
-            cand model 'Register, list, show and promote models'
+            cand model 'Register, list, show, describe and promote models'
             cand lineage 'Show what something was made from, and what was made of it'
             cand package 'Package a version of a model into one file'
-            cand bundle 'Inspect, verify and unpack bundles'
+            cand bundle 'Inspect, compare, verify, scan, sign and unpack bundles'
             cand deploy 'Deploy a version of a model to a target'
             cand rollback 'Go back to the release that was live before'
             cand releases 'List the releases on a target'
+            cand target 'List and test targets'
             cand serve 'Answer inference requests over HTTP'
             cand predict 'Ask a model'
             cand doctor 'Look at this machine and this project'
@@ -949,6 +950,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand register 'Make a version of a model'
             cand list 'List the versions of models'
             cand show 'Show a version of a model and where it comes from'
+            cand card 'Show the card of a model, or begin one of your own'
             cand history 'Show everything that was done with the versions of a model'
             cand promote 'Move an alias to a version of a model'
             cand demote 'Take an alias away from the version that holds it'
@@ -991,6 +993,21 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
             cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;model;card'= {
+            cand -o 'File to write instead of standard output; one that is there is kept'
+            cand --output 'File to write instead of standard output; one that is there is kept'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --template 'Give a card to write on, in which sections are named and not filled in'
             cand --json 'Print the result as one JSON document'
             cand -q 'Print the result and errors only'
             cand --quiet 'Print the result and errors only'
@@ -1112,6 +1129,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand register 'Make a version of a model'
             cand list 'List the versions of models'
             cand show 'Show a version of a model and where it comes from'
+            cand card 'Show the card of a model, or begin one of your own'
             cand history 'Show everything that was done with the versions of a model'
             cand promote 'Move an alias to a version of a model'
             cand demote 'Take an alias away from the version that holds it'
@@ -1127,6 +1145,8 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;model;help;list'= {
         }
         &'mlx;model;help;show'= {
+        }
+        &'mlx;model;help;card'= {
         }
         &'mlx;model;help;history'= {
         }
@@ -1166,9 +1186,12 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -o 'File to write [default: dist/MODEL-VERSION.tar]'
             cand --output 'File to write [default: dist/MODEL-VERSION.tar]'
             cand --onnxruntime 'ONNX Runtime library to pack instead of the one in the project''s environment'
+            cand --sign 'Sign the bundle with this private key (P-256, PEM)'
+            cand --base 'What the image is built on: an image in a registry, an archive of one, or a root file system with a C library [default: `image.base` of the model]'
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
             cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --image 'Build a runnable image beside it: the bundle and mlx on a base, as an archive that podman, docker and skopeo take'
             cand -n 'Show what the bundle would hold, and write nothing'
             cand --dry-run 'Show what the bundle would hold, and write nothing'
             cand --json 'Print the result as one JSON document'
@@ -1192,7 +1215,10 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
             cand inspect 'Show what a bundle holds'
             cand verify 'Check a bundle against its digests'
+            cand sign 'Sign a bundle'
+            cand scan 'Look for pickles that do more than hold a model'
             cand unpack 'Unpack a bundle into a directory'
+            cand diff 'Show what differs between two bundles'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'mlx;bundle;inspect'= {
@@ -1208,6 +1234,36 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
         }
         &'mlx;bundle;verify'= {
+            cand --key 'Public key of who must have signed it'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;bundle;sign'= {
+            cand --key 'Private key to sign with'
+            cand --signature 'Take this signature, which `model_signing` made of the unpacked bundle'
+            cand -o 'File to write [default: the bundle''s own]'
+            cand --output 'File to write [default: the bundle''s own]'
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;bundle;scan'= {
+            cand --allow 'Global that is known to you: `package.module.Class`, or `package.*` for all below'
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
             cand --events 'Write what happens on the way to this file, one JSON object a line'
@@ -1231,22 +1287,44 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'mlx;bundle;diff'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'mlx;bundle;help'= {
             cand inspect 'Show what a bundle holds'
             cand verify 'Check a bundle against its digests'
+            cand sign 'Sign a bundle'
+            cand scan 'Look for pickles that do more than hold a model'
             cand unpack 'Unpack a bundle into a directory'
+            cand diff 'Show what differs between two bundles'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'mlx;bundle;help;inspect'= {
         }
         &'mlx;bundle;help;verify'= {
         }
+        &'mlx;bundle;help;sign'= {
+        }
+        &'mlx;bundle;help;scan'= {
+        }
         &'mlx;bundle;help;unpack'= {
+        }
+        &'mlx;bundle;help;diff'= {
         }
         &'mlx;bundle;help;help'= {
         }
         &'mlx;deploy'= {
             cand --bundle 'Deploy this bundle, as `mlx package` wrote it'
+            cand --sign 'Sign what is packaged with this private key (P-256, PEM)'
             cand --canary 'Have it answer a part of the requests beside the live release, on servers that follow the target'
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
@@ -1289,6 +1367,56 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'mlx;target'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand list 'List the targets'
+            cand test 'Try what a target can do'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'mlx;target;list'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;target;test'= {
+            cand -C 'Work as if started in this directory'
+            cand --directory 'Work as if started in this directory'
+            cand --events 'Write what happens on the way to this file, one JSON object a line'
+            cand --json 'Print the result as one JSON document'
+            cand -q 'Print the result and errors only'
+            cand --quiet 'Print the result and errors only'
+            cand -v 'Say more about what is being done'
+            cand --verbose 'Say more about what is being done'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'mlx;target;help'= {
+            cand list 'List the targets'
+            cand test 'Try what a target can do'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'mlx;target;help;list'= {
+        }
+        &'mlx;target;help;test'= {
+        }
+        &'mlx;target;help;help'= {
+        }
         &'mlx;serve'= {
             cand --every 'How often targets that are followed are asked what is live, in seconds'
             cand --host 'Address to listen on; 0.0.0.0 lets other machines in'
@@ -1304,6 +1432,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand --tls-cert 'File with the certificates for TLS, in PEM'
             cand --tls-key 'File with the key of the first certificate, in PEM'
             cand --access-log 'File that a line of JSON about each request is added to; `-` for standard output'
+            cand --key 'Public key of who must have signed what is served'
             cand --max-body 'Largest request body, in MiB'
             cand -C 'Work as if started in this directory'
             cand --directory 'Work as if started in this directory'
@@ -1445,13 +1574,14 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand runs 'List the runs, and do things with them'
             cand compare 'Compare runs'
             cand logs 'Print what the steps of a run printed'
-            cand model 'Register, list, show and promote models'
+            cand model 'Register, list, show, describe and promote models'
             cand lineage 'Show what something was made from, and what was made of it'
             cand package 'Package a version of a model into one file'
-            cand bundle 'Inspect, verify and unpack bundles'
+            cand bundle 'Inspect, compare, verify, scan, sign and unpack bundles'
             cand deploy 'Deploy a version of a model to a target'
             cand rollback 'Go back to the release that was live before'
             cand releases 'List the releases on a target'
+            cand target 'List and test targets'
             cand serve 'Answer inference requests over HTTP'
             cand predict 'Ask a model'
             cand doctor 'Look at this machine and this project'
@@ -1584,6 +1714,7 @@ set edit:completion:arg-completer[mlx] = {|@words|
             cand register 'Make a version of a model'
             cand list 'List the versions of models'
             cand show 'Show a version of a model and where it comes from'
+            cand card 'Show the card of a model, or begin one of your own'
             cand history 'Show everything that was done with the versions of a model'
             cand promote 'Move an alias to a version of a model'
             cand demote 'Take an alias away from the version that holds it'
@@ -1598,6 +1729,8 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;help;model;list'= {
         }
         &'mlx;help;model;show'= {
+        }
+        &'mlx;help;model;card'= {
         }
         &'mlx;help;model;history'= {
         }
@@ -1622,19 +1755,36 @@ set edit:completion:arg-completer[mlx] = {|@words|
         &'mlx;help;bundle'= {
             cand inspect 'Show what a bundle holds'
             cand verify 'Check a bundle against its digests'
+            cand sign 'Sign a bundle'
+            cand scan 'Look for pickles that do more than hold a model'
             cand unpack 'Unpack a bundle into a directory'
+            cand diff 'Show what differs between two bundles'
         }
         &'mlx;help;bundle;inspect'= {
         }
         &'mlx;help;bundle;verify'= {
         }
+        &'mlx;help;bundle;sign'= {
+        }
+        &'mlx;help;bundle;scan'= {
+        }
         &'mlx;help;bundle;unpack'= {
+        }
+        &'mlx;help;bundle;diff'= {
         }
         &'mlx;help;deploy'= {
         }
         &'mlx;help;rollback'= {
         }
         &'mlx;help;releases'= {
+        }
+        &'mlx;help;target'= {
+            cand list 'List the targets'
+            cand test 'Try what a target can do'
+        }
+        &'mlx;help;target;list'= {
+        }
+        &'mlx;help;target;test'= {
         }
         &'mlx;help;serve'= {
         }
