@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -29,6 +29,13 @@ const TICK: Duration = Duration::from_millis(50);
 const UNCLEAR_LOOKS: usize = 3;
 /// What the program left in the background may print for so long after it ended.
 const LINGER: Duration = Duration::from_millis(500);
+
+/// Who prints so much at once prints more: then it waits in a larger pipe for a moment and is taken together, which costs the
+/// program and this process less than to take turns all the time.
+const MUCH_BYTES: usize = 4096;
+const LARGE_BYTES: usize = 256 * 1024;
+const PIPE_BYTES: libc::c_int = 1 << 20;
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// Runs the program to its end, and ends whatever it left in its process group. Attempts are counted from 1; the log of the
 /// first one begins anew.
@@ -56,7 +63,7 @@ pub fn run(job: &Job<'_>, attempt: u64, watch: Watch<'_>) -> Result<Report> {
     if pipe.is_some() {
         watch.events.warn(format!("step `{}` left programs running when it ended; they were ended too", job.step));
     }
-    let (last_lines, has_log) = output.finish();
+    let (last_lines, has_log, log) = output.finish();
     let end = ended.unwrap_or_else(|| match libc::WIFSIGNALED(status) {
         true => End::Signalled(libc::WTERMSIG(status)),
         false => End::Exited(libc::WEXITSTATUS(status)),
@@ -72,6 +79,7 @@ pub fn run(job: &Job<'_>, attempt: u64, watch: Watch<'_>) -> Result<Report> {
         },
         last_lines,
         has_log,
+        log: log.map(Box::new),
         is_out_of_memory: kills.is_some_and(|(before, after)| after > before),
         io: usage.io,
         gpu: seen.gpu,
@@ -352,10 +360,22 @@ fn wait(descriptors: &mut [PollFd<'_>], until: Option<Instant>) -> Result<()> {
 }
 
 /// Reads once. Returns whether the pipe is at its end.
-fn read_some(pipe: &mut io::PipeReader, output: &mut Output<'_>, buffer: &mut [u8]) -> Result<bool> {
+fn read_some(pipe: &mut io::PipeReader, output: &mut Output<'_>, buffer: &mut Vec<u8>) -> Result<bool> {
     match pipe.read(buffer) {
         Ok(0) => Ok(true),
-        Ok(count) => output.take(&buffer[..count]).map(|()| false),
+        Ok(count) => {
+            output.take(&buffer[..count])?;
+            let has_more = count == buffer.len();
+            if count >= MUCH_BYTES && buffer.len() < LARGE_BYTES {
+                buffer.resize(LARGE_BYTES, 0);
+                // SAFETY: a plain system call on an open descriptor; a failure leaves the pipe as it is.
+                unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETPIPE_SZ, PIPE_BYTES) };
+            }
+            if count >= MUCH_BYTES && !has_more {
+                std::thread::sleep(MOMENT);
+            }
+            Ok(false)
+        }
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(false),
         Err(error) => Err(error).context("cannot read what a step prints").map_err(Into::into),
     }

@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::Result;
+use crate::digest::Hasher;
 use crate::event::{EventSink, Wanted};
-use crate::fs::quote;
+use crate::fs::{begin_writing, quote};
+use crate::{Digest, Result};
 
+/// After so much of a long log the disk is told to begin.
+const BEGIN_BYTES: u64 = 16 << 20;
 /// A longer line is shown in pieces, so that an endless one takes no memory.
 const LONGEST_LINE: usize = 8 * 1024;
 /// So many lines, each cut to so many characters, are kept for the error message.
@@ -22,25 +25,41 @@ pub(super) struct Output<'a> {
     path: &'a Path,
     attempt: u64,
     log: Option<File>,
+    /// Of what the log holds.
+    hasher: Hasher,
+    written: u64,
+    /// The disk was told to begin with so much.
+    begun: u64,
     lines: Lines<'a>,
 }
 
 impl<'a> Output<'a> {
     /// Attempts are counted from 1; the log of a later one goes on behind that of the earlier ones.
     pub fn new(step: &'a str, path: &'a PathBuf, attempt: u64, events: &'a dyn EventSink) -> Self {
-        Self { path, attempt, log: None, lines: Lines::new(step.to_owned(), events) }
+        let (hasher, lines) = (Hasher::new(), Lines::new(step.to_owned(), events));
+        Self { path, attempt, log: None, hasher, written: 0, begun: 0, lines }
     }
 
     /// Takes the next bytes. An error means that the log can't be written.
     pub fn take(&mut self, bytes: &[u8]) -> Result<()> {
         self.log()?.write_all(bytes).with_context(|| format!("cannot write the log `{}`", quote(self.path)))?;
+        self.hasher.update(bytes);
+        self.written += bytes.len() as u64;
+        if self.written - self.begun >= BEGIN_BYTES
+            && let Some(log) = &self.log
+        {
+            begin_writing(log, self.begun, self.written);
+            self.begun = self.written;
+        }
         self.lines.take(bytes);
         Ok(())
     }
 
-    /// Shows what stands after the last line end. Returns the last lines, and whether there is a log.
-    pub fn finish(self) -> (Vec<String>, bool) {
-        (self.lines.finish(), self.log.is_some())
+    /// Shows what stands after the last line end. Returns the last lines, whether there is a log, and what it holds where
+    /// this wrote all of it.
+    pub fn finish(self) -> (Vec<String>, bool, Option<(Digest, u64)>) {
+        let is_whole = self.log.is_some() && self.attempt == 1;
+        (self.lines.finish(), self.log.is_some(), is_whole.then(|| self.hasher.finish()))
     }
 
     fn log(&mut self) -> Result<&mut File> {

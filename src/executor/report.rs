@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::FailureClass;
+use crate::Digest;
 use crate::run::{GpuUse, Io};
 
 /// What the last line of a program says that could get no memory, though nobody ended it.
@@ -26,6 +27,9 @@ pub struct Report {
     pub last_lines: Vec<String>,
     /// Whether it printed anything, so that there is a log.
     pub has_log: bool,
+    /// What the log holds and how long it is, where this process wrote all of it.
+    #[serde(skip)]
+    pub log: Option<Box<(Digest, u64)>>,
     /// The kernel ended a program because memory had run out, at the time when this one was ended.
     #[serde(default)]
     pub is_out_of_memory: bool,
@@ -154,6 +158,7 @@ pub mod tests {
             peak_memory_bytes: 1,
             last_lines: vec![last_line.to_owned()],
             has_log: true,
+            log: None,
             is_out_of_memory: false,
             io: Io::default(),
             gpu: None,

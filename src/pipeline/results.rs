@@ -41,9 +41,11 @@ impl Work<'_> {
             .and_then(|()| self.collect(step, &performed.step.deps, metrics));
         match checked {
             Ok((batch, outs, unstored, measured)) => {
-                if report.has_log {
-                    performed.step.log = Some(batch.put_file(log)?.0);
-                }
+                performed.step.log = match report.log.as_deref() {
+                    Some((digest, size)) => Some(batch.put_known_file(log, *digest, *size)?),
+                    None if report.has_log => Some(batch.put_file(log)?.0),
+                    None => None,
+                };
                 performed.step.outs = outs;
                 performed.unstored = unstored;
                 performed.step.metrics = measured.last;

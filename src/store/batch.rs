@@ -7,6 +7,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -90,6 +91,23 @@ impl Batch {
         let file = File::open(path).with_context(cannot)?;
         let expected = file.metadata().with_context(cannot)?.len();
         self.put_open_file(&file, expected).map_err(|error| error.context(cannot()))
+    }
+
+    /// As [`Batch::put_file`] for a file of mlx's own whose content is known and that is not written any more: a large one
+    /// becomes the object itself, where that can be.
+    pub fn put_known_file(&self, path: &Path, digest: Digest, size: u64) -> Result<Digest> {
+        let cannot = || format!("cannot store `{}`", quote(path));
+        if size > SMALL_BYTES as u64
+            && let (Some(directory), Some(name)) = (path.parent(), path.file_name())
+        {
+            let file = File::open(path).with_context(cannot)?;
+            let directory = File::open(directory).with_context(cannot)?;
+            let name = fs::c_name(name.as_bytes()).with_context(cannot)?;
+            if self.link_file(&file, &directory, &name, digest, size)? {
+                return Ok(digest);
+            }
+        }
+        self.put_file(path).map(|(digest, _)| digest)
     }
 
     /// As [`Batch::put_file`] for a file that is open at its beginning and has about `expected` bytes; holes stay holes.

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -13,6 +12,7 @@ use rustix::io::Errno;
 
 use super::cannot_write;
 use crate::digest::Hasher;
+use crate::fs::begin_writing;
 use crate::{Digest, Result};
 
 /// So much is read, hashed and written at a time.
@@ -108,13 +108,6 @@ fn transfer(
         to.set_len(position).map_err(cannot_write)?;
     }
     Ok(())
-}
-
-/// Tells the disk to begin with what was written; that it is done is for the sync to wait for.
-fn begin_writing(file: &File, from: u64, to: u64) {
-    let (offset, length) = (from.cast_signed(), (to - from).cast_signed());
-    // SAFETY: a plain system call on an open descriptor; a failure only makes the sync take longer.
-    unsafe { libc::sync_file_range(file.as_raw_fd(), offset, length, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
 /// Gives a content piece by piece.
