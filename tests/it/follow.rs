@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -288,4 +290,41 @@ fn what_is_no_target_cannot_be_followed() {
     project.mlx(&["serve", "dist/m-1.tar", "--follow"]).exits_with(2).says("none of these is a target");
     project.mlx(&["serve", "production", "--every", "1"]).exits_with(2);
     project.mlx(&["serve", "production", "--follow", "--every", "0"]).exits_with(2).says("0.05 to 86400");
+}
+
+#[test]
+fn a_release_whose_server_stops_answering_while_it_is_watched_is_taken_back() {
+    let project = with_onnx();
+    project.mlx(&["deploy", "production"]).success();
+    let first = current(&project);
+    let server = Server::start(&project, &FOLLOWING);
+    let manifest = project.read("mlx.toml");
+    let watched = |window: &str| {
+        let health = format!("timeout = \"60s\", url = \"http://{}\", watch = \"{window}\"", server.address);
+        project.set("mlx.toml", manifest.replace("timeout = \"60s\"", &health));
+    };
+
+    watched("1s");
+    retrain(&project, 1.5);
+    project.mlx(&["deploy", "production"]).success();
+    let second = current(&project);
+    watched("60s");
+    retrain(&project, 2.5);
+    let mut deploy = project.command(&["deploy", "production"]).stderr(Stdio::piped()).spawn().unwrap();
+    await_status(&server, |status| ![&first, &second].iter().any(|old| is_live(old)(status)));
+    drop(server);
+    let mut said = String::new();
+    deploy.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+
+    assert_eq!(deploy.wait().unwrap().code(), Some(4), "{said}");
+    assert!(
+        said.contains("`m` 3 on `production` was watched and does not do well") && said.contains("`m` 2 ("),
+        "{said}"
+    );
+    assert_eq!(current(&project), second);
+    let history = project.mlx(&["releases", "production", "--history"]).success().stdout;
+    assert!(history.contains("the next one was watched"), "{history}");
+    project.set("mlx.toml", &manifest);
+    project.mlx(&["rollback", "production"]).success();
+    assert_eq!(current(&project), first, "the one that was taken back is passed over");
 }
