@@ -30,8 +30,8 @@ pub struct Courier {
     workspace: Workspace,
     memory: PathBuf,
     scratch: PathBuf,
-    /// What was seen of each file of a job: its version.
-    seen: Mutex<HashMap<String, String>>,
+    /// What was seen of each file of a job: its size and version. A version may be no more than the second of the last change.
+    seen: Mutex<HashMap<String, (u64, String)>>,
 }
 
 impl Courier {
@@ -95,13 +95,14 @@ impl Courier {
                 Some((Ok(element), "results")) => job::results_file(directory, element),
                 _ => continue,
             };
-            if self.seen().get(&entry.name) == Some(&entry.version) {
+            let version = (entry.size, entry.version);
+            if self.seen().get(&entry.name) == Some(&version) {
                 continue;
             }
             if let Some(bytes) = read(&*self.undisturbed, &entry.name)? {
                 target.parent().map_or(Ok(()), crate::fs::create_dir_all)?;
                 crate::fs::replace(&target, &self.scratch, |out| out.write_all(&bytes))?;
-                self.seen().insert(entry.name, entry.version);
+                self.seen().insert(entry.name, version);
             }
         }
         Ok(())
@@ -144,7 +145,7 @@ impl Courier {
         workspace.restore_all(&wanted, true, watch).map(drop)
     }
 
-    fn seen(&self) -> std::sync::MutexGuard<'_, HashMap<String, String>> {
+    fn seen(&self) -> std::sync::MutexGuard<'_, HashMap<String, (u64, String)>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
