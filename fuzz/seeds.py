@@ -4,19 +4,98 @@
     fuzz/seeds.py [CORPUS]
 """
 
+import gzip
 import hashlib
+import io
+import json
+import pickle
 import sys
+import tarfile
+import zipfile
+import zlib
 from pathlib import Path
 
 
 def main() -> None:
     corpus = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "corpus"
     targets = {"tree": trees(), "pack": packs(), "recipe": recipes(), "lock": locks(), "infer": requests(), "tensor": tensors()}
+    targets |= {"pickle": pickles(), "bundle": bundles()}
     for target, seeds in targets.items():
         directory = corpus / target
         directory.mkdir(parents=True, exist_ok=True)
         for name, content in seeds.items():
             (directory / name).write_bytes(content)
+
+
+def pickles() -> dict[str, bytes]:
+    class Call:
+        def __reduce__(self):
+            return len, ("a",)
+
+    call = [pickle.dumps([Call(), 1.5, b"bytes", {"a": (1, 2, 3)}], protocol=protocol) for protocol in range(6)]
+    # An array of joblib's: the wrapper, its fields, and three numbers of eight bytes behind it.
+    array = (
+        b"\x80\x04\x8c\x12joblib.numpy_pickle\x8c\x11NumpyArrayWrapper\x93)\x81}(\x8c\x05shapeK\x03\x85\x8c\x05dtype"
+        b"\x8c\x05numpy\x8c\x05dtype\x93\x8c\x02f8\x89\x88\x87Rub" + bytes(24) + b"."
+    )
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("model/data.pkl", call[2])
+        file.writestr("model/data/0", bytes(64), zipfile.ZIP_DEFLATED)
+    header = b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }\n"
+    seeds = {f"protocol-{protocol}": content for protocol, content in enumerate(call)}
+    return seeds | {
+        "twice": call[4] + call[4],
+        "within": pickle.dumps({"weights": call[4]}),
+        "array": array,
+        "zlib": zlib.compress(call[4]),
+        "gzip": gzip.compress(call[4], mtime=0),
+        "torch": archive.getvalue(),
+        "numpy": b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + call[3],
+    }
+
+
+def bundles() -> dict[str, bytes]:
+    """A bundle of one weight file, as docs/BUNDLES.md describes it, and what is wrong with others."""
+
+    def tar(files: list[tuple[str, bytes]], **fields: object) -> bytes:
+        content = io.BytesIO()
+        with tarfile.open(fileobj=content, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            for name, body in files:
+                entry = tarfile.TarInfo(name)
+                entry.size = len(body)
+                for field, value in fields.items():
+                    setattr(entry, field, value)
+                archive.addfile(entry, io.BytesIO(body))
+        return content.getvalue()
+
+    def named(kind: str, content: bytes, path: str = "") -> dict[str, object]:
+        place = {"annotations": {"org.cncf.model.filepath": path}} if path else {}
+        return {"mediaType": kind, "digest": "sha256:" + sha256(content).hex(), "size": len(content), **place}
+
+    model, oci = "application/vnd.cncf.model.", "application/vnd.oci.image."
+    weights = b"weights"
+    file = {"path": "model/a", "digest": "sha256:" + sha256(weights).hex(), "size": 7, "executable": False}
+    lineage = {"run": None, "step": None, "commit": None, "params": {}, "metrics": {}, "data": [], "environment": None}
+    description = {"format": 1, "model": {"name": "m", "version": 1, "description": None}, "serve": None, "signature": None}
+    description |= {"runtimes": [], "lineage": lineage, "smoke": None, "files": [file]}
+    layer = tar([("mlx.bundle.json", json.dumps(description).encode())])
+    config = json.dumps({"descriptor": {}, "config": {}, "modelfs": {"type": "layers", "diffIds": []}}).encode()
+    layers = [named(model + "weight.v1.raw", weights, "model/a"), named(model + "doc.v1.tar", layer, "mlx.bundle.json")]
+    kind = {"schemaVersion": 2, "mediaType": oci + "manifest.v1+json", "artifactType": model + "manifest.v1+json"}
+    manifest = json.dumps(kind | {"config": named(model + "config.v1+json", config), "layers": layers}).encode()
+    index = json.dumps({"schemaVersion": 2, "manifests": [named(oci + "manifest.v1+json", manifest)]}).encode()
+    blobs = [(f"blobs/sha256/{sha256(blob).hex()}", blob) for blob in (manifest, config, weights, layer)]
+    files = [("oci-layout", b'{"imageLayoutVersion": "1.0.0"}'), ("index.json", index), *blobs]
+    good = tar(files)
+    return {
+        "good": good,
+        "cut": good[:-2048],
+        "parent": tar([*files, ("../evil", b"x")]),
+        "long": tar([*files, ("n" * 300, b"x")]),
+        "link": tar(files, type=tarfile.SYMTYPE, linkname="/etc/passwd"),
+        "damaged": good.replace(b"weights", b"WEIGHTS"),
+    }
 
 
 def requests() -> dict[str, bytes]:
