@@ -55,9 +55,14 @@ pub fn ask(inputs: Inputs<'_>, layers: &[PlannedLayer], how: Ask<'_>, watch: Wat
     let Inputs { project, store, version, .. } = inputs;
     // A model may lie in several files that name each other, so that all of them are laid out as in the bundle.
     let directory = fs::temporary_dir(&project.scratch())?;
+    // A class may write to its own files; where nothing would hinder it, it gets copies.
+    let link = match &how {
+        Ask::Python { .. } if rustix::process::geteuid().is_root() => Link::Copy,
+        _ => Link::Hard,
+    };
     for content in layers.iter().flat_map(|layer| &layer.contents) {
         watch.interrupt.check()?;
-        lay_out(content, directory.path(), store)?;
+        lay_out(content, directory.path(), store, link)?;
     }
     let directory = directory.path();
     let cannot = || format!("version {} of `{}` does not answer and is not packaged", version.version, version.model);
@@ -103,11 +108,11 @@ pub fn ask(inputs: Inputs<'_>, layers: &[PlannedLayer], how: Ask<'_>, watch: Wat
     }
 }
 
-fn lay_out(content: &Content, directory: &Path, store: &Store) -> Result<()> {
+fn lay_out(content: &Content, directory: &Path, store: &Store, link: Link) -> Result<()> {
     let path = directory.join(&content.file.path);
     path.parent().map_or(Ok(()), fs::create_dir_all)?;
     if let Source::Store = content.source {
-        return store.export(&content.file.digest, &path, content.file.executable, directory, Link::Copy).map(drop);
+        return store.export(&content.file.digest, &path, content.file.executable, directory, link).map(drop);
     }
     let mut file = File::create(&path).with_context(|| format!("cannot create `{}`", quote(&path)))?;
     content.copy_to(store, &mut file)
