@@ -35,13 +35,18 @@ impl Engine {
             "[containers]\ndefault_ulimits = []\n[engine]\nruntime = \"{runtime}\"\n\
              cgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n"
         );
-        std::fs::write(dir.join("containers.conf"), conf).unwrap();
         let storage =
             format!("[storage]\ndriver = \"vfs\"\ngraphroot = \"{0}/images\"\nrunroot = \"{0}/run\"\n", dir.display());
-        std::fs::write(dir.join("storage.conf"), storage).unwrap();
         let engine = Self { podman, dir };
-        // An image that is made again is another one, and tests run beside each other.
+        // Tests run beside each other: an image that is made again is another one, and who reads a file that is just
+        // written finds half of it.
         let _alone = mlx::fs::FileLock::exclusive(&engine.dir.join("lock"), "a test", |_| {}).unwrap();
+        for (name, text) in [("containers.conf", conf), ("storage.conf", storage)] {
+            let file = engine.dir.join(name);
+            if std::fs::read_to_string(&file).ok().as_ref() != Some(&text) {
+                std::fs::write(file, text).unwrap();
+            }
+        }
         if !engine.podman(&["image", "exists", &format!("{IMAGE}:1")]).status.success() {
             engine.image("1", &busybox, "");
         }
