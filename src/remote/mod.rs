@@ -178,6 +178,10 @@ impl<R: Remote + ?Sized> Remote for std::sync::Arc<R> {
         (**self).is_there()
     }
 
+    fn creates_atomically(&self) -> bool {
+        (**self).creates_atomically()
+    }
+
     fn list(&self, directory: &str) -> Result<Vec<Entry>> {
         (**self).list(directory)
     }
