@@ -127,8 +127,8 @@ fn worker() {
     }
 }
 
-/// Eight processes make so many versions each, all at once.
-fn in_processes(place: &Place, each: u64) {
+/// Some processes make so many versions each, all at once.
+fn in_processes(place: &Place, processes: u64, each: u64) {
     let start = |number: u64| {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["registries::worker", "--exact", "--ignored", "--quiet"]).stdout(Stdio::null());
@@ -136,34 +136,34 @@ fn in_processes(place: &Place, each: u64) {
         command.env(URL, &place.url).env(NUMBER, number.to_string()).env(COUNT, each.to_string());
         command.spawn().unwrap()
     };
-    let workers: Vec<_> = (0..8).map(start).collect();
+    let workers: Vec<_> = (0..processes).map(start).collect();
     let ended: Vec<bool> = workers.into_iter().map(|mut worker| worker.wait().unwrap().success()).collect();
-    assert_eq!(ended, [true; 8]);
+    assert!(ended.iter().all(|is_good| *is_good), "{ended:?}");
 
     let home = tempfile::tempdir().unwrap();
     let versions = place.registry(&home).versions("churn").unwrap();
 
     let numbers: Vec<u64> = versions.iter().map(|version| version.version).collect();
-    assert_eq!(numbers, (1..=8 * each).collect::<Vec<_>>(), "no duplicate and no gap");
+    assert_eq!(numbers, (1..=processes * each).collect::<Vec<_>>(), "no duplicate and no gap");
     let contents: BTreeSet<Digest> = versions.iter().map(|version| version.object.digest).collect();
-    assert_eq!(contents.len() as u64, 8 * each, "nothing was lost");
+    assert_eq!(contents.len() as u64, processes * each, "nothing was lost");
 }
 
 #[test]
 fn eight_processes_make_a_thousand_versions_in_a_directory() {
-    in_processes(&Place::directory().unwrap(), 125);
+    in_processes(&Place::directory().unwrap(), 8, 125);
 }
 
 #[test]
 fn eight_processes_make_a_thousand_versions_in_a_bucket() {
     let Some(place) = Place::s3() else { return };
-    in_processes(&place, 125);
+    in_processes(&place, 8, 125);
 }
 
 #[test]
-fn eight_processes_make_versions_over_ssh() {
+fn three_processes_make_versions_over_ssh() {
     let Some(place) = Place::ssh() else { return };
-    in_processes(&place, 1);
+    in_processes(&place, 3, 2);
 }
 
 /// Makes a version of `m` with these weights known to the project's own registry, and then to the one it shares.
