@@ -342,7 +342,7 @@ impl<'a> Driver<'a> {
                     stream.lines.finish();
                 }
                 self.pace.learn(report.seconds);
-                Answer::Ended(Ended {
+                Answer::Ended(Box::new(Ended {
                     report,
                     log: log_file(&live.job.home, &live.job.run, &slot.task.step),
                     metrics: job::metrics_file(&live.directory, place),
@@ -350,7 +350,7 @@ impl<'a> Driver<'a> {
                     place,
                     made,
                     courier,
-                })
+                }))
             }
             What::Failed(message) => {
                 let step = &slot.task.step;

@@ -69,7 +69,7 @@ pub struct Returned {
 #[derive(Debug)]
 pub enum Answer {
     /// Its program came to an end, good or not.
-    Ended(Ended),
+    Ended(Box<Ended>),
     Failed(Error),
     /// It was taken back before it began.
     Withdrawn,
