@@ -230,14 +230,11 @@ fn resident_bytes(usage: &libc::rusage) -> u64 {
     u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024
 }
 
+/// The most memory that this program itself had. What getrusage(2) says counts the program in whose place it came, too.
 fn own_peak_bytes() -> u64 {
-    // SAFETY: all fields are numbers, for which zero is a value.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: the pointer is to a live local of the right type.
-    match unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) } {
-        0 => resident_bytes(&usage),
-        _ => 0,
-    }
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok()).unwrap_or(0) * 1024
 }
 
 /// What a process that ended, and those that it waited for, read and wrote: `/proc/PID/io`, see proc_pid_io(5).
