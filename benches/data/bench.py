@@ -1,11 +1,13 @@
 """The work directory: the data, a project of each tool, and what measures a command."""
 
+import itertools
 import os
 import shutil
 import statistics
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import make_data
@@ -134,7 +136,11 @@ class Bench:
     def remove(self, path: Path) -> None:
         """Moves a file or directory out of the way, until the end. Were it deleted now, ext4 would look for a minute at each
         of its inodes before it gives out another: whatever creates files next would take several times as long."""
-        if path.exists():
+        if not path.exists():
+            return
+        if is_small(path):
+            delete(path)
+        else:
             path.rename(self.removed / str(len(list(self.removed.iterdir()))))
 
     def end(self) -> None:
@@ -156,6 +162,12 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def is_small(directory: Path) -> bool:
+    """Whether there are so few files that deleting them is not felt afterwards; they may be large."""
+    names = (name for _, _, names in os.walk(directory) for name in names)
+    return len(list(itertools.islice(names, 1000))) < 1000
+
+
 def delete(directory: Path) -> None:
     """Deletes a directory where there is one, also where a tool made those in it read-only."""
     if directory.exists():
@@ -174,6 +186,8 @@ def in_child(work, *arguments) -> None:
         try:
             work(*arguments)
             code = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(code)
     _, status = os.waitpid(child, 0)
