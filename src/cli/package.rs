@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::output::size;
 use super::{Context, Render, Text, keys};
-use crate::bundle::image::{self, Base, Image, Ingredients, Logins};
+use crate::bundle::image::{self, Base, Image, Ingredients};
 use crate::bundle::{self, Bundle, Inputs, Packaged};
 use crate::env::{Declared, Library};
 use crate::fs::quote;
@@ -146,23 +146,8 @@ impl Package {
                 ));
             }
         };
-        Base::open(name, directory, &project.scratch(), &cx.cache_directory_for(project), &logins(), cx.watch())
+        Base::open(name, directory, &project.scratch(), &cx.cache_directory_for(project), &cx.access(), cx.watch())
     }
-}
-
-/// Where docker and podman keep what they were told by `login`.
-fn logins() -> Logins {
-    let path = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = path("HOME");
-    let files = [
-        path("REGISTRY_AUTH_FILE"),
-        path("XDG_RUNTIME_DIR").map(|directory| directory.join("containers/auth.json")),
-        path("DOCKER_CONFIG")
-            .or_else(|| home.as_ref().map(|home| home.join(".docker")))
-            .map(|directory| directory.join("config.json")),
-        home.map(|home| home.join(".config/containers/auth.json")),
-    ];
-    Logins { files: files.into_iter().flatten().collect(), path: std::env::var_os("PATH").unwrap_or_default() }
 }
 
 /// `churn-3.tar` has the image `churn-3-image.tar`.

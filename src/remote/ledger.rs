@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::memory::{Memory, Seen};
-use super::{Entry, Remote, RemoteError, layout, workers};
+use super::{Entry, Remote, RemoteError, layout, read_small, workers};
 use crate::error::ErrorContext;
 use crate::fs;
 use crate::{Error, Result};
@@ -19,8 +19,6 @@ use crate::{Error, Result};
 /// The directory of all ledgers on a remote.
 pub const ROOT: &str = "registry";
 const ENDING: &str = ".json";
-/// A longer document is none of ours.
-const LARGEST: u64 = 16 << 20;
 /// So many are read at once.
 const JOBS: usize = 8;
 
@@ -144,13 +142,7 @@ impl Ledger {
 
     /// One document; `None` where there is none.
     pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        let mut bytes = Vec::new();
-        let mut sink = Bounded(&mut bytes);
-        match self.remote.read(&file(name), None, &mut sink) {
-            Ok(_) => Ok(Some(bytes)),
-            Err(error) if matches!(error.downcast_ref(), Some(RemoteError::Missing { .. })) => Ok(None),
-            Err(error) => Err(error),
-        }
+        read_small(&self.remote, &file(name))
     }
 
     /// Writes a new document. Returns `false`, and changes nothing, where the name is taken.
@@ -233,23 +225,6 @@ fn file(name: &str) -> String {
 /// The number that a name is, as this program writes it.
 fn number(name: &str) -> Option<u64> {
     name.parse().ok().filter(|number: &u64| *number > 0 && number.to_string() == name)
-}
-
-/// Takes no more than a document may have.
-struct Bounded<'a>(&'a mut Vec<u8>);
-
-impl std::io::Write for Bounded<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.0.len() as u64 + bytes.len() as u64 > LARGEST {
-            return Err(std::io::Error::other("the file is too long for a record"));
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::layer::{Layer, Made, copy, of_tar};
-use super::registry::{self, Logins, Reference};
+use super::registry::{self, Reference};
 use super::{LAYER, architecture};
 use crate::bundle::archive::Span;
 use crate::bundle::oci::{self, Descriptor};
@@ -21,6 +21,7 @@ use crate::bundle::open::MOST_ENTRIES;
 use crate::error::ErrorContext;
 use crate::event::Watch;
 use crate::fs::quote;
+use crate::remote::Access;
 use crate::{Digest, Error, Result};
 
 const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
@@ -71,7 +72,7 @@ impl Base {
         directory: &Path,
         scratch: &Path,
         cache: &Path,
-        logins: &Logins,
+        access: &Access,
         watch: Watch<'_>,
     ) -> Result<Self> {
         let shown = crate::fs::escape(name.as_bytes());
@@ -86,7 +87,7 @@ impl Base {
             Err(Error::usage("there is no such file"))
         } else {
             let reference: Reference = name.strip_prefix("docker://").unwrap_or(name).parse()?;
-            registry::pull(&reference, cache, scratch, logins, watch)
+            registry::pull(&reference, cache, scratch, access, watch)
         };
         let base = base.with_context(|| format!("cannot use `{shown}` as the base of an image"))?;
         Ok(Self { name: name.to_owned(), ..base })

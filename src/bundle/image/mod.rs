@@ -30,7 +30,6 @@ use crate::fs::{self, quote};
 use crate::{Digest, Error, Result};
 pub use base::{Base, BaseName};
 use layer::{Layer, Made};
-pub use registry::Logins;
 
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";

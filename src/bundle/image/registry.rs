@@ -1,32 +1,24 @@
-//! Images from a registry, by the OCI distribution protocol: what is built on is fetched once and kept by its digest.
+//! Images from a registry: what is built on is fetched once and kept by its digest.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use reqwest::StatusCode;
-use reqwest::blocking::{Client, RequestBuilder, Response};
-use reqwest::header::{ACCEPT, WWW_AUTHENTICATE};
-use serde::Deserialize;
 
 use super::base::{Base, BaseName, Blobs, DOCKER_INDEX, DOCKER_MANIFEST, LARGEST_DOCUMENT, checked};
 use crate::bundle::oci::{self, Descriptor};
 use crate::digest::Hasher;
+use crate::error::ErrorContext;
 use crate::event::{Event, Unit, Watch};
 use crate::fs::{escape, quote};
-use crate::{Digest, Error, Kind, Result};
-
-/// How long a connection may take, and how long a registry may be silent.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::remote::backend::{Registry, blob_name};
+use crate::remote::location::Repository;
+use crate::remote::retry::Retry;
+use crate::remote::{Access, Remote};
+use crate::{Digest, Error, Result};
 
 /// An image in a registry: `docker.io/library/debian:stable-slim`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,228 +80,46 @@ impl std::fmt::Display for Reference {
     }
 }
 
-/// Where `docker login` and `podman login` keep what they were told.
-#[derive(Debug, Clone, Default)]
-pub struct Logins {
-    /// Files of logins, the first one that knows a registry counts.
-    pub files: Vec<PathBuf>,
-    /// Where programs are looked for that keep logins.
-    pub path: OsString,
-}
-
-/// A name and a password, which no message may show.
-struct Login(String, String);
-
-impl Logins {
-    fn of(&self, host: &str) -> Result<Option<Login>> {
-        #[derive(Deserialize, Default)]
-        #[serde(rename_all = "camelCase", default)]
-        struct Config {
-            auths: BTreeMap<String, Auth>,
-            creds_store: Option<String>,
-            cred_helpers: BTreeMap<String, String>,
-        }
-        #[derive(Deserialize, Default)]
-        #[serde(default)]
-        struct Auth {
-            auth: Option<String>,
-        }
-        let names = match host {
-            "docker.io" => vec!["https://index.docker.io/v1/", "docker.io", "index.docker.io"],
-            host => vec![host],
-        };
-        for file in &self.files {
-            let Some(bytes) = crate::fs::read_optional(file)? else { continue };
-            let config: Config = serde_json::from_slice(&bytes)
-                .with_context(|| format!("cannot read the logins in `{}`", quote(file)))?;
-            for name in &names {
-                let helper = config.cred_helpers.get(*name).or(config.creds_store.as_ref());
-                if let Some(login) = helper.map(|helper| self.ask(helper, name)).transpose()?.flatten() {
-                    return Ok(Some(login));
-                }
-                let key = config.auths.keys().find(|key| {
-                    key.trim_start_matches("https://").trim_end_matches('/')
-                        == name.trim_start_matches("https://").trim_end_matches('/')
-                });
-                if let Some(auth) = key.and_then(|key| config.auths[key].auth.as_ref()) {
-                    let text = BASE64.decode(auth.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-                    let login = text.as_ref().and_then(|text| text.split_once(':'));
-                    let (user, password) = login.ok_or_else(|| {
-                        Error::usage(format!(
-                            "the login for `{}` in `{}` is damaged",
-                            escape(host.as_bytes()),
-                            quote(file)
-                        ))
-                    })?;
-                    return Ok(Some(Login(user.to_owned(), password.to_owned())));
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    /// Asks `docker-credential-HELPER`.
-    fn ask(&self, helper: &str, name: &str) -> Result<Option<Login>> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Said {
-            username: String,
-            secret: String,
-        }
-        let program = format!("docker-credential-{helper}");
-        let Some(path) = crate::env::find_program(&program, &self.path) else { return Ok(None) };
-        let cannot = || format!("cannot ask `{}`", escape(program.as_bytes()));
-        let mut command = Command::new(path);
-        command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().with_context(cannot)?;
-        // It may say no before it reads the name.
-        let _ = child.stdin.take().map(|mut stdin| stdin.write_all(name.as_bytes()));
-        let output = child.wait_with_output().with_context(cannot)?;
-        // Without a login for this registry it fails.
-        let said: Option<Said> = output.status.success().then(|| serde_json::from_slice(&output.stdout).ok()).flatten();
-        Ok(said.map(|Said { username, secret }| Login(username, secret)))
-    }
-}
-
 /// The image, with its blobs in `cache`.
-pub fn pull(reference: &Reference, cache: &Path, scratch: &Path, logins: &Logins, watch: Watch<'_>) -> Result<Base> {
-    let registry = Registry::new(reference, cache, logins, watch)?;
+pub fn pull(reference: &Reference, cache: &Path, scratch: &Path, access: &Access, watch: Watch<'_>) -> Result<Base> {
     watch.events.note(format!("asking for the image {reference}"));
-    let top = registry.manifest(&reference.version)?;
+    let images = Images::new(reference, cache, access, watch)?;
+    let top = images.manifest(&reference.version).with_context(
+        || "what can't be had from here can be brought as a file: `skopeo copy docker://IMAGE oci-archive:base.tar`",
+    )?;
     let digest = Digest::of(&top);
     if reference.version.starts_with("sha256:") && reference.version != digest.to_string() {
         return Err(Error::failed(format!("{reference} has another content, {digest}")));
     }
-    let base = Base::of_image(&registry, &top, scratch)?;
+    let base = Base::of_image(&images, &top, scratch)?;
     let name = Reference { version: digest.to_string(), ..reference.clone() };
     Ok(Base { source: Some(BaseName { name: name.to_string(), digest }), ..base })
 }
 
-struct Registry<'a> {
-    client: Client,
-    base: String,
+/// A repository of images.
+struct Images<'a> {
+    registry: Arc<Registry>,
+    /// The same, for whole blobs.
+    blobs: Retry,
     reference: &'a Reference,
     cache: PathBuf,
-    login: Option<Login>,
-    /// What the registry's guard gave, or the password itself.
-    token: std::cell::RefCell<Option<String>>,
     watch: Watch<'a>,
 }
 
-impl<'a> Registry<'a> {
-    fn new(reference: &'a Reference, cache: &Path, logins: &Logins, watch: Watch<'a>) -> Result<Self> {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let host = match reference.host.as_str() {
-            "docker.io" => "registry-1.docker.io",
-            host => host,
-        };
-        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        let is_here = name == "localhost" || name == "[::1]" || name.starts_with("127.");
-        let mut builder = Client::builder()
-            .connect_timeout(PATIENCE)
-            .timeout(None::<Duration>)
-            .user_agent(concat!("mlx/", env!("CARGO_PKG_VERSION")));
-        if is_here {
-            // A proxy knows another machine under this name.
-            builder = builder.no_proxy();
-        }
-        Ok(Self {
-            client: builder.build().context("cannot make an HTTP client")?,
-            // As other programs do: registries of this machine have no certificate.
-            base: format!("{}://{host}/v2/{}", if is_here { "http" } else { "https" }, reference.repository),
-            reference,
-            cache: cache.join("images"),
-            login: logins.of(&reference.host)?,
-            token: std::cell::RefCell::new(None),
-            watch,
-        })
+impl<'a> Images<'a> {
+    fn new(reference: &'a Reference, cache: &Path, access: &Access, watch: Watch<'a>) -> Result<Self> {
+        let Reference { host, repository, .. } = reference;
+        let repository = Repository { host: host.clone(), name: repository.clone(), tag: None };
+        let registry = Arc::new(Registry::new(repository, &[], access)?);
+        let (events, interrupt) = (access.events.clone(), access.interrupt.clone());
+        let blobs = Retry::new(Box::new(registry.clone()), access.patience, events, interrupt);
+        Ok(Self { registry, blobs, reference, cache: cache.join("images"), watch })
     }
 
     fn manifest(&self, version: &str) -> Result<Vec<u8>> {
-        let accepted = [oci::INDEX, oci::MANIFEST, DOCKER_INDEX, DOCKER_MANIFEST].join(", ");
-        let response = self.get(&format!("manifests/{version}"), |request| request.header(ACCEPT, &accepted))?;
-        let mut bytes = Vec::new();
-        response.take(LARGEST_DOCUMENT + 1).read_to_end(&mut bytes).context("the registry broke off")?;
-        match bytes.len() as u64 <= LARGEST_DOCUMENT {
-            true => Ok(bytes),
-            false => Err(Error::failed(format!("its manifest has more than {LARGEST_DOCUMENT} bytes"))),
-        }
-    }
-
-    /// Asks, and once more with what the registry wants to be shown.
-    fn get(&self, path: &str, with: impl Fn(RequestBuilder) -> RequestBuilder) -> Result<Response> {
-        let shown = || format!("GET {}/{path}", self.base);
-        for attempt in 0..2 {
-            self.watch.interrupt.check()?;
-            let mut request = with(self.client.get(format!("{}/{path}", self.base)));
-            if let Some(token) = &*self.token.borrow() {
-                request = request.header("Authorization", token);
-            }
-            let response = request.send().map_err(|error| unreachable(&self.reference.host, &error))?;
-            match response.status() {
-                StatusCode::OK => return Ok(response),
-                StatusCode::UNAUTHORIZED if attempt == 0 => {
-                    let challenge = response.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
-                    let token = self.token_for(challenge.unwrap_or_default())?;
-                    *self.token.borrow_mut() = Some(token);
-                }
-                StatusCode::NOT_FOUND => {
-                    return Err(Error::usage(format!("there is no image {}", self.reference))
-                        .with_hint("look at its name and its tag"));
-                }
-                status => return Err(self.refused(&format!("{} gave {status}", shown()), status)),
-            }
-        }
-        Err(self.refused(&format!("{} gave 401", shown()), StatusCode::UNAUTHORIZED))
-    }
-
-    fn refused(&self, said: &str, status: StatusCode) -> Error {
-        let host = &self.reference.host;
-        let is_denied = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-        let error = Error::new(Kind::Failed, anyhow::Error::msg(said.to_owned()));
-        match (&self.login, is_denied) {
-            (None, true) => error.with_hint(format!("log in: `podman login {host}` or `docker login {host}`")),
-            (Some(_), true) => error.with_hint(format!("the login for {host} does not let you in; log in anew")),
-            (_, false) => error,
-        }
-    }
-
-    /// What a challenge asks for: the login itself, or a token that the registry's guard gives for it.
-    fn token_for(&self, challenge: &str) -> Result<String> {
-        #[derive(Deserialize)]
-        struct Given {
-            token: Option<String>,
-            access_token: Option<String>,
-        }
-        let basic = self
-            .login
-            .as_ref()
-            .map(|Login(user, password)| format!("Basic {}", BASE64.encode(format!("{user}:{password}"))));
-        let (kind, rest) = challenge.split_once(' ').unwrap_or((challenge, ""));
-        if !kind.eq_ignore_ascii_case("bearer") {
-            return basic.ok_or_else(|| self.refused("the registry wants a login", StatusCode::UNAUTHORIZED));
-        }
-        let words = parameters(rest);
-        let realm =
-            words.get("realm").filter(|realm| realm.starts_with("https://") || self.base.starts_with("http://"));
-        let realm = realm.ok_or_else(|| Error::failed("the registry does not say where its tokens are"))?;
-        let scope = format!("repository:{}:pull", self.reference.repository);
-        let mut query = vec![("scope", scope.as_str())];
-        query.extend(words.get("service").map(|service| ("service", service.as_str())));
-        let address = url::Url::parse_with_params(realm, query);
-        let address = address.map_err(|_| Error::failed("the registry does not say where its tokens are"))?;
-        let mut request = self.client.get(address);
-        if let Some(Login(user, password)) = &self.login {
-            request = request.basic_auth(user, Some(password));
-        }
-        let response = request.send().map_err(|error| unreachable(&self.reference.host, &error))?;
-        if response.status() != StatusCode::OK {
-            return Err(self.refused(&format!("the registry's guard gave {}", response.status()), response.status()));
-        }
-        let given: Given = response.json().map_err(|_| Error::failed("the registry's guard gave no token"))?;
-        let token =
-            given.token.or(given.access_token).ok_or_else(|| Error::failed("the registry's guard gave no token"))?;
-        Ok(format!("Bearer {token}"))
+        self.registry.manifest(version)?.ok_or_else(|| {
+            Error::usage(format!("there is no image {}", self.reference)).with_hint("look at its name and its tag")
+        })
     }
 
     /// A blob in the cache, fetched where it is not there yet.
@@ -321,37 +131,48 @@ impl<'a> Registry<'a> {
         if known.is_ok_and(|(found, _)| found == *digest) {
             return Ok(path);
         }
-        let response = self.get(&format!("blobs/{digest}"), |request| request)?;
         let id = format!("layer {}", digest.short());
         let what = format!("fetching {id}");
         self.watch.events.emit(Event::Started { id: id.clone(), what, total: Some(*size), unit: Unit::Bytes });
-        let mut reader = response.take(size + 1);
-        crate::fs::write_atomic_checked(&path, &self.cache, |out| {
-            let (mut hasher, mut buffer, mut done) = (Hasher::new(), vec![0; 256 << 10], 0);
-            loop {
-                self.watch.interrupt.check()?;
-                let count = reader.read(&mut buffer).context("the registry broke off")?;
-                if count == 0 {
-                    break;
-                }
-                hasher.update(&buffer[..count]);
-                out.write_all(&buffer[..count]).context("cannot write the layer")?;
-                done += count as u64;
-                self.watch.events.emit(Event::Progress { id: id.clone(), done });
-            }
-            match hasher.finish() {
+        let fetched = crate::fs::write_atomic_checked(&path, &self.cache, |out| {
+            let progress = |done| self.watch.events.emit(Event::Progress { id: id.clone(), done });
+            let mut sink = Checked { out, hasher: Hasher::new(), done: 0, progress: &progress };
+            self.blobs.read(&blob_name(digest), Some(0..*size), &mut sink)?;
+            match sink.hasher.finish() {
                 (found, _) if found == *digest => Ok(()),
                 (found, bytes) => {
                     Err(Error::failed(format!("the registry sent {bytes} bytes that hash to {found}, not {digest}")))
                 }
             }
-        })?;
+        });
         self.watch.events.emit(Event::Finished { id });
-        Ok(path)
+        fetched.map(|()| path)
     }
 }
 
-impl Blobs for Registry<'_> {
+/// Hashes what goes through, and tells how much that is.
+struct Checked<'a, W> {
+    out: W,
+    hasher: Hasher,
+    done: u64,
+    progress: &'a dyn Fn(u64),
+}
+
+impl<W: Write> Write for Checked<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.out.write(bytes)?;
+        self.hasher.update(&bytes[..count]);
+        self.done += count as u64;
+        (self.progress)(self.done);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+impl Blobs for Images<'_> {
     fn document(&self, descriptor: &Descriptor) -> Result<Vec<u8>> {
         if descriptor.size > LARGEST_DOCUMENT {
             return Err(Error::failed(format!("a document of it has {} bytes", descriptor.size)));
@@ -374,32 +195,6 @@ impl Blobs for Registry<'_> {
     }
 }
 
-fn unreachable(host: &str, error: &reqwest::Error) -> Error {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    let (host, cause) = (escape(host.as_bytes()), escape(cause.to_string().as_bytes()));
-    Error::failed(format!("the registry {host} can't be reached: {cause}")).with_hint(
-        "bring the image as a file: `skopeo copy docker://IMAGE oci-archive:base.tar`, then `--base base.tar`",
-    )
-}
-
-/// `realm="…",service="…"`.
-fn parameters(text: &str) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    let mut rest = text.trim();
-    while let Some((name, after)) = rest.split_once('=') {
-        let (value, after) = match after.strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
-            None => after.split_once(',').unwrap_or((after, "")),
-        };
-        found.insert(name.trim().to_ascii_lowercase(), value.to_owned());
-        rest = after.trim_start_matches([',', ' ']);
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -419,13 +214,5 @@ mod tests {
         for text in ["", "a b", "../x", "a//b", "a@sha256:1", "ghcr.io/a:b?c", "x/..", "a\n"] {
             assert!(text.parse::<Reference>().is_err(), "{text:?}");
         }
-    }
-
-    #[test]
-    fn a_challenge_is_taken_apart() {
-        let found = parameters(r#"realm="https://auth.example/token?a=b,c",service=registry.example, scope="x""#);
-
-        assert_eq!(found["realm"], "https://auth.example/token?a=b,c");
-        assert_eq!((found["service"].as_str(), found["scope"].as_str()), ("registry.example", "x"));
     }
 }
