@@ -101,13 +101,12 @@ impl<'a> ByRemote<'a> {
         // Below the project, where containers see it.
         let root = scratch.join("project");
         let directory = root.join(STATE).join("job");
-        let Some(bytes) = read(&*remote, &file_of(job, job::FILE))? else { return Ok(None) };
-        crate::fs::create_dir_all(&directory)?;
         let file = directory.join(job::FILE);
-        write(&file, &bytes)?;
-        if let Some(bytes) = read(&*remote, &file_of(job, &job::results_name(element)))? {
-            write(&job::results_file(&directory, element), &bytes)?;
+        if !fetch(&*remote, &file_of(job, job::FILE), &file, scratch)? {
+            return Ok(None);
         }
+        let results = job::results_file(&directory, element);
+        fetch(&*remote, &file_of(job, &job::results_name(element)), &results, scratch)?;
         let Some((whole, tasks)) = job::read(&file, |job| job.tasks_of(element, usize::MAX))? else { return Ok(None) };
         let run = whole.run.clone();
         // Here the project is another directory.
@@ -213,22 +212,21 @@ pub fn file_of(job: &str, file: &str) -> String {
     format!("jobs/{job}/{file}")
 }
 
-/// A file of a remote; `None` where there is none.
-pub fn read(remote: &dyn Remote, name: &str) -> Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    match remote.read(name, None, &mut bytes) {
-        Ok(_) => Ok(Some(bytes)),
-        Err(error) if matches!(error.downcast_ref(), Some(RemoteError::Missing { .. })) => Ok(None),
-        Err(error) => Err(error),
+/// Brings a file of a remote, whatever its size, to take the place of `target`. Returns whether there is one.
+pub fn fetch(remote: &dyn Remote, name: &str, target: &Path, scratch: &Path) -> Result<bool> {
+    let mut temporary = crate::fs::temporary_file(scratch)?;
+    match remote.read(name, None, temporary.as_file_mut()) {
+        Ok(_) => {}
+        Err(error) if matches!(error.downcast_ref(), Some(RemoteError::Missing { .. })) => return Ok(false),
+        Err(error) => return Err(error),
     }
+    target.parent().map_or(Ok(()), crate::fs::create_dir_all)?;
+    let cannot = || format!("cannot write `{}`", quote(target));
+    temporary.persist(target).map_err(|error| error.error).with_context(cannot)?;
+    Ok(true)
 }
 
 /// Writes a file of a remote.
 pub fn write_to(remote: &dyn Remote, name: &str, content: Content<'_>) -> Result<()> {
     remote.write(name, &Body { content, sent: &|_| Ok(()) })
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    std::fs::write(path, bytes).with_context(|| format!("cannot write `{}`", quote(path)))?;
-    Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::carrier::{directory_of, file_of, read, write_to};
+use super::carrier::{directory_of, fetch, file_of, write_to};
 use super::job::{self, JobFile, Task};
 use crate::data::Workspace;
 use crate::digest::Object;
@@ -99,9 +99,7 @@ impl Courier {
             if self.seen().get(&entry.name) == Some(&version) {
                 continue;
             }
-            if let Some(bytes) = read(&*self.undisturbed, &entry.name)? {
-                target.parent().map_or(Ok(()), crate::fs::create_dir_all)?;
-                crate::fs::replace(&target, &self.scratch, |out| out.write_all(&bytes))?;
+            if fetch(&*self.undisturbed, &entry.name, &target, &self.scratch)? {
                 self.seen().insert(entry.name, version);
             }
         }

@@ -13,6 +13,7 @@ use anyhow::Context;
 
 use super::FailureClass;
 use super::job::{ByRemote, JobFile};
+use crate::Error;
 use crate::event::Interrupt;
 use crate::fs::escape;
 
@@ -153,6 +154,27 @@ pub struct Answer {
     pub stdout: String,
     pub stderr: String,
 }
+
+impl Answer {
+    /// What it means that the program did not succeed, by words that stand in what it says: that there is no room now, that
+    /// the engine can't be reached; anything else is a refusal, of which `hint` says what to do.
+    pub fn refusal(&self, program: &str, full: &[&str], unreachable: &[&str], hint: &'static str) -> Refusal {
+        let said = self.stderr.trim();
+        let has = |signs: &[&str]| signs.iter().any(|sign| said.contains(sign));
+        let last = said.lines().last().unwrap_or("it said nothing").trim().to_owned();
+        if has(full) {
+            return Refusal::Full(last);
+        }
+        if has(unreachable) {
+            return Refusal::Unreachable(last);
+        }
+        let text = said.lines().map(str::trim).collect::<Vec<_>>().join("; ");
+        Refusal::Refused(Error::usage(format!("`{program}` refused: {text}")).with_hint(hint))
+    }
+}
+
+/// What to do about a refusal that nobody knows more of.
+pub const CORRECT: &str = "correct the executor's table or the step's `resources` in the manifest";
 
 impl Command {
     /// A program of the `PATH`, without the variables in `remove`.

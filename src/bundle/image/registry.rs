@@ -11,7 +11,6 @@ use anyhow::Context;
 use super::base::{Base, BaseName, Blobs, DOCKER_INDEX, DOCKER_MANIFEST, LARGEST_DOCUMENT, checked};
 use crate::bundle::oci::{self, Descriptor};
 use crate::digest::Hasher;
-use crate::error::ErrorContext;
 use crate::event::{Event, Unit, Watch};
 use crate::fs::{escape, quote};
 use crate::remote::backend::{Registry, blob_name};
@@ -84,9 +83,7 @@ impl std::fmt::Display for Reference {
 pub fn pull(reference: &Reference, cache: &Path, scratch: &Path, access: &Access, watch: Watch<'_>) -> Result<Base> {
     watch.events.note(format!("asking for the image {reference}"));
     let images = Images::new(reference, cache, access, watch)?;
-    let top = images.manifest(&reference.version).with_context(
-        || "what can't be had from here can be brought as a file: `skopeo copy docker://IMAGE oci-archive:base.tar`",
-    )?;
+    let top = images.manifest(&reference.version)?;
     let digest = Digest::of(&top);
     if reference.version.starts_with("sha256:") && reference.version != digest.to_string() {
         return Err(Error::failed(format!("{reference} has another content, {digest}")));

@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::Deserialize;
 
 use super::manifest::JOB;
-use crate::Error;
 use crate::executor::FailureClass;
-use crate::executor::engine::{Answer, Known, Refusal, State};
+use crate::executor::engine::{Answer, CORRECT, Known, Refusal, State};
 
 /// The number of a pod's element.
 const INDEX: &str = "batch.kubernetes.io/job-completion-index";
@@ -251,23 +250,14 @@ pub fn refusal(answer: &Answer) -> Refusal {
         "etcdserver",
         "connection reset by peer",
     ];
-    let said = answer.stderr.trim();
-    let has = |signs: &[&str]| signs.iter().any(|sign| said.contains(sign));
-    let last = said.lines().last().unwrap_or("it said nothing").trim().to_owned();
-    if has(&FULL) {
-        return Refusal::Full(last);
-    }
-    if has(&UNREACHABLE) {
-        return Refusal::Unreachable(last);
-    }
-    let text = said.lines().map(str::trim).collect::<Vec<_>>().join("; ");
-    let hint = match has(&["Unauthorized", "forbidden"]) {
+    let is_denied = ["Unauthorized", "forbidden"].iter().any(|sign| answer.stderr.contains(sign));
+    let hint = match is_denied {
         true => {
             "log in to the cluster, or ask for the right to make Jobs there; `kubectl auth can-i create jobs` tells"
         }
-        false => "correct the executor's table or the step's `resources` in the manifest",
+        false => CORRECT,
     };
-    Refusal::Refused(Error::usage(format!("`kubectl` refused: {text}")).with_hint(hint))
+    answer.refusal("kubectl", &FULL, &UNREACHABLE, hint)
 }
 
 #[cfg(test)]

@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::Error;
 use crate::executor::FailureClass;
-use crate::executor::engine::{Answer, Known, Refusal, State};
+use crate::executor::engine::{Answer, CORRECT, Known, Refusal, State};
 
 /// Name, job, element, state, reason: what [`read`] reads.
 pub const FORMAT: &str = "%j|%F|%K|%T|%r";
@@ -115,20 +114,7 @@ pub fn refusal(program: &str, answer: &Answer) -> Refusal {
         "authentication",
         "Could not establish a configuration source",
     ];
-    let said = answer.stderr.trim();
-    let has = |signs: &[&str]| signs.iter().any(|sign| said.contains(sign));
-    let last = said.lines().last().unwrap_or("it said nothing").trim().to_owned();
-    if has(&FULL) {
-        return Refusal::Full(last);
-    }
-    if has(&UNREACHABLE) {
-        return Refusal::Unreachable(last);
-    }
-    let text = said.lines().map(str::trim).collect::<Vec<_>>().join("; ");
-    Refusal::Refused(
-        Error::usage(format!("`{program}` refused: {text}"))
-            .with_hint("correct the executor's table or the step's `resources` in the manifest"),
-    )
+    answer.refusal(program, &FULL, &UNREACHABLE, CORRECT)
 }
 
 #[cfg(test)]
