@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek};
 use std::path::Path;
+use std::time::SystemTime;
 
 use anyhow::Context;
 use rustix::fs::{AtFlags, StatxFlags};
@@ -74,6 +75,7 @@ pub fn file(
 
 /// Makes the file the object that its content is; `None`, and the file is at its beginning again, where it must be copied.
 fn linked(mut file: &File, directory: &Directory, name: &CStr, stat: &Stat, batch: &Batch) -> Result<Option<Content>> {
+    let begun = SystemTime::now();
     let whole = |size| whole(file, size).context("cannot read it");
     let (digest, size) = match stat.size <= WHOLE_BYTES {
         true => match whole(stat.size as usize)? {
@@ -86,7 +88,7 @@ fn linked(mut file: &File, directory: &Directory, name: &CStr, stat: &Stat, batc
     if after != *stat || size != stat.size {
         return Ok(Some(Content::Changed));
     }
-    if batch.link_file(file, directory, name, digest, size)? {
+    if batch.link_file(file, directory, name, (digest, size), begun)? {
         return Ok(Some(Content::Read { digest, size, born_ns }));
     }
     file.rewind().context("cannot read it again")?;
@@ -150,7 +152,8 @@ pub fn born_ns(directory: &Directory, name: &CStr) -> i64 {
     stat.map_or(0, |stat| born(&stat))
 }
 
-fn born(stat: &rustix::fs::Statx) -> i64 {
+/// When a file came to be; 0 where the file system does not say.
+pub fn born(stat: &rustix::fs::Statx) -> i64 {
     let is_told = StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::BTIME);
     if is_told { ns(stat.stx_btime.tv_sec, i64::from(stat.stx_btime.tv_nsec)) } else { 0 }
 }

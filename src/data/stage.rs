@@ -12,6 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -28,6 +29,7 @@ use crate::digest::{Object, ObjectKind};
 use crate::event::{Event, Unit, Watch};
 use crate::fs::{Directory, c_name, quote};
 use crate::project::{Link, ProjectPath};
+use crate::store::Linker;
 use crate::store::tree::Entry;
 use crate::{Digest, Error, Result};
 
@@ -58,8 +60,11 @@ impl Workspace {
         watch.events.emit(Event::Started { id: id.clone(), what, total, unit: Unit::Files });
         let result = Stage::new(self, path).and_then(|stage| {
             let links = self.store.link() == Link::Hard && self.store.is_on(&stage.directory);
+            let links = links.then(|| Links { linker: Linker::of(&self.store), copied: Mutex::default() });
             let work = Work { workspace: self, stage, plan, watch, links, id: &id, done: AtomicU64::new(0) };
-            work.run()
+            work.run()?;
+            work.links.into_iter().for_each(|links| links.linker.finish());
+            Ok(())
         });
         watch.events.emit(Event::Finished { id });
         result?;
@@ -114,10 +119,16 @@ struct Work<'a> {
     stage: Stage,
     plan: &'a Plan,
     watch: Watch<'a>,
-    /// Whether files and objects are to be one.
-    links: bool,
+    /// Where files and objects are to be one.
+    links: Option<Links>,
     id: &'a str,
     done: AtomicU64,
+}
+
+struct Links {
+    linker: Linker,
+    /// The writes, by place and position, that came from packs.
+    copied: Mutex<Vec<(usize, usize)>>,
 }
 
 impl Work<'_> {
@@ -186,7 +197,7 @@ impl Work<'_> {
                 let write = &place.writes[position];
                 let Entry { name, object } = &place.tree.entries()[write.entry];
                 let staged = if place.is_new { name.clone() } else { format!("{at}-{position}").into_bytes() };
-                let written = self.file(&directory, &staged, object).map_err(|error| {
+                let written = self.file(&directory, &staged, object, (*at, position)).map_err(|error| {
                     error.context(format!("cannot write `{}`", quote(self.workspace.full(&place.below(name)))))
                 })?;
                 let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
@@ -201,8 +212,14 @@ impl Work<'_> {
         batch.par_iter().map(write).collect()
     }
 
-    /// Writes one file or link that is not there yet.
-    fn file(&self, directory: &Directory, name: &[u8], object: &Object) -> Result<Written> {
+    /// Writes one file or link that is not there yet, for this write of this place.
+    fn file(
+        &self,
+        directory: &Directory,
+        name: &[u8],
+        object: &Object,
+        (at, position): (usize, usize),
+    ) -> Result<Written> {
         let store = &self.workspace.store;
         let place = c_name(name).context("cannot create it")?;
         if object.kind == ObjectKind::Link {
@@ -219,14 +236,16 @@ impl Work<'_> {
             return Ok(known(object, stat, 0));
         }
         // A program has a mode of its own.
-        let is_object = self.links && object.kind == ObjectKind::File;
-        if is_object && store.link_into(&object.digest, directory, &place)? {
-            let stat = directory.stat(&place).context("cannot look at it")?;
-            return Ok(known(object, Stat::of(&stat), read::born_ns(directory, &place)));
+        let links = self.links.as_ref().filter(|_| object.kind == ObjectKind::File);
+        if let Some(links) = links {
+            if let Some(stat) = links.linker.link(&object.digest, directory, &place)? {
+                return Ok(known(object, Stat::of_statx(&stat), read::born(&stat)));
+            }
+            links.copied.lock().unwrap_or_else(PoisonError::into_inner).push((at, position));
         }
         let mode = Mode::from_raw_mode(match object.kind {
             ObjectKind::Executable => 0o777,
-            _ if is_object => 0o444,
+            _ if links.is_some() => 0o444,
             _ => 0o666,
         });
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -246,8 +265,8 @@ impl Work<'_> {
     fn publish(&self, batch: &Batch, written: Vec<Vec<Written>>, parts: &mut Vec<Written>) -> Result<()> {
         let newest = written.iter().flatten().map(|known| known.stat.ctime_ns).max();
         newest.into_iter().for_each(wait_for_next_tick);
-        if self.links {
-            self.take_links(batch)?;
+        if let Some(links) = &self.links {
+            self.take_links(links)?;
         }
         for ((at, range), mut files) in batch.iter().zip(written) {
             let place = &self.plan.places[*at];
@@ -270,20 +289,18 @@ impl Work<'_> {
     }
 
     /// Makes the files that could not be links to objects such from now on.
-    fn take_links(&self, batch: &Batch) -> Result<()> {
-        let files = batch.iter().flat_map(|(at, range)| range.clone().map(move |position| (*at, position)));
-        let files: Vec<(&Digest, PathBuf)> = files
-            .filter_map(|(at, position)| {
-                let place = &self.plan.places[at];
-                let write = &place.writes[position];
-                let object = place.object_of(write);
-                let staged = match place.is_new {
-                    true => Path::new(&at.to_string()).join(OsStr::from_bytes(place.name_of(write))),
-                    false => Path::new("files").join(format!("{at}-{position}")),
-                };
-                (object.kind == ObjectKind::File).then_some((&object.digest, staged))
-            })
-            .collect();
+    fn take_links(&self, links: &Links) -> Result<()> {
+        let copied = std::mem::take(&mut *links.copied.lock().unwrap_or_else(PoisonError::into_inner));
+        let file = |(at, position): (usize, usize)| {
+            let place = &self.plan.places[at];
+            let write = &place.writes[position];
+            let staged = match place.is_new {
+                true => Path::new(&at.to_string()).join(OsStr::from_bytes(place.name_of(write))),
+                false => Path::new("files").join(format!("{at}-{position}")),
+            };
+            (&place.object_of(write).digest, staged)
+        };
+        let files: Vec<(&Digest, PathBuf)> = copied.into_iter().map(file).collect();
         let files = files.iter().map(|(digest, staged)| (*digest, staged.as_path()));
         self.workspace.store.take_links(files, &self.stage.directory)
     }

@@ -1,10 +1,12 @@
 //! Files as mlx writes them: atomically, durably, under locks; and file names as text.
 
+mod direct;
 mod directory;
 mod lock;
 mod name;
 mod regular;
 
+pub use direct::{Buffer, DirectWriter, Way};
 pub use directory::{Directory, Names, c_name};
 pub use lock::{FileLock, Holder};
 pub use name::{escape, quote, unescape};

@@ -11,16 +11,19 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use anyhow::Context;
 use tempfile::{NamedTempFile, TempPath};
 
 use super::large::{self, Reader, Source, Sparse};
 use super::pack::{self, Compression, Item, Written};
+use super::packer::Packer;
+use super::sound::{Sound, Stamp};
 use super::tree::Tree;
 use super::{Store, cannot_write};
 use crate::digest::Object;
-use crate::fs::{self, quote};
+use crate::fs::{self, Way, quote};
 use crate::{Digest, Error, Result};
 
 const CANNOT_READ: &str = "cannot read what is to be stored";
@@ -43,6 +46,8 @@ pub struct Batch {
     store: Store,
     compression: Compression,
     pending: Mutex<Pending>,
+    /// Those at work: none before the first full pack; more than one where batches came together.
+    packers: Mutex<Vec<Packer>>,
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +59,8 @@ struct Pending {
     large: Vec<(Digest, TempPath)>,
     /// Files of the working tree under a second name.
     linked: Vec<(Digest, TempPath)>,
+    /// What these files look like, and when reading them began.
+    stamps: Vec<(Digest, Stamp, SystemTime)>,
     /// Sound copies of objects that lie damaged in a pack.
     mended: Vec<(Digest, TempPath)>,
     packs: Vec<Written>,
@@ -67,7 +74,12 @@ impl Batch {
                  .mlx/config.toml",
             )
         })?;
-        Ok(Self { store: store.clone(), compression: Compression::default(), pending: Mutex::default() })
+        Ok(Self {
+            store: store.clone(),
+            compression: Compression::default(),
+            pending: Mutex::default(),
+            packers: Mutex::default(),
+        })
     }
 
     /// Adds these bytes; returns their digest.
@@ -103,7 +115,7 @@ impl Batch {
             let file = File::open(path).with_context(cannot)?;
             let directory = File::open(directory).with_context(cannot)?;
             let name = fs::c_name(name.as_bytes()).with_context(cannot)?;
-            if self.link_file(&file, &directory, &name, digest, size)? {
+            if self.link_file(&file, &directory, &name, (digest, size), SystemTime::now())? {
                 return Ok(digest);
             }
         }
@@ -153,9 +165,11 @@ impl Batch {
 
     /// Takes over what another batch of the same store holds, so that both are made durable together.
     pub fn absorb(&self, other: Self) {
+        let packers = other.packers.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.packers.lock().unwrap_or_else(PoisonError::into_inner).extend(packers);
         let other = other.pending.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut pending = self.pending();
-        let Pending { known, small, small_bytes, trees, large, linked, mended, packs } = &mut *pending;
+        let Pending { known, small, small_bytes, trees, large, linked, stamps, mended, packs } = &mut *pending;
         let small_before = small.len();
         small.extend(other.small.into_iter().filter(|item| !known.contains(&item.digest)));
         *small_bytes += small[small_before..].iter().map(|item| item.stored.len()).sum::<usize>();
@@ -163,6 +177,7 @@ impl Batch {
         large.extend(other.large.into_iter().filter(|(digest, _)| !known.contains(digest)));
         linked.extend(other.linked.into_iter().filter(|(digest, _)| !known.contains(digest)));
         mended.extend(other.mended.into_iter().filter(|(digest, _)| !known.contains(digest)));
+        stamps.extend(other.stamps);
         packs.extend(other.packs);
         known.extend(other.known);
     }
@@ -200,14 +215,23 @@ impl Batch {
 
     /// Makes everything durable and visible.
     pub fn commit(self) -> Result<()> {
-        let Self { store, pending, .. } = self;
-        let Pending { mut small, mut trees, large, linked, mended, packs, .. } =
+        let Self { store, pending, packers, .. } = self;
+        let Pending { mut small, mut trees, large, linked, stamps, mended, mut packs, .. } =
             pending.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for packer in packers.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            packs.extend(packer.finish()?);
+        }
         let damaged: Vec<Digest> = mended.iter().map(|(digest, _)| *digest).collect();
         sync(&large)?;
         sync(&mended)?;
         sync_linked(&store, &linked)?;
         publish(&store, large.into_iter().chain(linked).chain(mended), packs)?;
+        if !stamps.is_empty() {
+            let sound = Sound::of(&store);
+            stamps.into_iter().for_each(|(digest, stamp, begun)| sound.note(digest, stamp, begun));
+            // Without these records the objects are read again.
+            let _ = sound.save();
+        }
         damaged.iter().try_for_each(|digest| store.set_packed_aside(digest))?;
         if small.len() + trees.len() <= FEW {
             for items in [small, trees] {
@@ -255,17 +279,22 @@ impl Batch {
             pending.small_bytes = 0;
             std::mem::take(&mut pending.small)
         };
-        let written = pack::write(full, &self.store.scratch())?;
-        self.pending().packs.push(written);
+        let mut packers = self.packers.lock().unwrap_or_else(PoisonError::into_inner);
+        if packers.is_empty() {
+            packers.push(Packer::start(self.store.scratch())?);
+        }
+        if !packers[0].write(full) {
+            packers.swap_remove(0).finish()?;
+        }
         Ok(())
     }
 
     fn put_large(&self, source: impl Source) -> Result<(Digest, u64)> {
         let temporary = fs::temporary_file(&self.store.scratch())?;
-        let (digest, size) = large::copy(source, temporary.as_file(), CANNOT_READ)?;
+        let file = temporary.as_file();
+        let (digest, size) = large::copy(source, file, Way::direct(file), CANNOT_READ)?;
         let written = || File::open(temporary.path()).ok();
         if self.is_new(&digest, size) || written().is_some_and(|written| self.replaces(&digest, written)) {
-            let file = temporary.as_file();
             file.set_permissions(PermissionsExt::from_mode(0o444)).map_err(cannot_write)?;
             self.pending().large.push((digest, temporary.into_temp_path()));
         }
@@ -282,9 +311,11 @@ impl Batch {
     }
 
     /// Keeps a second name of a file whose content is this object.
-    pub(super) fn keep_link(&self, digest: Digest, size: u64, link: TempPath) {
+    pub(super) fn keep_link(&self, (digest, size): (Digest, u64), link: TempPath, stamp: Stamp, begun: SystemTime) {
         if self.is_new(&digest, size) {
-            self.pending().linked.push((digest, link));
+            let mut pending = self.pending();
+            pending.linked.push((digest, link));
+            pending.stamps.push((digest, stamp, begun));
         }
     }
 

@@ -1,20 +1,17 @@
 //! Objects as files of the working tree or of a release.
 
-use std::ffi::CStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::Context;
-use rustix::fs::AtFlags;
 
 use super::batch::SMALL_BYTES;
 use super::large::{self, Reader, Sparse};
 use super::{Content, Store, damaged};
 use crate::digest;
-use crate::fs::{self, quote};
+use crate::fs::{self, Way, quote};
 use crate::project::Link;
 use crate::{Digest, Result};
 
@@ -70,18 +67,6 @@ impl Store {
         }
     }
 
-    /// As [`Store::export`] with [`Link::Hard`], under a name in an open directory; `false`, and nothing made, where that
-    /// can't be. What it made must be thrown away on an error.
-    pub fn link_into(&self, digest: &Digest, directory: impl AsFd, name: &CStr) -> Result<bool> {
-        let Content::Loose(object) = self.open_object(digest)? else { return Ok(false) };
-        let is_linked = !is_writable(&object)
-            && rustix::fs::linkat(rustix::fs::CWD, self.path_of(digest), directory, name, AtFlags::empty()).is_ok();
-        if is_linked {
-            self.check_content(digest, object)?;
-        }
-        Ok(is_linked)
-    }
-
     /// Whether the loose object is this very file.
     pub fn is_file_of(&self, digest: &Digest, device: u64, inode: u64) -> bool {
         use std::os::unix::fs::MetadataExt;
@@ -104,13 +89,13 @@ impl Store {
             return self.copy_to(digest, to);
         }
         let copied = match Sparse::of(&object) {
-            Some(source) => large::copy(source, to, "cannot read an object of the store"),
-            None => large::copy(Reader(&object), to, "cannot read an object of the store"),
+            Some(source) => large::copy(source, to, Way::cached(), "cannot read an object of the store"),
+            None => large::copy(Reader(&object), to, Way::cached(), "cannot read an object of the store"),
         };
         is_right(digest, copied?)
     }
 
-    fn check_content(&self, digest: &Digest, object: File) -> Result<u64> {
+    pub(super) fn check_content(&self, digest: &Digest, object: File) -> Result<u64> {
         is_right(digest, digest::of_reader(object).with_context(|| format!("cannot read object {digest}"))?)
     }
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::batch::SMALL_BYTES;
 use super::reach::named_in;
+use super::sound::Sound;
 use super::{Store, cannot_write};
 use crate::event::Watch;
 use crate::fs::{self, FileLock, Holder, quote};
@@ -194,6 +195,7 @@ impl Store {
         self.pack_loose(&garbage.loose, watch)?;
         self.rewrite_packs(&gone, watch)?;
         trash.close().context("cannot empty the trash")?;
+        Sound::of(self).forget(&gone)?;
         Ok(gone.len() as u64)
     }
 

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use anyhow::Context;
@@ -12,47 +11,70 @@ use rustix::io::Errno;
 
 use super::cannot_write;
 use crate::digest::Hasher;
-use crate::fs::begin_writing;
+use crate::fs::{Buffer, Way};
 use crate::{Digest, Result};
 
 /// So much is read, hashed and written at a time.
 const BUFFER_BYTES: usize = 1 << 20;
 /// So many buffers are on their way.
-const BUFFERS: usize = 4;
-/// After so much the disk is told to begin, so that the sync in the end does not wait for all of it.
-const BEGIN_BYTES: u64 = 16 << 20;
+const BUFFERS: usize = 6;
 
 /// Copies all that the source gives to an empty file; returns its digest and size.
-pub fn copy(mut source: impl Source, to: &File, cannot_read: &'static str) -> Result<(Digest, u64)> {
+///
+/// One thread reads, one hashes and one writes: the time is that of the slowest, which is hashing on a fast disk.
+pub fn copy(mut source: impl Source, to: &File, way: Way, cannot_read: &'static str) -> Result<(Digest, u64)> {
     std::thread::scope(|scope| {
-        let (send, receive) = sync_channel(BUFFERS);
-        let (give_back, returned) = sync_channel(BUFFERS);
-        let hasher = scope.spawn(move || hash(&receive, &give_back));
-        let copied = transfer(&mut source, to, cannot_read, &send, &returned);
-        // The hasher ends when nobody can send any more.
-        drop(send);
-        let (digest, hashed) = hasher.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        copied.map(|()| (digest, hashed))
+        let (read, to_hash) = sync_channel(BUFFERS);
+        let (hashed, to_write) = sync_channel(BUFFERS);
+        let (give_back, free) = sync_channel(BUFFERS);
+        (0..BUFFERS).for_each(|_| give_back.send(Buffer::new(BUFFER_BYTES)).expect("all of them have room"));
+        let hasher = scope.spawn(move || hash(&to_hash, &hashed));
+        let writer = scope.spawn(move || write(to, way, &to_write, &give_back));
+        let read = self::read(&mut source, read, &free);
+        let hashed = hasher.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(cannot_write)?;
+        read.context(cannot_read)?;
+        Ok(hashed)
     })
 }
 
-/// What is hashed next.
+/// What goes from thread to thread.
 enum Part {
-    Bytes(Arc<Vec<u8>>),
+    Bytes(Buffer, usize),
     Zeros(u64),
 }
 
-fn hash(parts: &Receiver<Part>, give_back: &SyncSender<Arc<Vec<u8>>>) -> (Digest, u64) {
+/// Reads until the source is at its end, or until who comes after it has failed.
+fn read(source: &mut impl Source, read: SyncSender<Part>, free: &Receiver<Buffer>) -> io::Result<()> {
+    while let Ok(mut buffer) = free.recv() {
+        loop {
+            match source.next(&mut buffer)? {
+                Piece::Bytes(0) => return Ok(()),
+                Piece::Bytes(count) => {
+                    if read.send(Part::Bytes(buffer, count)).is_err() {
+                        return Ok(());
+                    }
+                    break;
+                }
+                Piece::Hole(count) => {
+                    if read.send(Part::Zeros(count)).is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn hash(parts: &Receiver<Part>, hashed: &SyncSender<Part>) -> (Digest, u64) {
     let mut hasher = Hasher::new();
     let zeros = [0; 1 << 16];
     for part in parts {
-        match part {
-            Part::Bytes(bytes) => {
-                hasher.update(&bytes);
-                // Nobody takes it back after an error.
-                let _ = give_back.send(bytes);
-            }
-            Part::Zeros(mut count) => {
+        match &part {
+            Part::Bytes(bytes, count) => hasher.update(&bytes[..*count]),
+            Part::Zeros(count) => {
+                let mut count = *count;
                 while count > 0 {
                     let now = count.min(zeros.len() as u64);
                     hasher.update(&zeros[..now as usize]);
@@ -60,52 +82,30 @@ fn hash(parts: &Receiver<Part>, give_back: &SyncSender<Arc<Vec<u8>>>) -> (Digest
                 }
             }
         }
+        // The writer ends early on an error, which it returns.
+        if hashed.send(part).is_err() {
+            break;
+        }
     }
     hasher.finish()
 }
 
-fn transfer(
-    source: &mut impl Source,
-    to: &File,
-    cannot_read: &'static str,
-    send: &SyncSender<Part>,
-    returned: &Receiver<Arc<Vec<u8>>>,
-) -> Result<()> {
-    let (mut position, mut begun, mut made) = (0, 0, 0);
-    loop {
-        let mut buffer = if made < BUFFERS {
-            made += 1;
-            Arc::default()
-        } else {
-            returned.recv().expect("the hasher gives back as many as it gets")
-        };
-        // It was written before the hasher could give it back a second time.
-        let bytes = Arc::make_mut(&mut buffer);
-        bytes.resize(BUFFER_BYTES, 0);
-        let piece = source.next(bytes).context(cannot_read)?;
-        match piece {
-            Piece::Bytes(0) => break,
-            Piece::Bytes(count) => {
-                bytes.truncate(count);
-                let part = Part::Bytes(buffer.clone());
-                send.send(part).expect("the hasher takes all that it gets");
-                to.write_all_at(&buffer, position).map_err(cannot_write)?;
+fn write(to: &File, mut way: Way, parts: &Receiver<Part>, give_back: &SyncSender<Buffer>) -> io::Result<()> {
+    let mut position = 0;
+    for part in parts {
+        match part {
+            Part::Bytes(bytes, count) => {
+                way.write(to, &bytes[..count], position)?;
                 position += count as u64;
+                // Nobody takes it back after the end.
+                let _ = give_back.send(bytes);
             }
-            Piece::Hole(count) => {
-                send.send(Part::Zeros(count)).expect("the hasher takes all that it gets");
-                position += count;
-                // This buffer is not on its way to anybody.
-                made -= 1;
-            }
-        }
-        if position - begun >= BEGIN_BYTES {
-            begin_writing(to, begun, position);
-            begun = position;
+            Part::Zeros(count) => position += count,
         }
     }
-    if to.metadata().map_err(cannot_write)?.len() < position {
-        to.set_len(position).map_err(cannot_write)?;
+    way.end(to)?;
+    if to.metadata()?.len() < position {
+        to.set_len(position)?;
     }
     Ok(())
 }
@@ -202,7 +202,7 @@ mod tests {
 
     fn copied(source: impl Source) -> (File, Digest, u64) {
         let to = tempfile::tempfile().unwrap();
-        let (digest, size) = copy(source, &to, "cannot read").unwrap();
+        let (digest, size) = copy(source, &to, Way::direct(&to), "cannot read").unwrap();
         (to, digest, size)
     }
 
@@ -222,7 +222,7 @@ mod tests {
         }
         let source = Reader(io::repeat(7).take(9 << 20).chain(Bad));
 
-        let error = copy(source, &tempfile::tempfile().unwrap(), "cannot read").unwrap_err();
+        let error = copy(source, &tempfile::tempfile().unwrap(), Way::cached(), "cannot read").unwrap_err();
 
         assert_eq!(error.to_string(), "cannot read: bad sector");
     }

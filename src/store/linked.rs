@@ -7,14 +7,77 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::time::SystemTime;
 
-use rustix::fs::{AtFlags, CWD};
+use anyhow::Context;
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Statx, StatxFlags};
 
 use super::batch::Batch;
+use super::sound::{Sound, Stamp};
 use super::{Store, cannot_write};
-use crate::fs;
+use crate::fs::{self, Directory};
 use crate::project::Link;
 use crate::{Digest, Result};
+
+/// Makes files of the working tree out of loose objects, many at once.
+#[derive(Debug)]
+pub struct Linker {
+    store: Store,
+    /// `None` where no object lies loose.
+    objects: Option<Directory>,
+    sound: Sound,
+}
+
+impl Linker {
+    pub fn of(store: &Store) -> Self {
+        let objects = Directory::open(&store.root.join("objects")).ok();
+        Self { store: store.clone(), objects, sound: Sound::of(store) }
+    }
+
+    /// Gives an object a name in an open directory, and returns what its file looks like; `None`, and nothing made, where
+    /// that can't be: the object lies in a pack, belongs to another user, or could be written to. It is read where
+    /// [`Sound`] does not know it.
+    ///
+    /// # Errors
+    /// Where the object is damaged: then what was made must be thrown away.
+    pub fn link(&self, digest: &Digest, directory: impl AsFd + Copy, name: &CStr) -> Result<Option<Statx>> {
+        let hex = digest.hex();
+        let place = format!("{}/{}", &hex[..2], &hex[2..]);
+        let link = |objects| rustix::fs::linkat(objects, place, directory, name, AtFlags::empty()).ok();
+        if self.objects.as_ref().and_then(link).is_none() {
+            return Ok(None);
+        }
+        let stat = || {
+            let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+            rustix::fs::statx(directory, name, AtFlags::SYMLINK_NOFOLLOW, wanted).map_err(io::Error::from)
+        };
+        let found = stat().context("cannot look at it")?;
+        let is_file = FileType::from_raw_mode(found.stx_mode.into()) == FileType::RegularFile;
+        if !is_file || found.stx_mode & 0o333 != 0 {
+            rustix::fs::unlinkat(directory, name, AtFlags::empty())
+                .map_err(io::Error::from)
+                .context("cannot remove it")?;
+            return Ok(None);
+        }
+        let stamp = Stamp::of_statx(&found);
+        if !self.sound.holds(digest, &stamp) {
+            let begun = SystemTime::now();
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let opened = rustix::fs::openat(directory, name, flags, Mode::empty()).map_err(io::Error::from);
+            self.store.check_content(digest, opened.context("cannot read it")?.into())?;
+            let after = stat().context("cannot look at it")?;
+            if Stamp::of_statx(&after) == stamp {
+                self.sound.note(*digest, stamp, begun);
+            }
+        }
+        Ok(Some(found))
+    }
+
+    /// Keeps what was found sound for the next time, where that can be.
+    pub fn finish(self) {
+        let _ = self.sound.save();
+    }
+}
 
 impl Store {
     /// Whether the objects lie on the file system of this directory.
@@ -47,7 +110,7 @@ impl Store {
                 self.make_dir(parent)?;
                 touched.insert(parent.to_path_buf());
             }
-            // Where it can't be, the pack goes on being the only place; most are there already.
+            // Where it can't be, the pack goes on being the only place.
             let _ = rustix::fs::linkat(&directory, name, CWD, &path, AtFlags::empty());
         }
         touched.iter().try_for_each(|directory| fs::sync_dir(directory))
@@ -62,8 +125,15 @@ impl Batch {
 
     /// Makes a file, open and read to its end, the object that its content is, and read-only; nothing where that object is
     /// known. `false`, and nothing changed, where that can't be: somebody could still write to it, it has other names, it is
-    /// another's, a program, or on another file system.
-    pub fn link_file(&self, file: &File, directory: impl AsFd, name: &CStr, digest: Digest, size: u64) -> Result<bool> {
+    /// another's, a program, or on another file system. `begun` is when reading it began.
+    pub fn link_file(
+        &self,
+        file: &File,
+        directory: impl AsFd,
+        name: &CStr,
+        (digest, size): (Digest, u64),
+        begun: SystemTime,
+    ) -> Result<bool> {
         if self.has(&digest, size) {
             return Ok(true);
         }
@@ -88,7 +158,7 @@ impl Batch {
         if key(&after) != key(&before) || after.nlink() != 2 {
             return Ok(false);
         }
-        self.keep_link(digest, size, link.into_temp_path());
+        self.keep_link((digest, size), link.into_temp_path(), Stamp::of(&after), begun);
         Ok(true)
     }
 }

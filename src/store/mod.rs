@@ -11,11 +11,13 @@ mod gc;
 mod large;
 mod linked;
 pub mod pack;
+mod packer;
 mod packs;
 mod reach;
 mod record;
 mod repack;
 mod shared;
+mod sound;
 #[cfg(test)]
 mod tests;
 pub mod transfer;
@@ -24,6 +26,7 @@ pub mod verify;
 
 pub use batch::Batch;
 pub use gc::{Fold, Garbage, Place, Stored};
+pub use linked::Linker;
 pub use reach::Named;
 pub use repack::BrokenPack;
 

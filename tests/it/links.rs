@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use crate::harness::{Project, files_below};
 
@@ -99,4 +100,54 @@ fn what_comes_in_packs_is_linked_from_the_first_checkout_on() {
     }
     assert_eq!(links(&project.path("data/tool")), (1, 0o755));
     project.mlx(&["verify"]).success();
+}
+
+#[test]
+fn an_object_that_was_changed_after_it_was_read_is_noticed() {
+    let project = project();
+    let old = SystemTime::now() - Duration::from_secs(100);
+    for file in files_below(&project.path("data")) {
+        fs::File::open(file).unwrap().set_modified(old).unwrap();
+    }
+    project.mlx(&["add", "data"]).success();
+    let sound = project.path(".mlx/store/sound");
+    assert_eq!(sound.metadata().unwrap().len(), 12 + 201 * 56 + 32, "what was read is remembered");
+    let inode = |name: &str| project.path(name).metadata().unwrap().ino();
+    let object =
+        |inode: u64| objects(&project).into_iter().find(|path| path.metadata().unwrap().ino() == inode).unwrap();
+    let (changed, one, other) =
+        (object(inode("data/3/3.txt")), object(inode("data/4/4.txt")), object(inode("data/5/5.txt")));
+    fs::remove_dir_all(project.path("data")).unwrap();
+
+    // Written to in place, and as long as before.
+    fs::set_permissions(&changed, PermissionsExt::from_mode(0o644)).unwrap();
+    fs::write(&changed, "number 4\n").unwrap();
+    fs::set_permissions(&changed, PermissionsExt::from_mode(0o444)).unwrap();
+    project.mlx(&["checkout"]).exits_with(1).says("data/3/3.txt").says("is damaged");
+    assert!(!project.exists("data"));
+    fs::write(project.path("right"), "number 3\n").unwrap();
+    fs::remove_file(&changed).unwrap();
+    fs::copy(project.path("right"), &changed).unwrap();
+    fs::set_permissions(&changed, PermissionsExt::from_mode(0o444)).unwrap();
+
+    // Two that have another's name, with all their times.
+    let aside = project.path("aside");
+    for (from, to) in [(&one, &aside), (&other, &one), (&aside, &other)] {
+        fs::rename(from, to).unwrap();
+    }
+    project.mlx(&["checkout"]).exits_with(1).says("is damaged");
+    for (from, to) in [(&one, &aside), (&other, &one), (&aside, &other)] {
+        fs::rename(from, to).unwrap();
+    }
+    project.mlx(&["checkout"]).success();
+    project.mlx(&["verify"]).success();
+    assert_eq!(project.read("data/3/3.txt"), "number 3\n");
+
+    // What is remembered may go, or be rubbish.
+    for rubbish in ["", "mlx sound 1\nrubbish"] {
+        fs::remove_dir_all(project.path("data")).unwrap();
+        fs::write(&sound, rubbish).unwrap();
+        project.mlx(&["checkout"]).success();
+        project.mlx(&["status"]).success().prints("Everything is as mlx.lock says");
+    }
 }

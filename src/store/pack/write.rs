@@ -1,6 +1,6 @@
 //! Writing packs.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -9,14 +9,14 @@ use tempfile::NamedTempFile;
 
 use super::index::{Entry, Footer};
 use super::{ENDING, HEAD, HEADER, Item, Kind};
-use crate::fs;
+use crate::fs::{self, DirectWriter};
 use crate::store::cannot_write;
 use crate::{Digest, Result};
 
 /// A pack that is being written, object by object, to a temporary file.
 #[derive(Debug)]
 pub struct Writer {
-    file: BufWriter<NamedTempFile>,
+    file: DirectWriter,
     entries: Vec<Entry>,
     length: u64,
 }
@@ -38,7 +38,7 @@ pub fn write(items: Vec<Item>, scratch: &Path) -> Result<Written> {
 impl Writer {
     /// A pack without objects, in a temporary file in `scratch`.
     pub fn create(scratch: &Path) -> Result<Self> {
-        let mut file = BufWriter::with_capacity(1 << 20, fs::temporary_file(scratch)?);
+        let mut file = DirectWriter::new(fs::temporary_file(scratch)?, 1 << 20);
         file.write_all(HEADER).map_err(cannot_write)?;
         Ok(Self { file, entries: Vec::new(), length: HEADER.len() as u64 })
     }
@@ -83,7 +83,7 @@ impl Writer {
         let footer = Footer { start: self.length, count: self.entries.len() as u64, digest };
         let end = self.file.write_all(&index).and_then(|()| self.file.write_all(&footer.encode()));
         end.map_err(cannot_write)?;
-        let file = self.file.into_inner().map_err(|error| cannot_write(error.into_error()))?;
+        let file = self.file.finish().map_err(cannot_write)?;
         Ok(Written { file, digest })
     }
 }
