@@ -130,9 +130,9 @@ impl Way {
     }
 }
 
-/// Collects what is written into blocks, for [`Way::direct`].
+/// Collects what is written into whole blocks, and writes them this way or that.
 #[derive(Debug)]
-pub struct DirectWriter {
+pub struct BlockWriter {
     file: NamedTempFile,
     way: Way,
     buffer: Buffer,
@@ -140,10 +140,9 @@ pub struct DirectWriter {
     position: u64,
 }
 
-impl DirectWriter {
+impl BlockWriter {
     /// Writes to this empty file, `capacity` bytes at a time.
-    pub fn new(file: NamedTempFile, capacity: usize) -> Self {
-        let way = Way::direct(&file);
+    pub fn new(file: NamedTempFile, capacity: usize, way: Way) -> Self {
         Self { file, way, buffer: Buffer::new(capacity), filled: 0, position: 0 }
     }
 
@@ -162,7 +161,7 @@ impl DirectWriter {
     }
 }
 
-impl io::Write for DirectWriter {
+impl io::Write for BlockWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.filled == self.buffer.len() {
             self.pass_on()?;
@@ -197,11 +196,15 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
-        fn all_that_is_written_is_in_the_file(parts in prop::collection::vec((0..40_000_usize, any::<u8>()), 0..12)) {
+        fn all_that_is_written_is_in_the_file(
+            parts in prop::collection::vec((0..40_000_usize, any::<u8>()), 0..12),
+            is_direct: bool,
+        ) {
             // A disk, and memory, which knows no way past the cache before Linux 6.6.
             for place in [Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), "/dev/shm".into()] {
                 let file = NamedTempFile::new_in(&place).or_else(|_| NamedTempFile::new()).unwrap();
-                let mut writer = DirectWriter::new(file, 4 * BLOCK_BYTES);
+                let way = if is_direct { Way::direct(&file) } else { Way::cached() };
+                let mut writer = BlockWriter::new(file, 4 * BLOCK_BYTES, way);
                 let mut all = Vec::new();
                 for (length, byte) in &parts {
                     writer.write_all(&vec![*byte; *length]).unwrap();

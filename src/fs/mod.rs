@@ -6,7 +6,7 @@ mod lock;
 mod name;
 mod regular;
 
-pub use direct::{Buffer, DirectWriter, Way};
+pub use direct::{BlockWriter, Buffer, Way};
 pub use directory::{Directory, Names, c_name};
 pub use lock::{FileLock, Holder};
 pub use name::{escape, quote, unescape};
@@ -53,11 +53,10 @@ pub fn write_atomic_checked(
             .context(cannot())
             .with_hint("name another place, or move away what lies there"));
     }
-    let mut temporary = temporary_file(scratch)?;
-    let mut buffered = io::BufWriter::with_capacity(1 << 16, temporary.as_file_mut());
-    write(&mut buffered)?;
-    buffered.flush().with_context(cannot)?;
-    drop(buffered);
+    // Through the cache: much of it, as a bundle, is read again at once.
+    let mut blocks = BlockWriter::new(temporary_file(scratch)?, 1 << 16, Way::cached());
+    write(&mut blocks)?;
+    let temporary = blocks.finish().with_context(cannot)?;
     let permissions = match fs::metadata(path) {
         Ok(existing) => existing.permissions(),
         Err(_) => std::os::unix::fs::PermissionsExt::from_mode(0o666 & !umask()),

@@ -9,7 +9,7 @@ use anyhow::Context;
 
 use super::batch::SMALL_BYTES;
 use super::large::{self, Reader, Sparse};
-use super::{Content, Store, damaged};
+use super::{Content, Store, is_right};
 use crate::digest;
 use crate::fs::{self, Way, quote};
 use crate::project::Link;
@@ -97,13 +97,6 @@ impl Store {
 
     pub(super) fn check_content(&self, digest: &Digest, object: File) -> Result<u64> {
         is_right(digest, digest::of_reader(object).with_context(|| format!("cannot read object {digest}"))?)
-    }
-}
-
-fn is_right(digest: &Digest, content: (Digest, u64)) -> Result<u64> {
-    match content {
-        (found, size) if found == *digest => Ok(size),
-        (found, _) => Err(damaged(digest, format!("its content hashes to {found}"))),
     }
 }
 

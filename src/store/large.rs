@@ -1,7 +1,7 @@
 //! Large contents: read once, hashed and written at the same time, holes kept as holes.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -36,6 +36,47 @@ pub fn copy(mut source: impl Source, to: &File, way: Way, cannot_read: &'static 
         read.context(cannot_read)?;
         Ok(hashed)
     })
+}
+
+/// Gives all that the source has to `out`, hashed on the way; returns its digest and size.
+///
+/// # Errors
+/// Then what `out` got must be thrown away.
+pub fn give(mut source: impl Source + Send, out: &mut dyn Write) -> Result<(Digest, u64), Broken> {
+    std::thread::scope(|scope| {
+        let (read, to_hash) = sync_channel(BUFFERS);
+        let (hashed, to_write) = sync_channel(BUFFERS);
+        let (give_back, free) = sync_channel(BUFFERS);
+        (0..BUFFERS).for_each(|_| give_back.send(Buffer::new(BUFFER_BYTES)).expect("all of them have room"));
+        let reader = scope.spawn(move || self::read(&mut source, read, &free));
+        let hasher = scope.spawn(move || hash(&to_hash, &hashed));
+        let mut written = Ok(());
+        for part in &to_write {
+            written = match part {
+                Part::Bytes(bytes, count) => {
+                    let written = out.write_all(&bytes[..count]);
+                    let _ = give_back.send(bytes);
+                    written
+                }
+                Part::Zeros(count) => io::copy(&mut io::repeat(0).take(count), out).map(drop),
+            };
+            if written.is_err() {
+                break;
+            }
+        }
+        // Whoever still works for this ends.
+        drop((to_write, give_back));
+        let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let hashed = hasher.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        written.map_err(Broken::Out).and_then(|()| read.map_err(Broken::Source)).map(|()| hashed)
+    })
+}
+
+/// Which side failed.
+#[derive(Debug)]
+pub enum Broken {
+    Source(io::Error),
+    Out(io::Error),
 }
 
 /// What goes from thread to thread.
@@ -227,6 +268,23 @@ mod tests {
         assert_eq!(error.to_string(), "cannot read: bad sector");
     }
 
+    #[test]
+    fn who_is_given_a_content_may_refuse_it() {
+        struct Full(usize);
+        impl Write for Full {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let broken = give(Reader(io::repeat(7).take(90 << 20)), &mut Full(9 << 20)).unwrap_err();
+
+        assert!(matches!(broken, Broken::Out(error) if error.kind() == io::ErrorKind::StorageFull));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
@@ -243,6 +301,10 @@ mod tests {
             file.set_len(length).unwrap();
             let bytes = content(&file);
 
+            let mut given = Vec::new();
+            let all = give(Reader(bytes.as_slice()), &mut given).unwrap();
+            prop_assert_eq!(all, (Digest::of(&bytes), length));
+            prop_assert!(given == bytes);
             let (plain, digest, size) = copied(Reader(bytes.as_slice()));
             prop_assert_eq!((digest, size), (Digest::of(&bytes), length));
             prop_assert!(content(&plain) == bytes);

@@ -37,12 +37,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 
+use self::large::{Broken, Reader};
 use self::packs::Packs;
 use self::tree::{NotATree, Tree};
 use crate::digest::{Hasher, Object};
 use crate::fs::{FileLock, quote};
 use crate::project::Link;
 use crate::{Digest, Error, Kind, Result};
+
+/// From this size on, reading, hashing and writing go on at once.
+const LARGE_BYTES: u64 = 8 << 20;
 
 /// A store in a directory. Cheap to open; all methods may be called from many threads and processes at once.
 #[derive(Debug, Clone)]
@@ -201,21 +205,29 @@ impl Store {
     /// thrown away. Memory stays bounded whatever the size. Returns the number of bytes.
     pub fn copy_to(&self, digest: &Digest, writer: &mut dyn Write) -> Result<u64> {
         let mut content = self.open_object(digest)?;
+        let cannot_read = || format!("cannot read object {digest}");
+        let cannot_copy = || format!("cannot copy object {digest}");
+        if let Content::Loose(file) = &content
+            && content.length() > LARGE_BYTES
+        {
+            return match large::give(Reader(file), writer) {
+                Ok(found) => is_right(digest, found),
+                Err(Broken::Source(error)) => Err(error).with_context(cannot_read).map_err(Into::into),
+                Err(Broken::Out(error)) => Err(error).with_context(cannot_copy).map_err(Into::into),
+            };
+        }
         let mut hasher = Hasher::new();
         let mut buffer = vec![0; content.length().clamp(1, 256 * 1024) as usize];
         loop {
-            match content.read(&mut buffer).with_context(|| format!("cannot read object {digest}"))? {
+            match content.read(&mut buffer).with_context(cannot_read)? {
                 0 => break,
                 count => {
                     hasher.update(&buffer[..count]);
-                    writer.write_all(&buffer[..count]).with_context(|| format!("cannot copy object {digest}"))?;
+                    writer.write_all(&buffer[..count]).with_context(cannot_copy)?;
                 }
             }
         }
-        match hasher.finish() {
-            (found, size) if found == *digest => Ok(size),
-            (found, _) => Err(damaged(digest, format!("its content hashes to {found}"))),
-        }
+        is_right(digest, hasher.finish())
     }
 
     /// Opens an object, without waiting where something else lies in the place of its file.
@@ -279,6 +291,14 @@ impl Store {
     fn path_of(&self, digest: &Digest) -> PathBuf {
         let hex = digest.hex();
         self.root.join("objects").join(&hex[..2]).join(&hex[2..])
+    }
+}
+
+/// The size of a content that was read, where its digest is the right one.
+fn is_right(digest: &Digest, content: (Digest, u64)) -> Result<u64> {
+    match content {
+        (found, size) if found == *digest => Ok(size),
+        (found, _) => Err(damaged(digest, format!("its content hashes to {found}"))),
     }
 }
 

@@ -9,14 +9,14 @@ use tempfile::NamedTempFile;
 
 use super::index::{Entry, Footer};
 use super::{ENDING, HEAD, HEADER, Item, Kind};
-use crate::fs::{self, DirectWriter};
+use crate::fs::{self, BlockWriter, Way};
 use crate::store::cannot_write;
 use crate::{Digest, Result};
 
 /// A pack that is being written, object by object, to a temporary file.
 #[derive(Debug)]
 pub struct Writer {
-    file: DirectWriter,
+    file: BlockWriter,
     entries: Vec<Entry>,
     length: u64,
 }
@@ -38,7 +38,9 @@ pub fn write(items: Vec<Item>, scratch: &Path) -> Result<Written> {
 impl Writer {
     /// A pack without objects, in a temporary file in `scratch`.
     pub fn create(scratch: &Path) -> Result<Self> {
-        let mut file = DirectWriter::new(fs::temporary_file(scratch)?, 1 << 20);
+        let file = fs::temporary_file(scratch)?;
+        let way = Way::direct(&file);
+        let mut file = BlockWriter::new(file, 1 << 20, way);
         file.write_all(HEADER).map_err(cannot_write)?;
         Ok(Self { file, entries: Vec::new(), length: HEADER.len() as u64 })
     }
