@@ -38,6 +38,11 @@ pub trait Predictor: Send + Sync {
         true
     }
 
+    /// Whether it answers in this process, and waits for nobody.
+    fn is_in_process(&self) -> bool {
+        false
+    }
+
     /// Has every copy of the model answer this once, so that the first client does not wait for what is done only once.
     fn warm(&self, request: &InferRequest) -> Result<()>;
 

@@ -21,7 +21,7 @@ use super::auth::Tokens;
 use super::body::{Held, Room};
 use super::catalog::{Catalog, Entry};
 use super::coding::Coding;
-use super::model::{JSON_BYTES, Model, Question, Reply, Served};
+use super::model::{JSON_BYTES, Model, Question, Reply, SMALL_BYTES, Served};
 use super::protocol::{Answer, Body, ModelMetadata, ServerMetadata};
 use super::refusal::HttpError;
 use super::{Options, Serving, auth, follow, metrics, mlflow, openapi};
@@ -288,6 +288,7 @@ async fn ask(app: &App, served: &Served, request: Request) -> Result<Reply, Http
     let (coding, accepted) = (Coding::of_body(headers)?, Coding::accepted(headers));
     let (json_bytes, arriving) = (json_bytes(headers)?, served.arriving());
     let held = app.room.receive(request.into_body()).await?;
+    let is_small = coding.is_none() && held.bytes.len() <= SMALL_BYTES;
     let room = app.room.clone();
     let read = move || {
         let held = unpacked(held, coding, &room)?;
@@ -299,7 +300,7 @@ async fn ask(app: &App, served: &Served, request: Request) -> Result<Reply, Http
         };
         Ok(Question { request, write: Box::new(write) })
     };
-    served.ask(arriving, Box::new(read)).await
+    served.ask(arriving, is_small, Box::new(read)).await
 }
 
 /// The body without its compression.

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 use super::coding::Coding;
 use super::http::{App, Shared, is_ready, unpacked, with_model};
-use super::model::{Model, Question, Reply, Served};
+use super::model::{Model, Question, Reply, SMALL_BYTES, Served};
 use super::refusal::HttpError;
 use crate::predictor::mlflow::{self, Shape};
 use crate::predictor::{BadRequest, Elements, InferRequest, InferResponse, NamedTensor, Signature, rows};
@@ -52,6 +52,7 @@ async fn ask(app: &App, served: &Served, request: Request) -> Result<Reply, Http
     let (coding, accepted) = (Coding::of_body(headers)?, Coding::accepted(headers));
     let (format, arriving) = (Format::of(headers), served.arriving());
     let held = app.room.receive(request.into_body()).await?;
+    let is_small = coding.is_none() && held.bytes.len() <= SMALL_BYTES;
     let (room, model) = (app.room.clone(), served.model.clone());
     let read = move || {
         let held = unpacked(held, coding, &room)?;
@@ -63,7 +64,7 @@ async fn ask(app: &App, served: &Served, request: Request) -> Result<Reply, Http
         };
         Ok(Question { request, write: Box::new(write) })
     };
-    served.ask(arriving, Box::new(read)).await
+    served.ask(arriving, is_small, Box::new(read)).await
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

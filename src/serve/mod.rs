@@ -18,6 +18,7 @@ mod metrics;
 mod mlflow;
 mod model;
 mod openapi;
+mod pace;
 mod pool;
 mod protocol;
 mod refusal;

@@ -1,5 +1,6 @@
 //! A model that is served: its release, the threads that ask it, and what it counts.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use tokio::sync::oneshot;
 use super::batch::{self, Batching};
 use super::coding::Coding;
 use super::metrics::Metrics;
+use super::pace::Pace;
 use super::pool::{Pool, Waiting};
 use super::protocol::Origin;
 use super::refusal::HttpError;
@@ -21,6 +23,8 @@ use crate::{Error, Result};
 
 /// So many requests may wait for each worker.
 const WAITING_PER_WORKER: usize = 64;
+/// A body up to this size asks for no more than the requests before it did.
+pub const SMALL_BYTES: usize = 16 << 10;
 /// Where the binary extension of the protocol says how long the JSON before the tensors is.
 pub const JSON_BYTES: HeaderName = HeaderName::from_static("inference-header-content-length");
 
@@ -34,12 +38,14 @@ pub struct Model {
     batching: Batching,
     /// The requests of which not everything is here yet.
     arriving: AtomicUsize,
+    pace: Pace,
 }
 
 /// A model and the threads that ask it.
 pub struct Served {
     pub model: Arc<Model>,
     pool: Pool<Task>,
+    workers: usize,
     timeout: Duration,
 }
 
@@ -105,8 +111,8 @@ impl Serving {
         if batching.is_on() {
             batching.check(&release)?;
         }
-        let (metrics, arriving) = (Metrics::default(), AtomicUsize::new(0));
-        let model = Arc::new(Model { release, origin, metrics, lineage_headers, events, batching, arriving });
+        let (metrics, arriving, pace) = (Metrics::default(), AtomicUsize::new(0), Pace::default());
+        let model = Arc::new(Model { release, origin, metrics, lineage_headers, events, batching, arriving, pace });
         let asked = model.clone();
         let pool =
             Pool::new(
@@ -117,7 +123,7 @@ impl Serving {
                     false => asked.answer_one(task),
                 },
             )?;
-        Ok(Served { model, pool, timeout: self.timeout })
+        Ok(Served { model, pool, workers, timeout: self.timeout })
     }
 }
 
@@ -128,37 +134,55 @@ impl Served {
         Arriving(&self.model.arriving)
     }
 
-    /// Has the question asked by one of the model's threads.
-    pub async fn ask(&self, arriving: Arriving<'_>, read: Read) -> Result<Reply, HttpError> {
+    /// Has the question asked by one of the model's threads, or by this one where it is small and the model is quick.
+    pub async fn ask(&self, arriving: Arriving<'_>, is_small: bool, read: Read) -> Result<Reply, HttpError> {
+        let model = &*self.model;
+        if is_small
+            && !model.batching.is_on()
+            && model.release.predictor.is_in_process()
+            && let Some(turn) = model.pace.begin_at_once(self.workers)
+        {
+            drop(arriving);
+            let answer = catch_unwind(AssertUnwindSafe(|| model.answer(read)));
+            drop(turn);
+            return answer.unwrap_or_else(|_| Err(self.failed()));
+        }
         let (reply, result) = oneshot::channel();
         self.pool.submit(Task { read, reply })?;
         drop(arriving);
         match tokio::time::timeout(self.timeout, result).await {
             Ok(Ok(result)) => result,
-            Ok(Err(_)) => {
-                self.model.events.warn("a request made the server fail; this is a bug in mlx".into());
-                Err(HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed on this request"))
-            }
+            Ok(Err(_)) => Err(self.failed()),
             Err(_) => {
                 let message = format!("no answer within {} s", self.timeout.as_secs_f64());
                 Err(HttpError::new(StatusCode::GATEWAY_TIMEOUT, message))
             }
         }
     }
+
+    /// What the client hears of a panic.
+    fn failed(&self) -> HttpError {
+        self.model.events.warn("a request made the server fail; this is a bug in mlx".into());
+        HttpError::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed on this request")
+    }
 }
 
 impl Model {
     fn answer_one(&self, task: Task) {
         let Task { read, reply } = task;
-        let answer = |read: Read| {
-            let Question { request, write } = read()?;
-            let response = self.release.predictor.infer(&request).map_err(|error| self.refusal(&error))?;
-            write(self, &request, &response)
-        };
         // Nobody waits any more for one that was given up.
         if !reply.is_closed() {
-            let _ = reply.send(answer(read));
+            let turn = self.pace.begin();
+            let answer = self.answer(read);
+            drop(turn);
+            let _ = reply.send(answer);
         }
+    }
+
+    fn answer(&self, read: Read) -> Result<Reply, HttpError> {
+        let Question { request, write } = read()?;
+        let response = self.release.predictor.infer(&request).map_err(|error| self.refusal(&error))?;
+        write(self, &request, &response)
     }
 
     /// Answers the task, and with it what waits behind it, as many rows together as a batch may have.

@@ -64,6 +64,10 @@ impl Predictor for Onnx {
         "onnxruntime_onnx"
     }
 
+    fn is_in_process(&self) -> bool {
+        true
+    }
+
     fn warm(&self, request: &InferRequest) -> Result<()> {
         self.signature.check(request)?;
         for session in &self.sessions {
