@@ -13,6 +13,6 @@ class Forest:
         self.forest = joblib.load(os.environ["MODEL"])
         self.forest.n_jobs = 1
 
-    @bentoml.api
+    @bentoml.api(batchable="TOGETHER" in os.environ, max_batch_size=32)
     def infer(self, rows: np.ndarray) -> np.ndarray:
         return self.forest.predict(rows)

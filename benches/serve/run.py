@@ -75,6 +75,16 @@ def servers(mlx: Path, work: Path) -> dict[str, dict]:
             "command": [programs / "bentoml", "serve", "bento_app:Forest", "--port", "8104", "--working-dir", HERE],
             "url": "http://127.0.0.1:8104/infer", "body": "rows", "model": forest / "sklearn/forest.joblib",
         },
+        # Both may ask the model for the rows of several requests at once.
+        "mlx, together": {
+            "command": [mlx, "serve", forest / "dist/sklearn-1.tar", "--max-batch", "32", *mlx_options, "8105"],
+            "url": "http://127.0.0.1:8105/v2/models/sklearn/infer", "body": "v2-64",
+        },
+        "BentoML, together": {
+            "command": [programs / "bentoml", "serve", "bento_app:Forest", "--port", "8106", "--working-dir", HERE],
+            "url": "http://127.0.0.1:8106/infer", "body": "rows", "model": forest / "sklearn/forest.joblib",
+            "variables": {"TOGETHER": "1"},
+        },
     }
 
 
@@ -85,7 +95,8 @@ class Server:
         self.server = server
 
     def __enter__(self) -> str:
-        variables = {**os.environ, "MODEL": str(self.server.get("model", "")), "BENTOML_DO_NOT_TRACK": "True"}
+        variables = {**os.environ, "MODEL": str(self.server.get("model", "")), "BENTOML_DO_NOT_TRACK": "True",
+                     **self.server.get("variables", {})}
         command = [str(part) for part in self.server["command"]]
         self.process = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                         start_new_session=True)
@@ -133,7 +144,8 @@ def show(results: dict, starts: dict, check: bool) -> int:
         print(f"{name:<24}{connections:>8}{rate:>12.0f}{median:>10.0f}{last:>10.0f}{statistics.median(starts[name]):>18.0f}")
     bars = [("ONNX, of FastAPI's requests/s", "mlx, ONNX", "FastAPI, ONNX", 2.5),
             ("ONNX, of BentoML's requests/s", "mlx, ONNX", "BentoML, scikit-learn", 20.0),
-            ("scikit-learn, of BentoML's requests/s", "mlx, scikit-learn", "BentoML, scikit-learn", 2.0)]
+            ("scikit-learn, of BentoML's requests/s", "mlx, scikit-learn", "BentoML, scikit-learn", 2.0),
+            ("together, of BentoML's requests/s", "mlx, together", "BentoML, together", 2.0)]
     missed = 0
     for connections in CONCURRENCY:
         for what, ours, theirs, bar in bars:

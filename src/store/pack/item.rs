@@ -1,6 +1,7 @@
 //! An object on the way into a pack: compressed where that pays.
 
 use std::cell::RefCell;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::Kind;
@@ -85,6 +86,10 @@ impl Compression {
     }
 }
 
+/// n·log₂(n), for each n that can be counted.
+static WEIGHTS: LazyLock<Vec<f32>> =
+    LazyLock::new(|| (0..=PROBED).map(|count| count as f32 * (count.max(1) as f32).log2()).collect());
+
 /// Whether the bytes are spread so evenly that nothing will be won: those of pictures, sound and archives are.
 ///
 /// The measure is Shannon's entropy of single bytes in a sample, as btrfs has it before it compresses.
@@ -97,7 +102,7 @@ fn is_noise(content: &[u8]) -> bool {
         let start = (content.len() - PROBED / PROBES) / (PROBES - 1) * probe;
         content[start..start + PROBED / PROBES].iter().for_each(|byte| counts[usize::from(*byte)] += 1);
     }
-    let weight = |count: &u16| if *count > 1 { f32::from(*count) * f32::from(*count).log2() } else { 0.0 };
+    let weight = |count: &u16| WEIGHTS[usize::from(*count)];
     let bits = (PROBED as f32).log2() - counts.iter().map(weight).sum::<f32>() / PROBED as f32;
     bits > NOISE_BITS
 }
