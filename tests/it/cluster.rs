@@ -3,13 +3,13 @@
 #![expect(clippy::print_stderr, reason = "a test that is skipped, and a daemon that does not start, say so")]
 
 use std::fs;
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use super::harness::Project;
+use super::ports::Port;
 use super::services::program;
 
 /// Waits until something holds; a test that waits in vain fails.
@@ -24,6 +24,8 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 /// A running Slurm; everything of it ends when dropped.
 pub struct Cluster {
     dir: TempDir,
+    /// Of the controller, of the node, and of who keeps accounts.
+    ports: [Port; 3],
     controller: Option<Child>,
     others: Vec<Child>,
 }
@@ -32,7 +34,7 @@ impl Cluster {
     /// Starts one. `more` is nothing, or how many seconds it remembers a job that is over, and another setting: `5 X=1`. `None` where Slurm is not installed or may not be started.
     pub fn start(more: &str) -> Option<Self> {
         Self::is_possible()?;
-        (0..3).find_map(|_| Self::try_start(more, None)).or_else(|| panic!("Slurm did not start"))
+        (0..3).find_map(|_| Self::try_start(more, false)).or_else(|| panic!("Slurm did not start"))
     }
 
     /// `None` where Slurm is not installed or may not be started.
@@ -53,17 +55,13 @@ impl Cluster {
         for name in ["slurmdbd", "mariadbd", "mariadb-install-db", "mariadb", "sacct"] {
             program(name)?;
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let more = format!(
-            "2 AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost=127.0.0.1\n\
-             AccountingStoragePort={port}"
-        );
         Self::is_possible()?;
-        (0..3).find_map(|_| Self::try_start(&more, Some(port))).or_else(|| panic!("Slurm did not start"))
+        (0..3).find_map(|_| Self::try_start("2 ", true)).or_else(|| panic!("Slurm did not start"))
     }
 
     /// A database in the directory, and who keeps accounts in it.
-    fn start_accounts(&mut self, host: &str, port: u16) {
+    fn start_accounts(&mut self, host: &str) {
+        let port = self.ports[2].number;
         let shown = self.dir.path().display().to_string();
         let (data, socket) = (format!("{shown}/mysql"), format!("{shown}/mysql.sock"));
         let made = Command::new(program("mariadb-install-db").unwrap())
@@ -108,10 +106,11 @@ impl Cluster {
         wait_until("slurmdbd", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
     }
 
-    fn try_start(more: &str, accounts: Option<u16>) -> Option<Self> {
+    fn try_start(more: &str, has_accounts: bool) -> Option<Self> {
         // Short: paths of sockets have a limit.
         let dir = tempfile::Builder::new().prefix("mlx-slurm-").tempdir().unwrap();
-        let mut cluster = Self { dir, controller: None, others: Vec::new() };
+        let ports = std::array::from_fn(|_| Port::reserve());
+        let mut cluster = Self { dir, ports, controller: None, others: Vec::new() };
         let path = cluster.dir.path();
         fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         for name in ["state", "spool"] {
@@ -122,16 +121,16 @@ impl Cluster {
         fs::write(path.join("key"), key).unwrap();
         fs::set_permissions(path.join("key"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let host = rustix::system::uname().nodename().to_string_lossy().split('.').next().unwrap().to_owned();
-        let free = || TcpListener::bind("127.0.0.1:0").unwrap();
-        let (one, two) = (free(), free());
-        let [controller, node] = [&one, &two].map(|port| port.local_addr().unwrap().port());
-        drop((one, two));
+        let [controller, node, accounts] = cluster.ports.each_ref().map(|port| port.number);
         let shown = path.display();
         let (age, more) = more.split_once(' ').map_or(("300", more), |(age, more)| (age, more));
-        let keeps = match accounts {
+        let keeps = match has_accounts {
             // Where munged listens; nothing secret.
-            Some(_) => format!("AccountingStoragePass={shown}/munge\n"),
-            None => "AccountingStorageType=accounting_storage/none\n".to_owned(),
+            true => format!(
+                "AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost=127.0.0.1\n\
+                 AccountingStoragePort={accounts}\nAccountingStoragePass={shown}/munge\n"
+            ),
+            false => "AccountingStorageType=accounting_storage/none\n".to_owned(),
         };
         let configuration = format!(
             "ClusterName=mlxtest\nSlurmctldHost={host}(127.0.0.1)\nSlurmctldPort={controller}\nSlurmdPort={node}\n\
@@ -162,15 +161,16 @@ impl Cluster {
         ];
         cluster.others.push(cluster.spawn("munged", &arguments.map(|argument| argument.leak() as &str)));
         wait_until("munged", || fs::exists(&munge).unwrap());
-        if let Some(port) = accounts {
-            cluster.start_accounts(&host, port);
+        if has_accounts {
+            cluster.start_accounts(&host);
         }
         cluster.start_controller();
         let node = cluster.spawn("slurmd", &["-D", "-f", &cluster.configuration()]);
         cluster.others.push(node);
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(20) {
-            if cluster.slurm("sinfo", &["--noheader", "--format=%T"]).contains("idle") {
+            // `idle*` is a node that does not answer.
+            if cluster.node_state() == "idle" {
                 return Some(cluster);
             }
             std::thread::sleep(Duration::from_millis(50));

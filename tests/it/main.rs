@@ -47,6 +47,7 @@ mod partial;
 mod parts;
 mod patterns;
 mod pickles;
+mod ports;
 mod proxy;
 mod push;
 mod ray;

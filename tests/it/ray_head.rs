@@ -4,7 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,13 +14,14 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::cluster::wait_until;
+use super::ports::Port;
 use super::services::program;
 
 /// A running head node; everything of it ends when dropped.
 pub struct Head {
     program: PathBuf,
     dir: TempDir,
-    ports: Vec<u16>,
+    ports: [Port; 4],
     /// One head at a time: each takes much memory.
     _alone: File,
 }
@@ -33,17 +34,15 @@ impl Head {
         alone.lock().unwrap();
         // Short: paths of sockets have a limit.
         let dir = tempfile::Builder::new().prefix("mlxray").tempdir().unwrap();
-        let listeners: Vec<TcpListener> = (0..4).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let ports = listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
+        let ports = std::array::from_fn(|_| Port::reserve());
         let mut head = Self { program, dir, ports, _alone: alone };
-        drop(listeners);
         head.start_again();
         Some(head)
     }
 
     /// Starts the head node, which knows of no job.
     pub fn start_again(&mut self) {
-        let [gcs, dashboard, client, agent] = self.ports[..] else { unreachable!("there are four ports") };
+        let [gcs, dashboard, client, agent] = self.ports.each_ref().map(|port| port.number);
         let log = self.dir.path().join("log");
         let output = File::create(&log).unwrap();
         let mut command = Command::new(&self.program);
@@ -76,12 +75,12 @@ impl Head {
 
     /// Where its Jobs API is.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports[1])
+        format!("http://127.0.0.1:{}", self.ports[1].number)
     }
 
     /// Asks it something; `None` where it does not answer.
     pub fn http(&self, method: &str, path: &str) -> Option<(u16, String)> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.ports[1])).ok()?;
+        let mut stream = TcpStream::connect(("127.0.0.1", self.ports[1].number)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         write!(stream, "{method} {path} HTTP/1.0\r\nHost: ray\r\nContent-Length: 0\r\n\r\n").ok()?;
         let mut answer = String::new();

@@ -10,11 +10,14 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::ports::Port;
+
 /// A server and the directory of its files.
 pub struct Server {
     child: Child,
     pub dir: TempDir,
     pub port: u16,
+    _held: Port,
 }
 
 impl Server {
@@ -47,20 +50,16 @@ pub fn program(name: &str) -> Option<PathBuf> {
     found
 }
 
-/// A port that nobody listens on; somebody else may take it, so that a start is tried again.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// Starts what `command` gives for a directory and a port, and waits until it answers there.
 fn start(command: impl Fn(&Path, u16) -> Command) -> Server {
     for _ in 0..5 {
         let dir = tempfile::Builder::new().prefix("mlx-server-").tempdir().unwrap();
-        let port = free_port();
+        let held = Port::reserve();
+        let port = held.number;
         let log = fs::File::create(dir.path().join("log")).unwrap();
         let mut command = command(dir.path(), port);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let mut server = Server { child: command.spawn().unwrap(), dir, port };
+        let mut server = Server { child: command.spawn().unwrap(), dir, port, _held: held };
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(30) && server.child.try_wait().unwrap().is_none() {
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
