@@ -1,9 +1,9 @@
-//! Parzen estimators: the density of one parameter's good, or bad, values, estimated from those that were tried.
+//! Parzen estimators: the density of good, or bad, combinations of values, estimated from those that were tried.
 //!
-//! As in J. Bergstra and others, *Algorithms for hyper-parameter optimization*, NeurIPS 2011, with the choices that
-//! S. Watanabe, *Tree-structured Parzen estimator* (2023, arXiv:2304.11127) describes for Optuna: a normal distribution
-//! around each value, cut off at the ends of the domain and as wide as the gap to its neighbours, and a wide one in the
-//! middle for all that was not tried.
+//! As in J. Bergstra and others, *Algorithms for hyper-parameter optimization*, NeurIPS 2011, over all parameters at once as
+//! in S. Falkner and others, *BOHB*, ICML 2018, with the constants that S. Watanabe, *Tree-structured Parzen estimator* (2023,
+//! arXiv:2304.11127) describes for Optuna: around each combination a kernel, which is a product of normal distributions, cut
+//! off at the ends of each domain, and one wide kernel in the middle for all that was not tried.
 
 use super::chance::Chance;
 
@@ -16,60 +16,107 @@ pub enum Axis {
     Names(usize),
 }
 
-/// A density. Values without an order are told by their index.
+/// A density over all axes.
 #[derive(Debug, Clone)]
-pub enum Parzen {
-    Line { low: f64, high: f64, gap: Option<f64>, kernels: Vec<Kernel> },
-    Names(Vec<f64>),
+pub struct Parzen {
+    /// Of each kernel; one in all.
+    weights: Vec<f64>,
+    sides: Vec<Side>,
 }
 
-/// A normal distribution and its weight.
+/// What the kernels are along one axis. Values without an order are told by their index.
+#[derive(Debug, Clone)]
+enum Side {
+    Line {
+        low: f64,
+        high: f64,
+        gap: Option<f64>,
+        kernels: Vec<Kernel>,
+    },
+    /// The odds of each value, for each kernel.
+    Names(Vec<Vec<f64>>),
+}
+
+/// A normal distribution between two ends.
 #[derive(Debug, Clone, Copy)]
-pub struct Kernel {
-    weight: f64,
+struct Kernel {
     mean: f64,
     deviation: f64,
+    /// How much of it lies between the ends.
+    whole: f64,
 }
 
 impl Parzen {
-    /// The density of what was seen, the oldest first.
-    pub fn of(axis: Axis, seen: &[f64]) -> Self {
+    /// The density of the combinations that were seen, the oldest first; each has a value on each axis.
+    pub fn of(axes: &[Axis], seen: &[&[f64]]) -> Self {
         let mut weights = weights(seen.len());
         // One more for all that was not seen.
         weights.push(1.0);
         let total: f64 = weights.iter().sum();
         weights.iter_mut().for_each(|weight| *weight /= total);
+        let width = width(seen.len(), axes.len());
+        let sides = axes.iter().enumerate().map(|(place, axis)| {
+            let values: Vec<f64> = seen.iter().map(|values| values[place]).collect();
+            Side::of(*axis, &values, width)
+        });
+        Self { weights, sides: sides.collect() }
+    }
+
+    /// A combination of this density, not yet on grids.
+    pub fn draw(&self, chance: &mut Chance) -> Vec<f64> {
+        let kernel = chance.index(&self.weights).unwrap_or(0);
+        self.sides.iter().map(|side| side.draw(kernel, chance)).collect()
+    }
+
+    /// The logarithm of the density at a combination; along a grid, of the probability.
+    pub fn log_density(&self, values: &[f64]) -> f64 {
+        let log = |(kernel, weight): (usize, &f64)| {
+            let sides = self.sides.iter().zip(values);
+            weight.ln() + sides.map(|(side, value)| side.log_density(kernel, *value)).sum::<f64>()
+        };
+        let logs: Vec<f64> = self.weights.iter().enumerate().map(log).collect();
+        let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        most + logs.iter().map(|log| (log - most).exp()).sum::<f64>().ln()
+    }
+}
+
+impl Side {
+    fn of(axis: Axis, seen: &[f64], width: f64) -> Self {
         match axis {
             Axis::Names(count) => {
-                let prior = 1.0 / weights.len() as f64;
-                let mut odds = vec![0.0; count];
-                for (place, weight) in weights.iter().enumerate() {
-                    let row = count as f64 * prior + f64::from(place < seen.len());
-                    odds.iter_mut().for_each(|odds| *odds += weight * prior / row);
-                    if let Some(index) = seen.get(place) {
-                        odds[*index as usize] += weight / row;
+                let prior = 1.0 / (seen.len() as f64 + 1.0);
+                let row = |value: Option<&f64>| {
+                    let mut odds = vec![prior; count];
+                    if let Some(odd) = value.and_then(|value| odds.get_mut(*value as usize)) {
+                        *odd += 1.0;
                     }
-                }
-                Self::Names(odds)
+                    let total: f64 = odds.iter().sum();
+                    odds.iter_mut().for_each(|odd| *odd /= total);
+                    odds
+                };
+                Self::Names(seen.iter().map(Some).chain([None]).map(row).collect())
             }
             Axis::Line { low, high, gap } => {
-                let middle = f64::midpoint(low, high);
-                let means = seen.iter().copied().chain([middle]);
-                let deviations = deviations(low, high, seen).into_iter().chain([high - low]);
-                let kernel = |((mean, deviation), weight)| Kernel { weight, mean, deviation };
-                let kernels = means.zip(deviations).zip(weights);
-                Self::Line { low, high, gap, kernels: kernels.map(kernel).collect() }
+                let range = high - low;
+                let narrowest = range / 100.0_f64.min(2.0 + seen.len() as f64);
+                let deviation = (width * range).clamp(narrowest, range);
+                let around = |mean, deviation| Kernel { mean, deviation, whole: part(mean, deviation, low, high) };
+                let kernels = seen.iter().map(|value| around(*value, deviation));
+                Self::Line {
+                    low,
+                    high,
+                    gap,
+                    kernels: kernels.chain([around(f64::midpoint(low, high), range)]).collect(),
+                }
             }
         }
     }
 
-    /// A value of this density, not yet on a grid.
-    pub fn draw(&self, chance: &mut Chance) -> f64 {
+    fn draw(&self, kernel: usize, chance: &mut Chance) -> f64 {
         match self {
-            Self::Names(odds) => chance.index(odds).unwrap_or(0) as f64,
+            Self::Names(odds) => chance.index(&odds[kernel]).unwrap_or(0) as f64,
             Self::Line { low, high, kernels, .. } => {
-                let weights: Vec<f64> = kernels.iter().map(|kernel| kernel.weight).collect();
-                let Kernel { mean, deviation, .. } = kernels[chance.index(&weights).unwrap_or(0)];
+                let Kernel { mean, deviation, .. } = kernels[kernel];
                 // The mean lies between the ends, and the deviation is no wider than they are apart, so that every third
                 // draw or more falls between them.
                 let mut draws = std::iter::repeat_with(|| mean + deviation * chance.normal()).take(1000);
@@ -78,27 +125,34 @@ impl Parzen {
         }
     }
 
-    /// The logarithm of the density at a value; on a grid, of its probability.
-    pub fn log_density(&self, value: f64) -> f64 {
+    fn log_density(&self, kernel: usize, value: f64) -> f64 {
         match self {
-            Self::Names(odds) => odds[value as usize].ln(),
+            Self::Names(odds) => odds[kernel][value as usize].ln(),
             Self::Line { low, high, gap, kernels } => {
-                let density = |Kernel { weight, mean, deviation }: &Kernel| {
-                    let below = |number: f64| normal_below((number - mean) / deviation);
-                    let whole = below(*high) - below(*low);
-                    let at = match gap {
-                        Some(gap) => below((value + gap / 2.0).min(*high)) - below((value - gap / 2.0).max(*low)),
-                        None => {
-                            let distance = (value - mean) / deviation;
-                            (-distance * distance / 2.0).exp() / (deviation * std::f64::consts::TAU.sqrt())
-                        }
-                    };
-                    weight * at / whole
-                };
-                (kernels.iter().map(density).sum::<f64>() + 1e-300).ln()
+                let Kernel { mean, deviation, whole } = kernels[kernel];
+                match gap {
+                    Some(gap) => {
+                        let (from, to) = ((value - gap / 2.0).max(*low), (value + gap / 2.0).min(*high));
+                        (part(mean, deviation, from, to) / whole + 1e-300).ln()
+                    }
+                    None => {
+                        let distance = (value - mean) / deviation;
+                        -distance * distance / 2.0 - (deviation * std::f64::consts::TAU.sqrt() * whole).ln()
+                    }
+                }
             }
         }
     }
+}
+
+/// How wide the kernels are beside their domains: the more was seen, the narrower.
+fn width(seen: usize, axes: usize) -> f64 {
+    0.2 * (seen.max(1) as f64).powf(-1.0 / (axes as f64 + 4.0))
+}
+
+/// How much of a normal distribution lies between two numbers.
+fn part(mean: f64, deviation: f64, from: f64, to: f64) -> f64 {
+    normal_below((to - mean) / deviation) - normal_below((from - mean) / deviation)
 }
 
 /// All that is recent counts the same; of what is older than 25 values, the less the older.
@@ -113,26 +167,6 @@ fn weights(count: usize) -> Vec<f64> {
     (0..count).map(of).collect()
 }
 
-/// How wide the kernel of each value is: as the wider gap to a neighbour, or to an end for a value that has none.
-fn deviations(low: f64, high: f64, seen: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..seen.len()).collect();
-    order.sort_by(|a, b| seen[*a].total_cmp(&seen[*b]));
-    let narrowest = (high - low) / 100.0_f64.min(2.0 + seen.len() as f64);
-    let mut deviations = vec![high - low; seen.len()];
-    for (place, index) in order.iter().enumerate() {
-        let at = seen[*index];
-        let before = place.checked_sub(1).map(|before| at - seen[order[before]]);
-        let after = order.get(place + 1).map(|after| seen[*after] - at);
-        let gap = match (before, after) {
-            (Some(before), Some(after)) => before.max(after),
-            (Some(gap), None) | (None, Some(gap)) => gap,
-            (None, None) => (at - low).max(high - at),
-        };
-        deviations[*index] = gap.clamp(narrowest, high - low);
-    }
-    deviations
-}
-
 /// The probability of a standard normal number to be smaller.
 fn normal_below(number: f64) -> f64 {
     0.5 * libm::erfc(-number / std::f64::consts::SQRT_2)
@@ -142,11 +176,16 @@ fn normal_below(number: f64) -> f64 {
 mod tests {
     use super::*;
 
+    /// The density of numbers along one axis.
+    fn of(axis: Axis, seen: &[f64]) -> Parzen {
+        let seen: Vec<&[f64]> = seen.iter().map(std::slice::from_ref).collect();
+        Parzen::of(&[axis], &seen)
+    }
+
     #[test]
     fn a_density_is_one_in_all_and_high_where_values_were_seen() {
-        let (low, high) = (0.0, 10.0);
-        let parzen = Parzen::of(Axis::Line { low, high, gap: None }, &[2.0, 2.1, 2.2, 2.3, 2.4, 2.5, 9.0]);
-        let at = |number: f64| parzen.log_density(number).exp();
+        let parzen = of(Axis::Line { low: 0.0, high: 10.0, gap: None }, &[2.0, 2.1, 2.2, 2.3, 2.4, 2.5, 9.0]);
+        let at = |number: f64| parzen.log_density(&[number]).exp();
 
         let whole: f64 = (0..10_000).map(|step| at((f64::from(step) + 0.5) / 1000.0) / 1000.0).sum();
 
@@ -155,22 +194,30 @@ mod tests {
     }
 
     #[test]
+    fn values_that_were_good_together_belong_together() {
+        let axis = Axis::Line { low: 0.0, high: 1.0, gap: None };
+        let parzen = Parzen::of(&[axis, axis], &[&[0.1, 0.9], &[0.12, 0.88], &[0.9, 0.1], &[0.88, 0.12]]);
+
+        assert!(parzen.log_density(&[0.1, 0.9]) > parzen.log_density(&[0.1, 0.1]) + 1.0);
+    }
+
+    #[test]
     fn probabilities_on_a_grid_are_one_in_all() {
-        let parzen = Parzen::of(Axis::Line { low: -0.5, high: 9.5, gap: Some(1.0) }, &[3.0, 3.0, 4.0]);
-        let whole: f64 = (0..10).map(|number| parzen.log_density(f64::from(number)).exp()).sum();
+        let parzen = of(Axis::Line { low: -0.5, high: 9.5, gap: Some(1.0) }, &[3.0, 3.0, 4.0]);
+        let whole: f64 = (0..10).map(|number| parzen.log_density(&[f64::from(number)]).exp()).sum();
         assert!((whole - 1.0).abs() < 1e-9, "{whole}");
 
-        let names = Parzen::of(Axis::Names(3), &[1.0, 1.0]);
-        let odds: Vec<f64> = (0..3).map(|name| names.log_density(f64::from(name)).exp()).collect();
+        let names = of(Axis::Names(3), &[1.0, 1.0]);
+        let odds: Vec<f64> = (0..3).map(|name| names.log_density(&[f64::from(name)]).exp()).collect();
         assert!((odds.iter().sum::<f64>() - 1.0).abs() < 1e-9 && odds[1] > odds[0], "{odds:?}");
     }
 
     #[test]
     fn draws_stay_between_the_ends() {
-        let parzen = Parzen::of(Axis::Line { low: 1.0, high: 2.0, gap: None }, &[1.0, 2.0]);
+        let parzen = of(Axis::Line { low: 1.0, high: 2.0, gap: None }, &[1.0, 2.0]);
         let mut chance = Chance::of(1, 1);
 
-        assert!((0..1000).all(|_| (1.0..=2.0).contains(&parzen.draw(&mut chance))));
+        assert!((0..1000).all(|_| (1.0..=2.0).contains(&parzen.draw(&mut chance)[0])));
     }
 
     #[test]

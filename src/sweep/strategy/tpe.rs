@@ -1,7 +1,7 @@
 //! A tree-structured Parzen estimator: values that look like those of the good trials and unlike those of the others.
 //!
-//! Each parameter by itself, with the constants of Optuna's `TPESampler`: ten trials by chance, then the best of 24 draws
-//! from the density of the best tenth. Trials that failed or measured nothing count as bad, and so do those that run still,
+//! All parameters at once, with the constants of Optuna's `TPESampler`: ten trials by chance, then the best of 24 draws from
+//! the density of the best tenth. Trials that failed or measured nothing count as bad, and so do those that run still,
 //! so that trials side by side do not try the same.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use crate::project::space::{Domain, tidy};
 
 /// Trials by chance before the first that learns.
 const STARTUP: usize = 10;
-/// Draws for each value.
+/// Draws for each trial.
 const CANDIDATES: usize = 24;
 /// At most so many trials are good ones.
 const MOST_GOOD: usize = 25;
@@ -27,8 +27,8 @@ pub struct Tpe {
 }
 
 struct Seen {
-    /// On the axis of each domain; `None` for a value that the domain does not have.
-    numbers: Vec<Option<f64>>,
+    /// On the axis of each domain; `None` where one of the values is none that its domain has.
+    numbers: Option<Vec<f64>>,
     ended: bool,
     loss: Option<f64>,
 }
@@ -61,19 +61,19 @@ impl Strategy for Tpe {
         let Some((good, others)) = self.split() else {
             return Some(self.domains.iter().map(|domain| domain.at(chance.part())).collect());
         };
-        let value = |(place, domain): (usize, &Domain)| {
-            let axis = axis(domain);
-            let density = |trials: &[&Seen]| {
-                let numbers: Vec<f64> = trials.iter().filter_map(|seen| seen.numbers[place]).collect();
-                Parzen::of(axis, &numbers)
-            };
-            let (good, others) = (density(&good), density(&others));
-            let candidates = (0..CANDIDATES).map(|_| on_grid(domain, good.draw(&mut chance)));
-            let scored = candidates.map(|number| (good.log_density(number) - others.log_density(number), number));
-            let best = scored.max_by(|(a, _), (b, _)| a.total_cmp(b)).expect("there are candidates");
-            value_of(domain, best.1)
+        let axes: Vec<Axis> = self.domains.iter().map(axis).collect();
+        let density = |trials: &[&Seen]| {
+            let numbers: Vec<&[f64]> = trials.iter().filter_map(|seen| seen.numbers.as_deref()).collect();
+            Parzen::of(&axes, &numbers)
         };
-        Some(self.domains.iter().enumerate().map(value).collect())
+        let (good, others) = (density(&good), density(&others));
+        let candidates = (0..CANDIDATES).map(|_| {
+            let drawn = self.domains.iter().zip(good.draw(&mut chance));
+            drawn.map(|(domain, number)| on_grid(domain, number)).collect::<Vec<f64>>()
+        });
+        let scored = candidates.map(|numbers| (good.log_density(&numbers) - others.log_density(&numbers), numbers));
+        let (_, best) = scored.max_by(|(a, _), (b, _)| a.total_cmp(b)).expect("there are candidates");
+        Some(self.domains.iter().zip(best).map(|(domain, number)| value_of(domain, number)).collect())
     }
 
     fn begin(&mut self, number: u64, values: &Values) {
