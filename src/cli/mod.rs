@@ -39,6 +39,7 @@ mod releases;
 mod remote;
 mod rollback;
 mod runs;
+mod secrets;
 mod serve;
 mod status;
 mod sweep;

@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output::{Style, count, duration, number};
-use super::{Context, Render, Table, Text};
+use super::{Context, Render, Table, Text, secrets};
 use crate::data::Workspace;
 use crate::event::Event;
 use crate::fs::{create_dir_all, escape, quote, write_atomic};
@@ -145,6 +145,7 @@ impl Train {
         let (dry_run, pull) = (self.dry_run, self.pull);
         let manifests = self.manifests.as_ref().map(|directory| cx.file(directory));
         let options = self.options(cx, &project)?;
+        secrets::check(cx, &self.settings)?;
         cx.catch_signals()?;
         if pull {
             ask_others(cx, &project)?;

@@ -446,6 +446,28 @@ fn numbers_that_json_does_not_have_are_refused() {
 }
 
 #[test]
+fn the_value_of_a_secret_is_no_parameter() {
+    let step = "params.db = { password = 'none', user = 'me' }\n[step.a]\ncmd = 'true'\nparams = ['db']\n";
+    let project = Project::with_manifest(step);
+    let with = |arguments: &[&str]| {
+        let mut command = project.command(arguments);
+        command.env("DB_TOKEN", "hunter2hunter2").env("GREETING", "good morning");
+        project.outcome(&mut command)
+    };
+
+    for command in [&["train"][..], &["sweep", "--strategy", "list"]] {
+        let refused = with(&[command, &["--set", "db.user=hunter2hunter2"]].concat()).exits_with(2);
+        assert!(!refused.stderr.contains("hunter2"), "{}", refused.stderr);
+        refused.says("has the value of the variable `DB_TOKEN`").says("deps = [{ env = \"NAME\" }]");
+    }
+    assert!(!project.exists(".mlx/runs.db") && !project.exists("mlx.lock"));
+    let warned = with(&["train", "--set", "db.password=x"]).success();
+    warned.says("the parameter `db.password` is called like a secret, and its value is recorded");
+    let silent = with(&["train", "--set", "db.user=good morning"]).success();
+    assert!(!silent.stderr.contains("secret"), "{}", silent.stderr);
+}
+
+#[test]
 fn thousands_of_steps_are_planned() {
     let fan: String =
         (0..2000).map(|index| format!("[step.s{index}]\ncmd = 'x'\ndeps = ['raw']\nouts = ['o/{index}']\n")).collect();

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::Context;
 use super::train::{options_to_ask, processors};
+use super::{Context, secrets};
 use crate::pipeline::Scope;
 use crate::project::Project;
 use crate::project::manifest;
@@ -160,6 +160,7 @@ impl Sweep {
             return Err(Error::usage("a sweep goes on with the steps it began with")
                 .with_hint(format!("`mlx sweep {name} --resume`")));
         }
+        secrets::check(cx, &self.settings)?;
         let svg = self.svg.as_ref().map(|file| cx.file(file));
         let options = self.options(cx, &project, name, steps);
         cx.catch_signals()?;
