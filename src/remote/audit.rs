@@ -427,50 +427,14 @@ fn is_sound(item: &Item) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::ops::Range;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
     use crate::digest::ObjectKind;
     use crate::event::{Interrupt, Silent, Watch};
+    use crate::remote::altered::Altered;
     use crate::remote::backend::Directory;
-    use crate::remote::{Entry, Remote};
     use crate::store::Store;
-
-    /// A remote from which nothing can be deleted, as if whoever mends it were killed just before.
-    #[derive(Debug)]
-    struct Lasting(Directory);
-
-    impl Remote for Lasting {
-        fn url(&self) -> &str {
-            self.0.url()
-        }
-
-        fn list(&self, directory: &str) -> Result<Vec<Entry>> {
-            self.0.list(directory)
-        }
-
-        fn find(&self, name: &str) -> Result<Option<Entry>> {
-            self.0.find(name)
-        }
-
-        fn read(&self, name: &str, range: Option<Range<u64>>, sink: &mut dyn Write) -> Result<u64> {
-            self.0.read(name, range, sink)
-        }
-
-        fn write(&self, name: &str, body: &Body<'_>) -> Result<()> {
-            self.0.write(name, body)
-        }
-
-        fn create(&self, name: &str, bytes: &[u8]) -> Result<bool> {
-            self.0.create(name, bytes)
-        }
-
-        fn delete(&self, name: &str) -> Result<()> {
-            Err(Error::failed(format!("`{name}` stays")))
-        }
-    }
 
     #[test]
     fn what_is_here_is_on_the_remote_before_a_damaged_pack_goes() {
@@ -482,7 +446,9 @@ mod tests {
         };
         let objects = [put("first"), put("second")];
         let (root, memory, interrupt) = (dir.path().join("remote"), dir.path().join("memory"), Interrupt::default());
-        let remote = Lasting(Directory::new(root.clone()));
+        // As if whoever mends it were killed just before.
+        let stays = |_: &Directory, name: &str| Err(Error::failed(format!("`{name}` stays")));
+        let remote = Altered::new(Directory::new(root.clone())).deleting(stays);
         let watch = Watch { events: &Silent, interrupt: &interrupt };
         let transfer = Transfer { remote: &remote, store: &store, memory: &memory, jobs: 1, watch };
         transfer.push(&objects, false, false).unwrap();

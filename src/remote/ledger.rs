@@ -229,46 +229,9 @@ fn number(name: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::ops::Range;
-
     use super::*;
-    use crate::remote::{Access, Body, open};
-
-    /// A directory that replaces where it should create.
-    #[derive(Debug)]
-    struct Careless(Arc<dyn Remote>);
-
-    impl Remote for Careless {
-        fn url(&self) -> &str {
-            self.0.url()
-        }
-
-        fn list(&self, directory: &str) -> Result<Vec<Entry>> {
-            self.0.list(directory)
-        }
-
-        fn find(&self, name: &str) -> Result<Option<Entry>> {
-            self.0.find(name)
-        }
-
-        fn read(&self, name: &str, range: Option<Range<u64>>, sink: &mut dyn Write) -> Result<u64> {
-            self.0.read(name, range, sink)
-        }
-
-        fn write(&self, name: &str, body: &Body<'_>) -> Result<()> {
-            self.0.write(name, body)
-        }
-
-        fn create(&self, name: &str, bytes: &[u8]) -> Result<bool> {
-            self.0.delete(name)?;
-            self.0.create(name, bytes)
-        }
-
-        fn delete(&self, name: &str) -> Result<()> {
-            self.0.delete(name)
-        }
-    }
+    use crate::remote::altered::Altered;
+    use crate::remote::{Access, open};
 
     fn remote(dir: &tempfile::TempDir) -> Arc<dyn Remote> {
         open("remote", dir.path(), &Access::default()).unwrap()
@@ -299,7 +262,11 @@ mod tests {
     #[test]
     fn a_place_that_replaces_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let careless = Arc::new(Careless(remote(&dir)));
+        let replace = |inner: &Arc<dyn Remote>, name: &str, bytes: &[u8]| {
+            inner.delete(name)?;
+            inner.create(name, bytes)
+        };
+        let careless = Arc::new(Altered::new(remote(&dir)).creating(replace));
 
         for _ in 0..2 {
             let error = Ledger::open(careless.clone(), dir.path()).create("a/1", b"x").unwrap_err();

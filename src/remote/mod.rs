@@ -10,6 +10,8 @@ mod open;
 pub mod probe;
 pub mod retry;
 
+#[cfg(test)]
+mod altered;
 mod assemble;
 mod audit;
 mod catalog;

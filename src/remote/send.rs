@@ -207,56 +207,16 @@ impl Packing<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::ops::Range;
+    use std::sync::Arc;
 
     use super::*;
     use crate::digest::{Object, ObjectKind};
     use crate::event::{Interrupt, Silent, Watch};
+    use crate::remote::Remote;
+    use crate::remote::altered::Altered;
     use crate::remote::backend::Directory;
-    use crate::remote::{Entry, Remote};
     use crate::store::Store;
     use crate::store::pack::Kind;
-
-    /// A remote that notes, for each pack in the order in which they came, whether it holds recipes and nothing else, or none.
-    #[derive(Debug)]
-    struct Noting(Directory, Mutex<Vec<(bool, bool)>>);
-
-    impl Remote for Noting {
-        fn url(&self) -> &str {
-            self.0.url()
-        }
-
-        fn list(&self, directory: &str) -> Result<Vec<Entry>> {
-            self.0.list(directory)
-        }
-
-        fn find(&self, name: &str) -> Result<Option<Entry>> {
-            self.0.find(name)
-        }
-
-        fn read(&self, name: &str, range: Option<Range<u64>>, sink: &mut dyn std::io::Write) -> Result<u64> {
-            self.0.read(name, range, sink)
-        }
-
-        fn write(&self, name: &str, body: &Body<'_>) -> Result<()> {
-            self.0.write(name, body)?;
-            if let Content::File(path) = body.content {
-                let pack = Pack::open(path)?.map_err(anyhow::Error::new)?;
-                let is_recipe = |entry: crate::store::pack::Entry| entry.kind == Kind::Recipe;
-                let (all, any) = (pack.index().entries().all(is_recipe), pack.index().entries().any(is_recipe));
-                self.1.lock().unwrap().push((all, !any));
-            }
-            Ok(())
-        }
-
-        fn create(&self, name: &str, bytes: &[u8]) -> Result<bool> {
-            self.0.create(name, bytes)
-        }
-
-        fn delete(&self, name: &str) -> Result<()> {
-            self.0.delete(name)
-        }
-    }
 
     fn noise(length: usize) -> Vec<u8> {
         let blocks = (0..length.div_ceil(32)).flat_map(|block| *Digest::of(block.to_le_bytes()).as_bytes());
@@ -273,14 +233,27 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("store")).unwrap();
         let object = put(&store, &noise(17 << 20));
-        let remote = Noting(Directory::new(dir.path().join("remote")), Mutex::default());
+        // For each pack in the order in which they came: whether it holds recipes and nothing else, or none.
+        let packs = Arc::new(Mutex::new(Vec::new()));
+        let noted = packs.clone();
+        let write = move |inner: &Directory, name: &str, body: &Body<'_>| {
+            inner.write(name, body)?;
+            if let Content::File(path) = body.content {
+                let pack = Pack::open(path)?.map_err(anyhow::Error::new)?;
+                let is_recipe = |entry: crate::store::pack::Entry| entry.kind == Kind::Recipe;
+                let (all, any) = (pack.index().entries().all(is_recipe), pack.index().entries().any(is_recipe));
+                noted.lock().unwrap().push((all, !any));
+            }
+            Ok(())
+        };
+        let remote = Altered::new(Directory::new(dir.path().join("remote"))).writing(write);
         let (memory, interrupt) = (dir.path().join("memory"), Interrupt::default());
         let watch = Watch { events: &Silent, interrupt: &interrupt };
 
         let transfer = Transfer { remote: &remote, store: &store, memory: &memory, jobs: 4, watch };
         transfer.push(&[object], false, false).unwrap();
 
-        assert_eq!(*remote.1.lock().unwrap(), [(false, true), (true, false)]);
+        assert_eq!(*packs.lock().unwrap(), [(false, true), (true, false)]);
     }
 
     #[test]
