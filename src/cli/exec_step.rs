@@ -42,12 +42,14 @@ impl ExecStep {
         let _guard = self.watched.then(guard).transpose()?;
         let number = |name: &str| std::env::var(name).ok()?.parse().ok();
         let file = if is_name { self.job.clone() } else { cx.file(&self.job) };
+        let cache = cx.cache_directory().ok();
         let element = Element {
             file: &file,
             number: self.element,
             restart: number("SLURM_RESTART_COUNT").unwrap_or(0),
             scratch: &std::env::temp_dir(),
-            path: &std::env::var_os("PATH").unwrap_or_default(),
+            cache: cache.as_deref(),
+            host: &cx.interpreters(),
         };
         let failed = match (&self.remote, &self.remote_name) {
             (Some(url), Some(name)) => {

@@ -29,10 +29,10 @@ pub const PIP: &str = "# pip ";
 pub struct Conda {
     pub place: Place,
     pub lock: LockFile,
-    file: ProjectPath,
+    pub file: ProjectPath,
     content: Content,
     /// The lines for pip in the lock file.
-    locked_pip: Vec<String>,
+    pub locked_pip: Vec<String>,
     tool: Option<PathBuf>,
     root: PathBuf,
 }
@@ -69,19 +69,23 @@ impl Conda {
         let lock_text = String::from_utf8_lossy(&lock_text).into_owned();
         let locked_pip: Vec<String> =
             lock_text.lines().filter_map(|line| line.strip_prefix(PIP).map(str::to_owned)).collect();
-        let digest = digest(&content, lock.lines.as_deref(), &locked_pip);
-        let place = Place {
-            digest,
-            directory: kept::all(cache).join(digest.hex()),
-            kind: Kind::Conda,
-            what: file.to_string(),
-            is_pinned: lock.lines.is_some(),
-        };
-        let tool = host
-            .conda
-            .clone()
-            .or_else(|| ["micromamba", "mamba", "conda"].iter().find_map(|name| find_program(name, &host.path)));
-        Ok(Self { place, lock, file: file.clone(), content, locked_pip, tool, root: project.root().to_path_buf() })
+        let place = place(&content, &lock, &locked_pip, file, cache);
+        let root = project.root().to_path_buf();
+        Ok(Self { place, lock, file: file.clone(), content, locked_pip, tool: tool_of(host), root })
+    }
+
+    /// The one of a lock file alone, without the `environment.yml` that it was made for.
+    pub fn locked_to(
+        file: ProjectPath,
+        lock: LockFile,
+        locked_pip: Vec<String>,
+        cache: &Path,
+        host: &Interpreters,
+        root: &Path,
+    ) -> Self {
+        let content = Content { canonical: String::new() };
+        let place = place(&content, &lock, &locked_pip, &file, cache);
+        Self { place, lock, file, content, locked_pip, tool: tool_of(host), root: root.to_path_buf() }
     }
 
     /// Whether there is a lock file, and the file was not changed since it was written.
@@ -91,8 +95,7 @@ impl Conda {
 
     /// What the lock file says, lines for pip included.
     pub fn locked(&self) -> String {
-        let pip = self.locked_pip.iter().map(|line| format!("{PIP}{line}\n"));
-        self.lock.lines.iter().flatten().map(|line| format!("{line}\n")).chain(pip).collect()
+        with_pip(self.lock.lines.as_deref().unwrap_or_default(), &self.locked_pip)
     }
 
     /// The interpreter of the environment, where it has one.
@@ -267,6 +270,30 @@ impl Content {
         let canonical = format!("{rest}\n{}\npip\n{}", packages.join("\n"), requirements.canonical());
         Ok(Self { canonical })
     }
+}
+
+/// The lines of a lock file, those for pip among them.
+pub fn with_pip(lines: &[String], pip: &[String]) -> String {
+    let pip = pip.iter().map(|line| format!("{PIP}{line}\n"));
+    lines.iter().map(|line| format!("{line}\n")).chain(pip).collect()
+}
+
+/// Where an environment with this content lies in the cache, or will.
+fn place(content: &Content, lock: &LockFile, locked_pip: &[String], file: &ProjectPath, cache: &Path) -> Place {
+    let digest = digest(content, lock.lines.as_deref(), locked_pip);
+    Place {
+        digest,
+        directory: kept::all(cache).join(digest.hex()),
+        kind: Kind::Conda,
+        what: file.to_string(),
+        is_pinned: lock.lines.is_some(),
+    }
+}
+
+/// The program that makes environments.
+fn tool_of(host: &Interpreters) -> Option<PathBuf> {
+    let known = || ["micromamba", "mamba", "conda"].iter().find_map(|name| find_program(name, &host.path));
+    host.conda.clone().or_else(known)
 }
 
 fn digest(content: &Content, lock: Option<&[String]>, locked_pip: &[String]) -> Digest {

@@ -43,6 +43,11 @@ impl LockFile {
         Ok(Self { path, lines: text.map(|text| lines_of(&text)), of })
     }
 
+    /// One that somebody else has read.
+    pub fn given(path: ProjectPath, lines: Vec<String>) -> Self {
+        Self { path, lines: Some(lines), of: None }
+    }
+
     /// Where the lock file is looked for; see [`LockFile::find`].
     pub fn path(
         named: Option<&ProjectPath>,

@@ -14,14 +14,15 @@ mod library;
 mod locked;
 mod memory;
 mod pin;
+mod prepare;
 mod python;
+mod recipe;
 mod requirements;
 mod serving;
 mod shelf;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -31,15 +32,16 @@ pub use installed::{Installed, Origin, installed};
 pub use interpreter::{Interpreter, Interpreters, find_program};
 pub use library::Library;
 pub use pin::{Pinned, pin};
+pub use prepare::Prepared;
+pub use recipe::{Recipe, RecipeKind, Workshop};
 pub use serving::interpreter;
 pub use shelf::{Kept, Removed, kept, remove};
 
 use crate::event::Watch;
-use crate::fs::{FileLock, quote};
+use crate::fs::quote;
 use crate::project::manifest::{EnvironmentSource, Requirements};
 use crate::project::{Project, ProjectPath};
-use crate::store::Store;
-use crate::{Digest, Error, Result};
+use crate::{Digest, Result};
 use conda::Conda;
 use container::Container;
 use kept::Place;
@@ -122,22 +124,6 @@ enum Source {
     Python(Box<Python>),
     Conda(Box<Conda>),
     Container(Container),
-}
-
-/// An environment that steps can run in, as long as this is there: nobody removes it meanwhile.
-#[derive(Debug, Clone)]
-pub struct Prepared {
-    /// For the record of the run.
-    pub record: Environment,
-    /// What a step's program gets besides the variables of mlx's own environment.
-    pub variables: Vec<(String, OsString)>,
-    /// The directories that hold installed packages, the first one first.
-    pub site_packages: Vec<PathBuf>,
-    /// How programs are started in it, where it is a container and they are started here.
-    pub launcher: Option<Launcher>,
-    /// The image, where it is a container and programs are started elsewhere.
-    pub image: Option<Image>,
-    held: Option<Arc<FileLock>>,
 }
 
 impl Declared {
@@ -299,97 +285,5 @@ impl Declared {
             lock: None,
             image: self.image(),
         }
-    }
-
-    /// Makes the environment where it is not there yet, and tells what steps need to run in it. The list of its packages
-    /// becomes an object of the store.
-    pub fn prepare(&self, store: &Store, watch: Watch<'_>) -> Result<Prepared> {
-        let mut variables = vec![
-            // A step writes into a pipe; without this Python would keep its output back until the end.
-            ("PYTHONUNBUFFERED".to_owned(), OsString::from("1")),
-        ];
-        let mut launcher = None;
-        let held = match &self.source {
-            Source::Own(_) => None,
-            Source::Python(python) => {
-                let uv = find_program("uv", &self.path);
-                let held = python.hold(uv.as_deref(), watch)?;
-                variables.push(("VIRTUAL_ENV".into(), python.place.directory.clone().into_os_string()));
-                Some(held)
-            }
-            Source::Conda(conda) => {
-                let held = conda.hold(&self.path, watch)?;
-                variables.push(("CONDA_PREFIX".into(), conda.place.directory.clone().into_os_string()));
-                Some(held)
-            }
-            Source::Container(container) => {
-                launcher = Some(container.prepare(watch)?);
-                None
-            }
-        };
-        if let Some(place) = self.place() {
-            variables.push(("PATH".into(), self.path_through(&place.directory)?));
-            let own = place.mark().map(|mark| mark.variables).unwrap_or_default();
-            variables.extend(own.into_iter().map(|(name, value)| (name, value.into())));
-            place.note_use(&self.root);
-        }
-        let mut record = self.record();
-        let keep = |text: &str| -> Result<Digest> {
-            let digest = Digest::of(text);
-            if !store.contains(&digest) {
-                store.put_bytes(text.as_bytes())?;
-            }
-            Ok(digest)
-        };
-        if record.python.is_some() || self.kind() == Some(Kind::Conda) {
-            record.packages = Some(keep(&self.packages())?);
-        }
-        if let Some(place) = self.place() {
-            record.lock = Some(keep(&place.lock_text())?);
-        }
-        Ok(Prepared {
-            record,
-            variables,
-            site_packages: self.site_packages(),
-            launcher,
-            image: None,
-            held: held.map(Arc::new),
-        })
-    }
-
-    /// As [`Declared::prepare`], for programs that are started on another machine: that one fetches the image of a
-    /// container, and has to have what runs it.
-    pub fn prepare_elsewhere(&self, store: &Store, watch: Watch<'_>) -> Result<Prepared> {
-        let Source::Container(container) = &self.source else { return self.prepare(store, watch) };
-        Ok(Prepared {
-            record: self.record(),
-            variables: vec![("PYTHONUNBUFFERED".to_owned(), OsString::from("1"))],
-            site_packages: Vec::new(),
-            launcher: None,
-            image: Some(container.as_image()),
-            held: None,
-        })
-    }
-
-    /// `PATH` with the programs of the environment first.
-    fn path_through(&self, environment: &Path) -> Result<OsString> {
-        let programs = environment.join("bin");
-        let paths = std::iter::once(programs).chain(std::env::split_paths(&self.path));
-        std::env::join_paths(paths).map_err(|_| {
-            Error::failed(format!("the cache directory `{}` has a colon in its name", quote(environment)))
-                .with_hint("choose another one with MLX_CACHE_DIR")
-        })
-    }
-}
-
-impl Prepared {
-    /// The ONNX Runtime library of the environment, where its package is installed.
-    pub fn onnxruntime(&self) -> Option<Library> {
-        library::onnxruntime(&self.site_packages)
-    }
-
-    /// Lets the program that takes the place of this one (`exec`) hold the environment until it ends.
-    pub fn survive_exec(&self) -> Result<()> {
-        self.held.as_ref().map_or(Ok(()), |held| held.survive_exec())
     }
 }

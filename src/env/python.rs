@@ -59,10 +59,21 @@ impl Python {
         if !lock_may_be_old {
             lock.check(requirements.name(), &requirements.canonical())?;
         }
+        Ok(Self::with(interpreter, requirements, lock, cache, project.root()))
+    }
+
+    /// The one that is made of these; relative paths count from `root`.
+    pub fn with(
+        interpreter: Interpreter,
+        requirements: Requirements,
+        lock: LockFile,
+        cache: &Path,
+        root: &Path,
+    ) -> Self {
         let digest = digest(&interpreter, &requirements, &lock);
         // What is installed from a path of this machine must not be shared with another copy of the project.
         let key = match requirements.is_tied_to_place() {
-            true => Digest::of(format!("{digest} {}", quote(project.root()))),
+            true => Digest::of(format!("{digest} {}", quote(root))),
             false => digest,
         };
         let place = Place {
@@ -72,7 +83,7 @@ impl Python {
             what: format!("{} for Python {}", requirements.name(), interpreter.version),
             is_pinned: lock.lines.is_some(),
         };
-        Ok(Self { place, interpreter, requirements, lock, root: project.root().to_path_buf() })
+        Self { place, interpreter, requirements, lock, root: root.to_path_buf() }
     }
 
     /// Makes the environment unless it is ready; with `uv` where its path is given, else with `venv` and `pip`. It stays as

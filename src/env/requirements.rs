@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use serde::{Deserialize, Serialize};
 
 use crate::digest::Hasher;
 use crate::fs::{self, escape, quote};
@@ -37,7 +38,7 @@ pub struct Requirements {
 }
 
 /// A requirement that names where its package comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Direct {
     /// As pip takes it.
     pub line: String,
@@ -123,6 +124,19 @@ impl Requirements {
         requirements.source = Source::Lines(lines.iter().map(absolute).collect());
         lines.iter().try_for_each(|line| requirements.take(&reader, line))?;
         Ok(requirements)
+    }
+
+    /// Those that somebody else has read, as far as a lock file does not say it all.
+    pub fn given(name: String, options: Vec<String>, direct: Vec<Direct>) -> Self {
+        Self { name, options, direct, ..Self::default() }
+    }
+
+    /// A line without whose file or directory on this machine nothing can be installed.
+    pub fn of_this_machine(&self, root: &Path) -> Option<&str> {
+        let is_local = |line: &str| matches!(wish(line, root), Wish::Editable(_) | Wish::Local(_));
+        let finds = |line: &str| flag(line, "-f", "--find-links").is_some_and(|path| !path.contains("://"));
+        let direct = self.direct.iter().map(|direct| direct.line.as_str()).find(|line| is_local(line));
+        direct.or_else(|| self.options.iter().map(String::as_str).find(|line| finds(line)))
     }
 
     /// How messages call them.

@@ -11,15 +11,17 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::job::{self, Task};
+use super::worker::Element;
 use crate::data::Workspace;
 use crate::digest::Object;
+use crate::env::{Declared, Interpreters, Prepared, Recipe, Workshop};
 use crate::event::Watch;
 use crate::fs::quote;
 use crate::project::lock::LockedPath;
 use crate::project::{Project, STATE};
 use crate::remote::{Body, Content, Remote, RemoteError, Transfer};
 use crate::run::{RunId, log_file};
-use crate::{Kind, Result};
+use crate::{Error, Kind, Result};
 
 /// What a running step printed and measured is sent this often.
 const FOLLOW: Duration = Duration::from_secs(10);
@@ -35,6 +37,9 @@ pub trait Carrier: Sync {
 
     /// Brings what a step reads.
     fn bring(&self, task: &Task, watch: Watch<'_>) -> Result<()>;
+
+    /// Makes what the step's program runs in, where the step brings a recipe for that. It stays as long as this is held.
+    fn environment(&self, task: &Task, watch: Watch<'_>) -> Result<Option<Prepared>>;
 
     /// How often [`Carrier::follow`] is to be called while a step runs; never where nothing is said.
     fn pause(&self) -> Option<Duration>;
@@ -65,6 +70,10 @@ impl Carrier for Nobody {
         Ok(())
     }
 
+    fn environment(&self, _: &Task, _: Watch<'_>) -> Result<Option<Prepared>> {
+        Ok(None)
+    }
+
     fn pause(&self) -> Option<Duration> {
         None
     }
@@ -89,15 +98,22 @@ pub struct ByRemote<'a> {
     directory: PathBuf,
     /// Where the steps work, and their logs lie.
     root: PathBuf,
+    /// The project's directory on the other side.
+    user: PathBuf,
     run: RunId,
     workspace: Workspace,
     memory: PathBuf,
+    /// Where environments are made, unless that is no place to write to.
+    cache: Option<&'a Path>,
+    host: &'a Interpreters,
+    scratch: PathBuf,
 }
 
 impl<'a> ByRemote<'a> {
     /// Brings the job's file and what an earlier start of the element told; `None` where the job was given up. `scratch` is
     /// a directory of this machine that is its own.
-    pub fn new(remote: Arc<dyn Remote>, job: &'a str, element: usize, scratch: &Path) -> Result<Option<Self>> {
+    pub fn new(remote: Arc<dyn Remote>, job: &'a str, of: &Element<'a>, scratch: &Path) -> Result<Option<Self>> {
+        let element = of.number;
         // Below the project, where containers see it.
         let root = scratch.join("project");
         let directory = root.join(STATE).join("job");
@@ -108,18 +124,29 @@ impl<'a> ByRemote<'a> {
         let results = job::results_file(&directory, element);
         fetch(&*remote, &file_of(job, &job::results_name(element)), &results, scratch)?;
         let Some((whole, tasks)) = job::read(&file, |job| job.tasks_of(element, usize::MAX))? else { return Ok(None) };
-        let run = whole.run.clone();
+        let (run, user) = (whole.run.clone(), whole.root.clone());
         // Here the project is another directory.
         let whole = job::JobFile { root: root.clone(), home: root.clone(), ..whole };
         whole.write_some(&directory, &tasks, scratch)?;
         let project = Project::neighbour(&root);
         let (workspace, memory) = (Workspace::open(&project)?, project.state("remotes"));
-        Ok(Some(Self { remote, job, element, directory, root, run, workspace, memory }))
+        let (cache, host, scratch) = (of.cache, of.host, scratch.to_path_buf());
+        Ok(Some(Self { remote, job, element, directory, root, user, run, workspace, memory, cache, host, scratch }))
     }
 
     /// The job's file here.
     pub fn file(&self) -> PathBuf {
         self.directory.join(job::FILE)
+    }
+
+    /// Who gave the job up has cleared its files away; what came to them since goes, too.
+    pub fn leave(&self) {
+        let is_void = self.remote.find(&file_of(self.job, job::FILE)).is_ok_and(|found| found.is_none());
+        if is_void {
+            for entry in self.remote.list(&directory_of(self.job)).unwrap_or_default() {
+                let _ = self.remote.delete(&entry.name);
+            }
+        }
     }
 
     fn transfer<'t>(&'t self, watch: Watch<'t>) -> Transfer<'t> {
@@ -149,7 +176,8 @@ impl Carrier for ByRemote<'_> {
         for entry in entries.flatten().filter(|entry| entry.file_name() != STATE) {
             super::worker::remove(&entry.path())?;
         }
-        let objects: Vec<Object> = task.inputs.iter().map(|input| input.object.clone()).collect();
+        let inputs = task.inputs.iter().map(|input| &input.object);
+        let objects: Vec<Object> = inputs.chain(&task.recipe).cloned().collect();
         if !objects.is_empty() {
             let transfer = self.transfer(watch);
             transfer.fetch(&transfer.catalog()?, &objects, false, false)?.verdict()?;
@@ -157,6 +185,27 @@ impl Carrier for ByRemote<'_> {
         let wanted: Vec<_> = task.inputs.iter().map(|input| (input.path.clone(), input.object.clone())).collect();
         self.workspace.restore_all(&wanted, true, watch)?;
         task.dir.as_ref().map_or(Ok(()), |dir| crate::fs::create_dir_all(&dir.below(&self.root)))
+    }
+
+    fn environment(&self, task: &Task, watch: Watch<'_>) -> Result<Option<Prepared>> {
+        let Some(recipe) = &task.recipe else { return Ok(None) };
+        let store = self.workspace.store();
+        let recipe: Recipe =
+            serde_json::from_slice(&store.read(&recipe.digest)?).context("cannot understand a recipe")?;
+        let own = self.scratch.join("cache");
+        // In a container, or as a user without a home, there may be no place that lasts longer than the job.
+        let cache = self.cache.filter(|cache| crate::fs::create_dir_all(&cache.join("envs")).is_ok()).unwrap_or(&own);
+        let workshop = Workshop { cache, host: self.host, place: &self.root };
+        let made =
+            Declared::of_recipe(&recipe, &self.user, &workshop).and_then(|declared| declared.prepare(store, watch));
+        made.map(Some).map_err(|error| {
+            // Of an error that travels, the hint would stay behind.
+            let hint = error.hint().map_or(String::new(), |hint| format!("; {hint}"));
+            match error.kind() {
+                Kind::Interrupted => error,
+                _ => Error::failed(format!("cannot make the environment of {}: {error}{hint}", recipe.lock)),
+            }
+        })
     }
 
     fn pause(&self) -> Option<Duration> {

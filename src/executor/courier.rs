@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::carrier::{directory_of, fetch, file_of, write_to};
 use super::job::{self, JobFile, Task};
+use super::sent::Sent;
 use crate::data::Workspace;
 use crate::digest::Object;
 use crate::event::{Interrupt, Watch};
@@ -30,6 +31,7 @@ pub struct Courier {
     workspace: Workspace,
     memory: PathBuf,
     scratch: PathBuf,
+    sent: Sent,
     /// What was seen of each file of a job: its size and version. A version may be no more than the second of the last change.
     seen: Mutex<HashMap<String, (u64, String)>>,
 }
@@ -49,6 +51,7 @@ impl Courier {
             workspace: Workspace::open(project)?,
             memory: project.state("remotes"),
             scratch: project.scratch(),
+            sent: Sent::new(project.home_state("sent"), project.scratch()),
             seen: Mutex::default(),
         })
     }
@@ -70,12 +73,14 @@ impl Courier {
             }
         }
         batch.commit()?;
-        let mut objects: Vec<Object> = inputs.into_values().cloned().collect();
+        let recipes = tasks.iter().filter_map(|task| task.recipe.as_ref());
+        let mut objects: Vec<Object> = inputs.into_values().chain(recipes).cloned().collect();
         objects.sort_by_key(|object| object.digest);
         objects.dedup();
         if !objects.is_empty() {
             self.transfer(watch).push(&objects, false, false)?;
         }
+        self.sent.note(&job.name, self.remote.url(), directory)?;
         write_to(&*self.remote, &file_of(&job.name, job::FILE), Content::File(&job::file(directory)))
     }
 
@@ -121,11 +126,24 @@ impl Courier {
 
     /// Deletes the job's files there. What it made stays, as all data does, until somebody collects garbage.
     pub fn remove(&self, job: &str) {
-        self.void(job);
-        for entry in self.undisturbed.list(&directory_of(job)).unwrap_or_default() {
-            let _ = self.undisturbed.delete(&entry.name);
+        if self.try_remove(job).is_ok() {
+            self.sent.forget(job);
+        }
+    }
+
+    fn try_remove(&self, job: &str) -> Result<()> {
+        // The job's file first: from then on nobody adds to it.
+        self.undisturbed.delete(&file_of(job, job::FILE))?;
+        for entry in self.undisturbed.list(&directory_of(job))? {
+            self.undisturbed.delete(&entry.name)?;
             self.seen().remove(&entry.name);
         }
+        Ok(())
+    }
+
+    /// Deletes the files of jobs that a `mlx train` left there which was killed, and that nobody comes back to.
+    pub fn tidy(&self) {
+        self.sent.abandoned(self.remote.url()).iter().for_each(|job| self.remove(job));
     }
 
     /// Brings what a step made to where it belongs.

@@ -16,6 +16,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::digest::Object;
 use crate::env::Image;
 use crate::fs::quote;
 use crate::project::lock::LockedPath;
@@ -88,6 +89,9 @@ pub struct Task {
     /// The image of the container that it runs in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<Image>,
+    /// The recipe of the environment that it runs in, where that is made by whoever carries it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<Object>,
     /// What it reads, where that comes by a remote.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<LockedPath>,
@@ -110,6 +114,7 @@ impl Task {
             patterns: Vec::new(),
             attempt: 0,
             image: None,
+            recipe: None,
             inputs: Vec::new(),
         }
     }
@@ -282,7 +287,23 @@ pub mod tests {
             patterns: Vec::new(),
             attempt: 0,
             image: None,
+            recipe: None,
             inputs: Vec::new(),
+        }
+    }
+
+    /// A job of one step at a time.
+    pub fn job() -> JobFile {
+        JobFile {
+            version: VERSION,
+            name: "mlx-1-2".into(),
+            executor: "c".into(),
+            run: run(),
+            root: "/srv/project".into(),
+            home: "/srv/project".into(),
+            resources: Resources::default(),
+            pack: 1,
+            remote: None,
         }
     }
 
@@ -294,20 +315,7 @@ pub mod tests {
     fn an_element_reads_its_own_steps_only() {
         let dir = tempfile::tempdir().unwrap();
         let tasks: Vec<Task> = (0..5).map(|number| task(&format!("s{number}"))).collect();
-        let root = PathBuf::from("/project");
-        let name = JobFile::name(&root, &run(), &tasks);
-        let resources = Resources::default();
-        let job = JobFile {
-            version: VERSION,
-            name,
-            executor: "c".into(),
-            run: run(),
-            home: root.clone(),
-            root,
-            resources,
-            pack: 2,
-            remote: None,
-        };
+        let job = JobFile { pack: 2, ..job() };
         job.write(dir.path(), &tasks, dir.path()).unwrap();
 
         let (read, last) = read(&file(dir.path()), |job| job.tasks_of(2, usize::MAX)).unwrap().unwrap();

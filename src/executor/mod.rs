@@ -24,6 +24,7 @@ mod program;
 mod ray;
 mod report;
 mod results;
+mod sent;
 mod slurm;
 mod worker;
 

@@ -270,22 +270,15 @@ fn reason(error: &reqwest::Error) -> String {
 mod tests {
     use std::path::Path;
 
-    use super::super::job::{JobFile, VERSION, tests::run};
+    use super::super::job::{
+        JobFile,
+        tests::{job, run},
+    };
     use super::*;
     use crate::project::manifest::Resources;
 
     fn body(resources: Resources, settings: RaySettings) -> Value {
-        let job = JobFile {
-            version: VERSION,
-            name: "mlx-1-2".into(),
-            executor: "c".into(),
-            run: run(),
-            root: "/srv/project".into(),
-            home: "/srv/project".into(),
-            resources,
-            pack: 8,
-            remote: None,
-        };
+        let job = JobFile { resources, pack: 8, ..job() };
         let submission = Submission {
             file: Path::new("/srv/it's/job.jsonl"),
             job: &job,

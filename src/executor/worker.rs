@@ -14,7 +14,7 @@ use super::carrier::{ByRemote, Carrier, Nobody};
 use super::job::{self, JobFile, Task};
 use super::results::{self, Line, Tail, What};
 use super::{CHECKPOINT_VARIABLE, End, JOB_VARIABLE, Job, VISIBLE_GPUS, attempts};
-use crate::env::{Launcher, Shared, find_program};
+use crate::env::{Interpreters, Launcher, Prepared, Shared, find_program};
 use crate::event::Watch;
 use crate::fs::{quote, unescape};
 use crate::project::manifest::Retry;
@@ -34,8 +34,10 @@ pub struct Element<'a> {
     pub restart: u64,
     /// A directory of this machine for what the programs read and nobody else.
     pub scratch: &'a Path,
+    /// Where environments lie that last longer than the job; `None` where no user has such a place.
+    pub cache: Option<&'a Path>,
     /// Where programs are looked for.
-    pub path: &'a OsStr,
+    pub host: &'a Interpreters,
 }
 
 /// Carries out the steps of an element one after the other, whatever becomes of each, and writes down how they ended.
@@ -48,13 +50,17 @@ pub fn work(element: &Element<'_>, watch: Watch<'_>) -> Result<Vec<String>> {
 
 /// As [`work`], for a job whose files come and go by a remote. The element names the job instead of its file.
 pub fn work_far(element: &Element<'_>, remote: Arc<dyn Remote>, watch: Watch<'_>) -> Result<Vec<String>> {
-    let &Element { file, number, scratch, .. } = element;
+    let &Element { file, scratch, .. } = element;
     let name = file.to_str().ok_or_else(|| Error::usage("the name of a job is text"))?;
     let scratch = crate::fs::temporary_dir(scratch)?;
     // Short enough for sockets of programs, and without links in it.
     let place = scratch.path().canonicalize().context("cannot enter the scratch directory")?;
-    match ByRemote::new(remote, name, number, &place)? {
-        Some(carrier) => work_with(&Element { file: &carrier.file(), ..*element }, &carrier, watch),
+    match ByRemote::new(remote, name, element, &place)? {
+        Some(carrier) => {
+            let worked = work_with(&Element { file: &carrier.file(), ..*element }, &carrier, watch);
+            carrier.leave();
+            worked
+        }
         None => {
             watch.events.note(format!("the job `{name}` was given up; there is nothing to do"));
             Ok(Vec::new())
@@ -63,7 +69,7 @@ pub fn work_far(element: &Element<'_>, remote: Arc<dyn Remote>, watch: Watch<'_>
 }
 
 fn work_with(element: &Element<'_>, carrier: &dyn Carrier, watch: Watch<'_>) -> Result<Vec<String>> {
-    let &Element { file, number, restart, scratch, path } = element;
+    let &Element { file, number, restart, scratch, host: machine, .. } = element;
     let Some((job, tasks)) = job::read(file, |job| job.tasks_of(number, usize::MAX))? else {
         watch.events.note(format!("the job `{}` was given up; there is nothing to do", quote(file)));
         return Ok(Vec::new());
@@ -95,8 +101,10 @@ fn work_with(element: &Element<'_>, carrier: &dyn Carrier, watch: Watch<'_>) -> 
         };
         tell(What::Began)?;
         let brought = carrier.bring(&task, watch);
-        let carried_out = brought.and_then(|()| {
-            let place_of = Surroundings { directory, scratch: scratch.path(), path };
+        let environment = brought.and_then(|()| carrier.environment(&task, watch));
+        let carried_out = environment.and_then(|environment| {
+            let (path, environment) = (&*machine.path, environment.as_ref());
+            let place_of = Surroundings { directory, scratch: scratch.path(), path, environment };
             following(carrier, place, &task, || carry_out(&job, place, &task, &place_of, watch))
         });
         if let Ok(report) = &carried_out {
@@ -165,6 +173,8 @@ struct Surroundings<'a> {
     directory: &'a Path,
     scratch: &'a Path,
     path: &'a OsStr,
+    /// What they run in, where it was made here.
+    environment: Option<&'a Prepared>,
 }
 
 fn carry_out(
@@ -174,7 +184,7 @@ fn carry_out(
     around: &Surroundings<'_>,
     watch: Watch<'_>,
 ) -> Result<super::Report> {
-    let &Surroundings { directory, scratch, path } = around;
+    let &Surroundings { directory, scratch, path, environment } = around;
     clear(job, task)?;
     // A container sees what lies below the project's directory.
     let params = match &task.image {
@@ -187,6 +197,9 @@ fn carry_out(
     };
     let mut variables: Vec<(String, OsString)> =
         task.variables.iter().map(|(name, text)| (name.clone(), value(text))).collect();
+    // What the step says itself comes first.
+    let of_environment = environment.into_iter().flat_map(|prepared| prepared.variables.iter().cloned());
+    variables.extend(of_environment.filter(|(name, _)| !task.variables.contains_key(name)));
     let metrics = job::metrics_file(directory, place);
     // Lines of an attempt that came to nothing would count twice.
     remove(&metrics)?;
@@ -260,26 +273,15 @@ mod tests {
     use super::super::job::tests::{run, task};
     use super::*;
     use crate::event::{Interrupt, Recorder};
-    use crate::project::manifest::Resources;
 
     fn lines(dir: &Path, tasks: &[Task], restart: u64) -> Vec<Line> {
         let root = dir.to_path_buf();
-        let job = JobFile {
-            version: job::VERSION,
-            name: "j".into(),
-            executor: "c".into(),
-            run: run(),
-            home: root.clone(),
-            root,
-            resources: Resources::default(),
-            pack: tasks.len(),
-            remote: None,
-        };
+        let job = JobFile { name: "j".into(), home: root.clone(), root, pack: tasks.len(), ..job::tests::job() };
         let directory = dir.join("job");
         job.write(&directory, tasks, dir).unwrap();
         let file = job::file(&directory);
-        let path = OsStr::new("/bin");
-        let element = Element { file: &file, number: 0, restart, scratch: dir, path };
+        let host = Interpreters { path: "/bin".into(), ..Interpreters::default() };
+        let element = Element { file: &file, number: 0, restart, scratch: dir, cache: None, host: &host };
         let (events, interrupt) = (Recorder::default(), Interrupt::default());
         work(&element, Watch { events: &events, interrupt: &interrupt }).unwrap();
         Tail::default().lines(&job::results_file(&directory, 0)).unwrap()

@@ -380,6 +380,7 @@ pub fn task(
         patterns: step.out_patterns.iter().map(|out| out.pattern.to_string()).collect(),
         attempt: 0,
         image: env.image.clone(),
+        recipe: env.recipe.clone(),
         inputs,
     }
 }

@@ -70,25 +70,50 @@ pub struct Making<'a> {
     clock: Mutex<Clock>,
 }
 
+/// Where the program of a step is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Site {
+    Here,
+    /// On a machine that sees the files of this one.
+    Near,
+    /// On a machine that sees nothing of this one.
+    Far,
+}
+
 /// A declared environment, and what became of it.
 struct Slot<'a> {
     declared: &'a Declared,
     prepared: Mutex<Option<Arc<Prepared>>>,
+    /// As it is made far away.
+    described: Mutex<Option<Arc<Prepared>>>,
 }
 
 impl<'a> Making<'a> {
     pub fn new(environments: &'a Environments, store: &'a Store) -> Self {
-        let slot = |declared| Slot { declared, prepared: Mutex::default() };
+        let slot = |declared| Slot { declared, prepared: Mutex::default(), described: Mutex::default() };
         let environments = environments.0.iter().map(|(name, declared)| (name.as_str(), slot(declared))).collect();
         Self { store, environments, clock: Mutex::default() }
     }
 
-    /// The environment of a step, ready for its program to be started here, or elsewhere.
-    pub fn prepare(&self, step: &Step, is_elsewhere: bool, watch: Watch<'_>) -> Result<Arc<Prepared>> {
+    /// The environment of a step, ready for its program to be started at this place.
+    pub fn prepare(&self, step: &Step, site: Site, watch: Watch<'_>) -> Result<Arc<Prepared>> {
         let slot = self.environments.get(step.environment());
-        let Slot { declared, prepared } = slot.expect("the environments of all selected steps were looked up");
-        if is_elsewhere && declared.kind() == Some(Kind::Container) {
-            return declared.prepare_elsewhere(self.store, watch).map(Arc::new);
+        let Slot { declared, prepared, described } =
+            slot.expect("the environments of all selected steps were looked up");
+        match (site, declared.kind()) {
+            (Site::Near | Site::Far, Some(Kind::Container)) => {
+                return declared.prepare_elsewhere(self.store, watch).map(Arc::new);
+            }
+            (Site::Far, Some(Kind::Python | Kind::Conda)) => {
+                let mut described = described.lock().expect("no thread panics while it describes the environment");
+                let made = match &*described {
+                    Some(known) => known.clone(),
+                    None => Arc::new(declared.prepare_far(self.store, watch)?),
+                };
+                *described = Some(made.clone());
+                return Ok(made);
+            }
+            _ => {}
         }
         let mut prepared = prepared.lock().expect("no thread panics while it makes the environment");
         if let Some(prepared) = &*prepared {
@@ -113,7 +138,8 @@ impl<'a> Making<'a> {
     /// The environments that were needed, and the seconds in which nothing was done but making them.
     pub fn finish(self) -> (BTreeMap<String, Environment>, f64) {
         let record = |(name, slot): (&str, Slot<'_>)| {
-            let prepared = slot.prepared.into_inner().unwrap_or_else(PoisonError::into_inner)?;
+            let inner = |of: Mutex<Option<Arc<Prepared>>>| of.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let prepared = inner(slot.prepared).or_else(|| inner(slot.described))?;
             Some((name.to_owned(), prepared.record.clone()))
         };
         let records = self.environments.into_iter().filter_map(record).collect();

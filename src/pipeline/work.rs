@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use anyhow::Context;
@@ -14,7 +15,7 @@ use super::away::{self, Away, HandedOver, Waiting};
 use super::cached::{self, CachedStep};
 use super::checkpoint;
 use super::commit::{Commit, Made};
-use super::environments::Making;
+use super::environments::{Making, Site};
 use super::graph::Graph;
 use super::judge::{Decision, Judge, Known, Verdict, has_whole};
 use super::key::Inputs;
@@ -25,7 +26,7 @@ use super::results::other_kind;
 use super::schedule::{Labour, Turn};
 use super::{TrialRun, params, unfinished, variables};
 use crate::data::Workspace;
-use crate::env::{self, Launch, Prepared, Shared};
+use crate::env::{Launch, Prepared, Shared};
 use crate::error::ErrorContext;
 use crate::event::{Event, Watch};
 use crate::executor::{self, Answer, FailureClass, Job, Lost, Machine, Order, Report, Share, VISIBLE_GPUS};
@@ -259,7 +260,7 @@ impl Work<'_> {
         if executor.is_none() {
             self.machine.check(step)?;
         }
-        let prepared = self.environments.prepare(step, executor.is_some(), self.watch)?;
+        let prepared = self.prepared(step, executor)?;
         self.clear_outputs(step, self.may_replace(step))?;
         checkpoint::prepare(self.project, step, &key, self.judge.forced.contains(&index))?;
         unfinished::mark(self.project, &step.name, self.run, &key)?;
@@ -275,16 +276,31 @@ impl Work<'_> {
             ))
             .with_hint(format!("name the image in `[executor.{executor}]`, and give the step no container")));
         }
-        let sent = if self.away.is_by_remote(executor) {
-            refuse_environment(step, executor, &prepared)?;
-            inputs.deps.iter().chain(&inputs.files).cloned().collect()
-        } else {
-            Vec::new()
+        let sent = match self.away.is_by_remote(executor) {
+            true => inputs.deps.iter().chain(&inputs.files).cloned().collect(),
+            false => Vec::new(),
         };
         let task = away::task(step, key, self.run, &performed.step.cmd, &performed.step.params, &prepared, sent);
         performed.step.started = Some(Timestamp::now());
         let order = Order::Run { index, task: Box::new(task), resources: step.resources.clone() };
         Ok(Some(HandedOver { executor: executor.to_owned(), order, inputs, turn }))
+    }
+
+    /// What the step's program runs in: made here, or to be made by the nodes of the executor.
+    fn prepared(&self, step: &Step, executor: Option<&str>) -> Result<Arc<Prepared>> {
+        let site = match executor {
+            None => Site::Here,
+            Some(executor) if self.away.is_by_remote(executor) => Site::Far,
+            Some(_) => Site::Near,
+        };
+        let prepared = self.environments.prepare(step, site, self.watch);
+        prepared.map_err(|error| match (site, executor) {
+            (Site::Far, Some(executor)) => error.context(format!(
+                "step `{}` runs on the executor `{executor}`, whose nodes can't make its environment ({})",
+                step.name, step.place
+            )),
+            _ => error,
+        })
     }
 
     /// The executor that carries out the step already, as an earlier `mlx train` wanted. A job of the step that nobody
@@ -581,19 +597,6 @@ impl Work<'_> {
             gpus: step.resources.gpus,
             is_interactive: false,
         }))
-    }
-}
-
-/// An environment that was made here is not there.
-fn refuse_environment(step: &Step, executor: &str, prepared: &Prepared) -> Result<()> {
-    match prepared.record.kind {
-        Some(env::Kind::Python | env::Kind::Conda) => Err(Error::usage(format!(
-            "the environment of step `{}` is made on this machine, which the nodes of the executor `{executor}` don't see \
-             ({})",
-            step.name, step.place
-        ))
-        .with_hint("give the step none (`env` that is not declared), and let the nodes, or their image, have what it needs")),
-        _ => Ok(()),
     }
 }
 

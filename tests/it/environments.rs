@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use mlx::env::{Declared, Interpreters, Prepared};
+use mlx::env::{Declared, Interpreters, Prepared, RecipeKind, Workshop};
 use mlx::event::{Event, EventSink, Interrupt, Recorder, Watch};
 use mlx::project::{self, manifest::DEFAULT_ENVIRONMENT};
 use mlx::store::Store;
@@ -340,4 +340,57 @@ fn a_training_that_cannot_have_its_environment_shows_what_the_installer_said() {
     outcome.exits_with(1).says("`uv` stopped with exit code 7\n  last lines of its output:\n    no such thing\n");
     assert!(!place.project.exists("out"));
     place.project.mlx(&["runs"]).success().prints("failed");
+}
+
+/// Six as a lock file has it; nothing is installed from it here.
+const LOCKED: &str = "six==1.16.0 --hash=sha256:8abb2f1d86890a2dfb989f9a77cfcfd3e47c2a354b01111771326f8aa26e0254\n";
+
+#[test]
+fn another_machine_makes_the_same_environment_by_its_recipe_or_says_why_not() {
+    let place = Place::new(SIX);
+    place.project.set("requirements.lock", LOCKED);
+    let declared = place.declared().unwrap();
+    let recipe = declared.recipe().unwrap().unwrap();
+    let (cache, home) = (place.project.home().join("elsewhere"), place.project.home().join("work"));
+    let host = host(&place.programs());
+    let workshop = Workshop { cache: &cache, host: &host, place: &home };
+
+    let theirs = Declared::of_recipe(&recipe, Path::new("/far/project"), &workshop).unwrap();
+
+    assert_eq!(theirs.digest(), declared.digest());
+    assert!(theirs.directory().unwrap().starts_with(&cache));
+    assert_eq!(recipe.packages(), "six==1.16.0\n");
+    let with = |change: &dyn Fn(&mut String, &mut String)| {
+        let mut other = recipe.clone();
+        if let RecipeKind::Python { version, platform, .. } = &mut other.kind {
+            change(version, platform);
+        }
+        Declared::of_recipe(&other, Path::new("/far/project"), &workshop).unwrap_err().to_string()
+    };
+    assert!(with(&|version, _| *version = "2.3.4".into()).contains("there is no Python 2.3.4 on this machine"));
+    assert!(with(&|_, platform| *platform = "cpython-vax".into()).contains("the environment is one for `cpython-vax`"));
+}
+
+#[test]
+fn what_only_this_machine_has_goes_into_no_recipe() {
+    let index = "--index-url https://me:secret@host.example/simple";
+    for (lines, lock, problem) in [
+        ("\"six\"", None, "no lock file says which versions it holds"),
+        ("\"-e ./lib\"", Some(""), "`-e ./lib` lies on this machine"),
+        ("\"./lib\"", Some(""), "`./lib` lies on this machine"),
+        ("\"--find-links wheels\", \"six\"", Some(LOCKED), "`--find-links wheels` lies on this machine"),
+        (&*format!("\"{index}\", \"six\""), Some(LOCKED), "holds a password"),
+    ] {
+        let place = Place::new(&format!("env.python = {{ requirements = [{lines}] }}"));
+        place.project.set("lib/setup.py", "");
+        if let Some(lock) = lock {
+            place.project.set("requirements.lock", lock);
+        }
+
+        let error = place.declared().unwrap().recipe().unwrap_err();
+
+        assert_eq!(error.kind(), Kind::Usage, "{lines}");
+        assert!(error.to_string().contains(problem) && !error.to_string().contains("secret"), "{lines}: {error}");
+        assert!(error.hint().is_some(), "{lines}");
+    }
 }

@@ -80,12 +80,56 @@ fn failures_are_told_as_they_would_be_here() {
     project.set("mlx.toml", manifest("../remote", "", "[step.lazy]\ncmd = 'true'\nouts = ['o']\n"));
     project.outcome(&mut train(&cluster, &project, &[])).exits_with(3).says("did not make `o`");
 
-    let env = "[env]\npython = { requirements = [] }\n[step.a]\ncmd = 'true'\n";
-    project.set("mlx.toml", manifest("../remote", "", env));
-    project.outcome(&mut train(&cluster, &project, &[])).exits_with(2).says("is made on this machine");
     let text = manifest("../remote", "", "[step.a]\ncmd = 'true'\n").replace("'origin'", "'orign'");
     project.set("mlx.toml", text);
     project.outcome(&mut train(&cluster, &project, &[])).exits_with(2).says("there is no remote `orign`");
+}
+
+#[test]
+fn nodes_make_an_environment_from_its_lock_file_once() {
+    let Some(cluster) = Cluster::start("") else { return };
+    let steps = r#"
+[env]
+python = { requirements = ["six==1.16.0"] }
+[step.a]
+cmd = 'python -c "import six, sys; print(six.__version__, sys.prefix)" > a; echo "$VIRTUAL_ENV" >> a'
+outs = ["a"]
+resources = { memory = "500MB" }
+[step.b]
+cmd = 'python -c "import six; print(six.__version__)" > b'
+deps = ["a"]
+outs = ["b"]
+resources = { memory = "500MB" }
+"#;
+    let project = project("../remote", "", steps);
+    let cache = project.home().join("cache");
+    let far = || {
+        let mut command = train(&cluster, &project, &[]);
+        command.env("MLX_CACHE_DIR", &cache);
+        command
+    };
+    let refused = project.outcome(&mut far()).exits_with(2);
+    refused.says("whose nodes can't make its environment").says("hint: write `requirements.lock` with `mlx env lock`");
+    project.mlx(&["env", "lock"]).success();
+
+    let trained = project.outcome(&mut far()).success();
+
+    assert!(!trained.stderr.contains("installing"), "{}", trained.stderr);
+    let text = project.read("a");
+    let (prefix, variable) = text.split_once('\n').unwrap();
+    assert_eq!(prefix, format!("1.16.0 {}", variable.trim()));
+    assert!(variable.starts_with(cache.join("envs").to_str().unwrap()), "{text}");
+    assert_eq!(project.read("b"), "1.16.0\n");
+    let environments = fs::read_dir(cache.join("envs")).unwrap().flatten().filter(|entry| entry.path().is_dir());
+    let (uses, made): (Vec<_>, Vec<_>) =
+        environments.partition(|entry| entry.path().extension().is_some_and(|ending| ending == "uses"));
+    assert_eq!((uses.len(), made.len()), (1, 1));
+    let used = fs::read_dir(uses[0].path()).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(fs::read_to_string(used).unwrap(), project.root().canonicalize().unwrap().to_str().unwrap());
+    let run = project.mlx(&["runs", "show", "latest", "--json"]).success().json();
+    assert!(run["environment"]["packages"].is_string() && run["environment"]["python"].is_null(), "{run}");
+    // Made here, it is the same environment.
+    project.mlx(&["train"]).success().prints("2 steps: 0 run, 2 up to date");
 }
 
 #[test]
@@ -108,6 +152,35 @@ fn a_killed_mlx_train_comes_back_to_what_nodes_do_for_it() {
     project.outcome(&mut train(&cluster, &project, &[])).success();
 
     assert_eq!((project.read("o"), cluster.ended_jobs().len()), ("one\ntwo\n".into(), 1));
+}
+
+#[test]
+fn nothing_stays_on_the_remote_of_a_job_that_nobody_comes_back_to() {
+    let Some(cluster) = Cluster::start("") else { return };
+    let project = project("../remote", "", "");
+    let go = project.home().join("go");
+    let step = format!(
+        "[step.slow]\ncmd = 'until test -e {}; do sleep 0.05; done; cat raw/* > o'\ndeps = ['raw']\nouts = ['o']\n",
+        go.display()
+    );
+    project.set("mlx.toml", manifest("../remote", "", &step));
+    let start = || train(&cluster, &project, &[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut killed = start();
+    wait_until("the job", || cluster.jobs().iter().any(|job| job.ends_with("RUNNING")));
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let jobs = project.root().join("../remote/jobs");
+    let [first] =
+        fs::read_dir(&jobs).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>().try_into().unwrap();
+    fs::remove_dir_all(project.path(".mlx/jobs")).unwrap();
+
+    let mut second = start();
+
+    wait_until("the end of the first job's files", || !first.join("job.jsonl").exists());
+    fs::write(go, "").unwrap();
+    assert!(second.wait().unwrap().success());
+    assert_eq!((project.read("o"), cluster.ended_jobs().len()), ("one\ntwo\n".into(), 2));
+    assert!(files_below(&jobs).is_empty(), "{:?}", files_below(&jobs));
 }
 
 #[test]

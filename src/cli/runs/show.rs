@@ -123,6 +123,7 @@ impl Shown {
         };
         let declared = environment.digest.map_or(String::new(), |digest| format!("{}, ", digest.short()));
         let packages = self.packages.map_or(String::new(), |number| format!(", {}", count(number, "package")));
+            (None, Some(version)) => format!("Python {version}"),
         facts.push(("environment", format!("{declared}{python}{packages}")));
         facts.push(("mlx", escape(run.mlx.as_bytes())));
         if !self.label.tags.is_empty() {

@@ -226,6 +226,9 @@ impl<'a> Driver<'a> {
 
     /// Works until nobody gives orders any more and all steps are back, or the user wants to stop.
     pub fn run(mut self, orders: &Receiver<Order>) {
+        if let Some(courier) = &self.settings.courier {
+            courier.tidy();
+        }
         let mut is_closed = false;
         let mut wait = Duration::ZERO;
         loop {

@@ -144,6 +144,9 @@ impl Driver<'_> {
         for place in 0..self.lives[number].slots.len() {
             self.run_again(number, place, false);
         }
+        if let Some(courier) = &self.settings.courier {
+            courier.remove(&self.lives[number].job.name);
+        }
         let _ = left::remove(&self.lives[number].directory);
     }
 

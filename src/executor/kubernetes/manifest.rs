@@ -172,15 +172,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::executor::job::{JobFile, VERSION, tests::run};
+    use crate::executor::job::{JobFile, tests::job};
     use crate::project::manifest::{Resources, Volume};
 
     fn manifest(settings: &KubernetesSettings, more: Option<&Value>) -> Value {
         let job = JobFile {
-            version: VERSION,
-            name: "mlx-1-2".into(),
-            executor: "k".into(),
-            run: run(),
             root: "/home/me/project".into(),
             home: "/home/me/project".into(),
             resources: Resources {
@@ -189,8 +185,7 @@ mod tests {
                 memory_bytes: Some(8_000_000_000),
                 time: Some(Duration::from_secs(90)),
             },
-            pack: 1,
-            remote: None,
+            ..job()
         };
         let submission = Submission {
             file: Path::new("/home/me/project/.mlx/jobs/mlx-1-2/job.jsonl"),

@@ -248,22 +248,12 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
-    use super::super::job::{JobFile, VERSION, tests::run};
+    use super::super::job::{JobFile, tests::job};
     use super::*;
     use crate::project::manifest::Resources;
 
     fn arguments(resources: Resources, settings: SlurmSettings) -> String {
-        let job = JobFile {
-            version: VERSION,
-            name: "mlx-1-2".into(),
-            executor: "c".into(),
-            run: run(),
-            root: "/srv/project".into(),
-            home: "/srv/project".into(),
-            resources,
-            pack: 1,
-            remote: None,
-        };
+        let job = JobFile { resources, ..job() };
         let submission = Submission {
             file: Path::new("/srv/it's/job.jsonl"),
             job: &job,
