@@ -37,6 +37,13 @@ impl Guard {
     }
 }
 
+impl Guard {
+    /// The guard's process, which is a child of this one.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
 impl Drop for Guard {
     fn drop(&mut self) {
         // Before the pipe closes.

@@ -232,7 +232,7 @@ fn execute(
         for step in away.steps_with_jobs().filter(|step| is_settled(project, setup, &performed, step)) {
             away.end_job(step)?;
         }
-        let _guard = if open.iter().any(|step| !away.is_away(*step)) { guard(options, &run.id, watch) } else { None };
+        let guard = if open.iter().any(|step| !away.is_away(*step)) { guard(options, &run.id, watch) } else { None };
         let is_away = |index| away.is_away(index);
         let (jobs, keep_going) = (options.jobs, options.keep_going);
         let machine = &options.machine;
@@ -258,11 +258,19 @@ fn execute(
             performed.insert(index, result);
             ending
         });
-        if watch.interrupt.is_requested() {
-            // Who left its process group, as a daemon does, has not heard of it.
-            if let Err(error) = executor::end_leftovers(unfinished::RUN_VARIABLE, run.id.as_str()) {
-                watch.events.warn(format!("programs of the steps may go on: {error}"));
-            }
+        // Who left its process group, as a daemon does, has not heard that it is over.
+        let (is_interrupted, known) = (watch.interrupt.is_requested(), guard.as_ref().map(Guard::id));
+        let ended = match is_interrupted {
+            true => executor::end_leftovers(unfinished::RUN_VARIABLE, run.id.as_str()),
+            false => executor::end_orphans(unfinished::RUN_VARIABLE, run.id.as_str(), known),
+        };
+        match ended {
+            Ok(0) => {}
+            Ok(_) if is_interrupted => {}
+            Ok(count) => watch.events.warn(format!(
+                "programs that left the process group of their step were still running; they were ended ({count})"
+            )),
+            Err(error) => watch.events.warn(format!("programs of the steps may go on: {error}")),
         }
         let Work { environments, commits, .. } = work;
         drop(commits);

@@ -130,6 +130,17 @@ fn programs_left_in_the_background_are_ended() {
 }
 
 #[test]
+fn programs_that_left_their_group_are_ended_with_the_run() {
+    let project = Project::with_manifest("[step.a]\ncmd = 'setsid ./daemon > log 2>&1 & cat begun'");
+    project.program(&project.path("daemon"), "echo $$ > pid; echo begun > begun; exec sleep 1000");
+    make_pipe(&project, "begun");
+
+    project.mlx(&["train"]).success().says("programs that left the process group of their step were still running");
+
+    assert!(!is_alive(&project.read("pid")));
+}
+
+#[test]
 fn an_interrupt_ends_programs_that_left_their_group() {
     let project = Project::with_manifest("[step.a]\ncmd = 'setsid ./daemon > log 2>&1 & wait'");
     project.program(&project.path("daemon"), "echo $$ > pid; echo begun > begun; exec sleep 1000");

@@ -1,0 +1,52 @@
+//! Programs that left the process group of their step, as daemons do, and are still there when all steps have ended.
+
+use std::fs;
+use std::path::Path;
+
+use super::local::end_leftovers;
+use crate::Result;
+
+/// Ends those whose environment holds `variable=value`. Returns how many. Whoever loses the process that started it becomes a
+/// child of this one: so where there are no children but the `known` one, which is quick to see, nothing is looked for.
+pub fn end_orphans(variable: &str, value: &str, known: Option<u32>) -> Result<u64> {
+    match children() {
+        Some(children) if children.iter().all(|child| Some(*child) == known) => Ok(0),
+        _ => end_leftovers(variable, value),
+    }
+}
+
+/// The processes that this one has to wait for; `None` where the kernel does not tell.
+fn children() -> Option<Vec<u32>> {
+    let threads = fs::read_dir("/proc/self/task").ok()?;
+    let mut children = Vec::new();
+    for thread in threads.flatten() {
+        let list = read(&thread.path().join("children"))?;
+        children.extend(list.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+    }
+    Some(children)
+}
+
+/// A thread that has ended meanwhile has no children any more.
+fn read(list: &Path) -> Option<String> {
+    match fs::read_to_string(list) {
+        Ok(list) => Some(list),
+        Err(_) if list.parent().is_some_and(|thread| !thread.exists()) => Some(String::new()),
+        Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn children_of_any_thread_are_seen() {
+        let mut child =
+            std::thread::spawn(|| std::process::Command::new("sleep").arg("1000").spawn().unwrap()).join().unwrap();
+
+        assert!(children().is_none_or(|children| children.contains(&child.id())));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(children().is_none_or(|children| !children.contains(&child.id())));
+    }
+}
