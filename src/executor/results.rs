@@ -3,7 +3,7 @@
 //! The file is opened, written to and closed for each line, so that a network file system shows the line to who opens the
 //! file afterwards. A line that a crash cut short is ended by who comes next and counts for nothing.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Report;
 use super::job::Task;
-use crate::fs::quote;
+use crate::fs::{open_regular, quote};
 use crate::project::lock::LockedPath;
 use crate::{Digest, Result};
 
@@ -96,7 +96,7 @@ impl Tail {
     /// shorter was begun anew.
     pub fn read(&mut self, path: &Path, mut take: impl FnMut(&[u8])) -> Result<()> {
         let cannot = || format!("cannot read `{}`", quote(path));
-        let mut file = match File::open(path) {
+        let mut file = match open_regular(path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error).with_context(cannot).map_err(Into::into),

@@ -1,7 +1,6 @@
 //! The metrics of a step: from its `metrics` files, and from the lines it appended to the file that `MLX_METRICS` names.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -12,7 +11,7 @@ use anyhow::Context;
 use serde::Deserialize;
 
 use crate::event::{Event, EventSink, Wanted};
-use crate::fs::{escape, quote, read_optional};
+use crate::fs::{escape, open_regular, quote, read_optional};
 use crate::project::Project;
 use crate::project::manifest::Step;
 use crate::run::MetricPoint;
@@ -23,6 +22,8 @@ use crate::{Error, Result};
 const LONGEST_LINE: u64 = 64 * 1024;
 /// While a step runs, its metrics are looked for this often.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// So many bytes of the file are taken at each look; the others wait for the next one.
+const MOST_AT_ONCE: u64 = 4 << 20;
 /// So many values of one metric are told after each look at most.
 const TOLD_AT_ONCE: usize = 64;
 
@@ -61,9 +62,15 @@ impl Measured {
     /// Adds what the step appended to this file, if it did.
     pub fn add_lines(&mut self, path: &Path, step: &str, events: &dyn EventSink) -> Result<()> {
         let cannot = || format!("cannot read `{}`", quote(path));
-        let mut reader = match File::open(path) {
+        // What the program put in its place is not waited for.
+        let mut reader = match open_regular(path) {
             Ok(file) => BufReader::new(file),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::InvalidInput => {
+                let message =
+                    format!("step `{step}` put something in the place of the file that MLX_METRICS names: {error}");
+                return Err(Error::step(message).with_hint("let it append lines to the file"));
+            }
             Err(error) => return Err(error).with_context(cannot).map_err(Into::into),
         };
         let mut points: BTreeMap<String, Vec<MetricPoint>> = BTreeMap::new();
@@ -133,7 +140,7 @@ impl Lines {
     /// As [`Lines::read`], with the lines that name no step.
     fn values(&mut self, path: &Path) -> Result<Vec<(String, Option<u64>, f64)>> {
         let cannot = || format!("cannot read `{}`", quote(path));
-        let mut file = match File::open(path) {
+        let mut file = match open_regular(path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(error).with_context(cannot).map_err(Into::into),
@@ -143,9 +150,12 @@ impl Lines {
         if file.metadata().with_context(cannot)?.len() < self.offset {
             self.offset = 0;
         }
-        file.seek(SeekFrom::Start(self.offset)).and_then(|_| file.read_to_end(&mut text)).with_context(cannot)?;
+        file.seek(SeekFrom::Start(self.offset)).with_context(cannot)?;
+        file.take(MOST_AT_ONCE).read_to_end(&mut text).with_context(cannot)?;
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-        self.offset += whole as u64;
+        // So long a line is none, and what is behind it is to be seen all the same.
+        let is_endless = whole == 0 && text.len() as u64 == MOST_AT_ONCE;
+        self.offset += if is_endless { MOST_AT_ONCE } else { whole as u64 };
         let value = |line: &[u8]| {
             let Line { name, value, step } = serde_json::from_slice(line.trim_ascii()).ok()?;
             Some((name, step, value.filter(|value| value.is_finite())?))

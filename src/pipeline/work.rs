@@ -267,6 +267,7 @@ impl Work<'_> {
         let directory = variables::directory(self.project, step)?;
         let Some(executor) = executor else {
             let place = Place { directory, share, prepared: &prepared };
+        variables::tell_unfit(step, &performed.step.params, self.watch.events);
             return self.run_program(index, performed, (&inputs, turn), place).map(|()| None);
         };
         if prepared.image.is_some() && self.away.has_image(executor) {

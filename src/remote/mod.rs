@@ -251,9 +251,9 @@ impl Content<'_> {
     pub fn open(&self) -> io::Result<Box<dyn Read + Send + '_>> {
         match self {
             Self::Bytes(bytes) => Ok(Box::new(*bytes)),
-            Self::File(path) => Ok(Box::new(std::fs::File::open(path)?)),
+            Self::File(path) => Ok(Box::new(crate::fs::open_regular(path)?)),
             Self::Part { file, start, size } => {
-                let mut file = std::fs::File::open(file)?;
+                let mut file = crate::fs::open_regular(file)?;
                 file.seek(io::SeekFrom::Start(*start))?;
                 Ok(Box::new(file.take(*size)))
             }

@@ -87,6 +87,31 @@ fn a_metric_line_that_is_none_is_told() {
 }
 
 #[test]
+fn what_lies_in_the_place_of_the_metric_lines_is_not_waited_for() {
+    fails("rm -f $MLX_METRICS; mkfifo $MLX_METRICS", "", &["it is a named pipe, and should be a regular file"]);
+    fails("ln -sf /dev/zero $MLX_METRICS", "", &["it is a device, and should be a regular file"]);
+}
+
+#[test]
+fn a_parameter_that_fits_into_no_variable_is_in_the_file() {
+    let long = "x".repeat(200_000);
+    let cmd =
+        "wc -c < $MLX_PARAMS > size; for name in LONG ODD A; do printenv MLX_PARAM_$name || echo none; done > seen";
+    let step = format!(
+        "[params]\nlong = '{long}'\nodd = \"a\\u0000b\"\na = 7\n\
+         [step.fit]\ncmd = '''{cmd}'''\nparams = ['long', 'odd', 'a']\nouts = ['size', 'seen']\n"
+    );
+    let project = Project::with_manifest(&step);
+
+    let trained = project.mlx(&["train"]).success();
+
+    trained
+        .says("step `fit`: `long` and `odd` fit into no environment variable; the program finds them in the file that");
+    assert_eq!(project.read("seen"), "none\nnone\n7\n");
+    assert!(project.read("size").trim().parse::<usize>().unwrap() > 200_000);
+}
+
+#[test]
 fn failure_keeps_what_succeeded() {
     let project = pipeline();
     project.set("mlx.toml", PIPELINE.replace("mkdir -p model;", "exit 1;"));
