@@ -50,6 +50,7 @@ impl ExecStep {
             scratch: &std::env::temp_dir(),
             cache: cache.as_deref(),
             host: &cx.interpreters(),
+            variable: |name| std::env::var_os(name),
         };
         let failed = match (&self.remote, &self.remote_name) {
             (Some(url), Some(name)) => {

@@ -30,7 +30,8 @@ const SHOWN_METRICS: usize = 12;
 ///
 /// A step's program gets the parameters it names as variables (`MLX_PARAM_TRAIN_TREES`), as a JSON file named by
 /// MLX_PARAMS, and as `${train.trees}` in its command; `$$` and `${HOME}` are the shell's. Lines such as
-/// {"name": "loss", "value": 0.25, "step": 3} that it appends to the file named by MLX_METRICS become metrics of the run.
+/// {"name": "loss", "value": 0.25, "step": 3} that it appends to the file named by MLX_METRICS become metrics of the run, and so
+/// does what it logs by MLflow.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  mlx train\n  mlx train evaluate --set train.trees=300\n  mlx train --dry-run\n  \
                         mlx train --since origin/main\n  mlx train --locked --json | jq .status")]
@@ -144,8 +145,8 @@ impl Train {
         let project = cx.project()?;
         let (dry_run, pull) = (self.dry_run, self.pull);
         let manifests = self.manifests.as_ref().map(|directory| cx.file(directory));
-        let options = self.options(cx, &project)?;
         secrets::check(cx, &self.settings)?;
+        let options = self.options(cx, &project)?;
         cx.catch_signals()?;
         if pull {
             ask_others(cx, &project)?;

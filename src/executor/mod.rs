@@ -27,6 +27,7 @@ mod report;
 mod results;
 mod sent;
 mod slurm;
+mod tracking;
 mod worker;
 
 pub use attempts::run;
@@ -39,11 +40,12 @@ pub use kubernetes::Kubernetes;
 pub use left::Left;
 pub use local::end_leftovers;
 pub use machine::{Machine, Needs, Share, VISIBLE_GPUS};
-pub use program::{install, place};
 pub use orphans::end_orphans;
+pub use program::{install, place};
 pub use ray::Ray;
 pub use report::{End, Report};
 pub use slurm::Slurm;
+pub use tracking::{Tracked, Tracking};
 pub use worker::{Element, work, work_far};
 
 use std::ffi::OsString;

@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::carrier::{ByRemote, Carrier, Nobody};
 use super::job::{self, JobFile, Task};
 use super::results::{self, Line, Tail, What};
-use super::{CHECKPOINT_VARIABLE, End, JOB_VARIABLE, Job, VISIBLE_GPUS, attempts};
+use super::{CHECKPOINT_VARIABLE, End, JOB_VARIABLE, Job, Tracking, VISIBLE_GPUS, attempts};
 use crate::env::{Interpreters, Launcher, Prepared, Shared, find_program};
 use crate::event::Watch;
 use crate::fs::{quote, unescape};
@@ -38,6 +38,8 @@ pub struct Element<'a> {
     pub cache: Option<&'a Path>,
     /// Where programs are looked for.
     pub host: &'a Interpreters,
+    /// The value of an environment variable.
+    pub variable: fn(&str) -> Option<OsString>,
 }
 
 /// Carries out the steps of an element one after the other, whatever becomes of each, and writes down how they ended.
@@ -88,6 +90,7 @@ fn work_with(element: &Element<'_>, carrier: &dyn Carrier, watch: Watch<'_>) -> 
         results::end_line(&results)?;
     }
     let scratch = crate::fs::temporary_dir(scratch)?;
+    let tracking = Tracking::new(element.variable);
     let mut failed = Vec::new();
     for (place, task) in tasks.into_iter().filter(|(place, _)| !ended.contains(place)) {
         watch.interrupt.check()?;
@@ -104,8 +107,20 @@ fn work_with(element: &Element<'_>, carrier: &dyn Carrier, watch: Watch<'_>) -> 
         let environment = brought.and_then(|()| carrier.environment(&task, watch));
         let carried_out = environment.and_then(|environment| {
             let (path, environment) = (&*machine.path, environment.as_ref());
-            let place_of = Surroundings { directory, scratch: scratch.path(), path, environment };
-            following(carrier, place, &task, || carry_out(&job, place, &task, &place_of, watch))
+            let metrics = job::metrics_file(directory, place);
+            // In a container, this machine is another one.
+            let tracked = task.image.is_none().then(|| {
+                let named = |name: &str| task.variables.contains_key(name);
+                tracking.enter(&metrics, &scratch.path().join("artifacts"), named, watch.events)
+            });
+            let mut tracked = tracked.flatten();
+            let tracks = tracked.as_mut().map_or(Vec::new(), |tracked| std::mem::take(&mut tracked.variables));
+            let place_of = Surroundings { directory, scratch: scratch.path(), path, environment, tracks };
+            let report = following(carrier, place, &task, || carry_out(&job, place, &task, &place_of, watch));
+            if let Some(tracked) = tracked {
+                tracked.leave(&task.step, watch.events);
+            }
+            report
         });
         if let Ok(report) = &carried_out {
             await_reason(report.end, watch)?;
@@ -175,6 +190,8 @@ struct Surroundings<'a> {
     path: &'a OsStr,
     /// What they run in, where it was made here.
     environment: Option<&'a Prepared>,
+    /// By which they find who takes what they log.
+    tracks: Vec<(String, OsString)>,
 }
 
 fn carry_out(
@@ -184,7 +201,7 @@ fn carry_out(
     around: &Surroundings<'_>,
     watch: Watch<'_>,
 ) -> Result<super::Report> {
-    let &Surroundings { directory, scratch, path, environment } = around;
+    let &Surroundings { directory, scratch, path, environment, ref tracks } = around;
     clear(job, task)?;
     // A container sees what lies below the project's directory.
     let params = match &task.image {
@@ -209,6 +226,7 @@ fn carry_out(
         (JOB_VARIABLE, OsString::from(&job.name)),
     ];
     variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    variables.extend(tracks.iter().cloned());
     if let Some(checkpoint) = &task.checkpoint {
         let checkpoint = checkpoint.below(&job.root);
         crate::fs::create_dir_all(&checkpoint)?;
@@ -281,7 +299,8 @@ mod tests {
         job.write(&directory, tasks, dir).unwrap();
         let file = job::file(&directory);
         let host = Interpreters { path: "/bin".into(), ..Interpreters::default() };
-        let element = Element { file: &file, number: 0, restart, scratch: dir, cache: None, host: &host };
+        let element =
+            Element { file: &file, number: 0, restart, scratch: dir, cache: None, host: &host, variable: |_| None };
         let (events, interrupt) = (Recorder::default(), Interrupt::default());
         work(&element, Watch { events: &events, interrupt: &interrupt }).unwrap();
         Tail::default().lines(&job::results_file(&directory, 0)).unwrap()

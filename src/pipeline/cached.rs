@@ -30,6 +30,9 @@ pub struct CachedStep {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unstored: Vec<LockedPath>,
     pub metrics: BTreeMap<String, f64>,
+    /// Parameters that its program told itself.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub logged: BTreeMap<String, String>,
     pub history: Vec<MetricPoint>,
 }
 

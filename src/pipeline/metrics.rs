@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use serde::Deserialize;
+use serde_json::Value;
 
+use super::params;
 use crate::event::{Event, EventSink, Wanted};
 use crate::fs::{escape, open_regular, quote, read_optional};
 use crate::project::Project;
@@ -22,6 +24,8 @@ use crate::{Error, Result};
 const LONGEST_LINE: u64 = 64 * 1024;
 /// While a step runs, its metrics are looked for this often.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Of more parameters, the first ones are kept.
+const MOST_PARAMS: usize = 10_000;
 /// So many bytes of the file are taken at each look; the others wait for the next one.
 const MOST_AT_ONCE: u64 = 4 << 20;
 /// So many values of one metric are told after each look at most.
@@ -32,6 +36,8 @@ const TOLD_AT_ONCE: usize = 64;
 pub struct Measured {
     pub last: BTreeMap<String, f64>,
     pub history: Vec<MetricPoint>,
+    /// Parameters that the program told.
+    pub params: BTreeMap<String, String>,
 }
 
 /// A line of the file that `MLX_METRICS` names: `{"name": "loss", "value": 0.2, "step": 3}`.
@@ -41,6 +47,13 @@ struct Line {
     /// `null` and the like are what some writers make of a number that is not finite.
     value: Option<f64>,
     step: Option<u64>,
+}
+
+/// Another line of it, for a parameter that the manifest does not know: `{"param": "lr", "value": "0.1"}`.
+#[derive(Deserialize)]
+struct ParamLine {
+    param: String,
+    value: Value,
 }
 
 impl Measured {
@@ -87,7 +100,16 @@ impl Measured {
             if line.is_empty() {
                 continue;
             }
-            let Line { name, value, step: at } = serde_json::from_slice(line).map_err(|error| {
+            let read = serde_json::from_slice(line);
+            if read.is_err()
+                && let Ok(ParamLine { param, value }) = serde_json::from_slice(line)
+            {
+                if self.params.len() < MOST_PARAMS || self.params.contains_key(&param) {
+                    self.params.insert(param, params::text_of(&value));
+                }
+                continue;
+            }
+            let Line { name, value, step: at } = read.map_err(|error: serde_json::Error| {
                 let shown: String = String::from_utf8_lossy(line).chars().take(80).collect();
                 Error::step(format!(
                     "step `{step}` wrote a line to MLX_METRICS that is no metric (line {number}: `{}`): {error}",
@@ -220,17 +242,27 @@ mod tests {
         let lines = "{\"name\":\"loss\",\"value\":2,\"step\":5}\n\n{\"name\":\"loss\",\"value\":1}\n\
                      {\"name\":\"gone\",\"value\":null}\n";
 
-        let Measured { last, history } = measured(lines).unwrap();
+        let Measured { last, history, .. } = measured(lines).unwrap();
 
         assert_eq!(last, BTreeMap::from([("loss".to_owned(), 1.0)]));
         assert_eq!(history.iter().map(|point| point.step).collect::<Vec<_>>(), [5, 6]);
     }
 
     #[test]
+    fn a_program_tells_parameters_too() {
+        let lines = "{\"param\":\"lr\",\"value\":\"0.1\"}\n{\"name\":\"loss\",\"value\":1}\n{\"param\":\"depth\",\"value\":3}\n";
+
+        let Measured { last, params, .. } = measured(lines).unwrap();
+
+        let expected = [("depth", "3"), ("lr", "0.1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!((last.len(), params), (1, BTreeMap::from(expected)));
+    }
+
+    #[test]
     fn a_long_history_keeps_its_end() {
         let lines: String = (0..50_000).map(|step| format!("{{\"name\":\"loss\",\"value\":{step}}}\n")).collect();
 
-        let Measured { last, history } = measured(&lines).unwrap();
+        let Measured { last, history, .. } = measured(&lines).unwrap();
 
         assert_eq!(last["loss"], 49_999.0);
         assert!(history.len() < 2 * HISTORY_LIMIT);

@@ -49,6 +49,7 @@ impl Work<'_> {
                 performed.step.outs = outs;
                 performed.unstored = unstored;
                 performed.step.metrics = measured.last;
+                performed.step.logged = measured.params;
                 performed.history = measured.history;
                 Ok(batch)
             }

@@ -21,7 +21,7 @@ use super::work::{Performed, Work};
 use super::{Options, unfinished};
 use crate::data;
 use crate::event::{Event, Watch};
-use crate::executor::{self, Guard, Left};
+use crate::executor::{self, Guard, Left, Tracking};
 use crate::fs::{FileLock, Holder, create_dir_all, quote};
 use crate::project::git::Git;
 use crate::project::{Glob, Project, gitignore};
@@ -251,6 +251,7 @@ fn execute(
             commits: sender,
             away: &away,
             machine,
+            tracking: Tracking::new(options.outside.variable),
             watch,
         };
         schedule.carry_out(&work, (news, heard), |index, result| {

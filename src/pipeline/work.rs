@@ -29,7 +29,9 @@ use crate::data::Workspace;
 use crate::env::{Launch, Prepared, Shared};
 use crate::error::ErrorContext;
 use crate::event::{Event, Watch};
-use crate::executor::{self, Answer, FailureClass, Job, Lost, Machine, Order, Report, Share, VISIBLE_GPUS};
+use crate::executor::{
+    self, Answer, FailureClass, Job, Lost, Machine, Order, Report, Share, Tracked, Tracking, VISIBLE_GPUS,
+};
 use crate::fs::{FileLock, quote};
 use crate::project::lock::{JsonText, LockedPath, LockedStep};
 use crate::project::manifest::{Part, Step};
@@ -59,6 +61,8 @@ pub struct Work<'a> {
     pub away: &'a Away,
     /// What is carried out here takes of it.
     pub machine: &'a Machine,
+    /// Takes what programs log that speak MLflow.
+    pub tracking: Tracking,
     pub watch: Watch<'a>,
 }
 
@@ -101,6 +105,7 @@ impl Performed {
             deps: Vec::new(),
             outs: Vec::new(),
             metrics: BTreeMap::new(),
+            logged: BTreeMap::new(),
             log: None,
             made_by: None,
         };
@@ -140,6 +145,7 @@ impl Performed {
             Some(cached) => {
                 self.step.made_by = Some(cached.run);
                 self.step.metrics = cached.metrics;
+                self.step.logged = cached.logged;
                 self.history = cached.history;
             }
             // Outputs that came with the lock from elsewhere: their files still say what was measured.
@@ -261,13 +267,13 @@ impl Work<'_> {
             self.machine.check(step)?;
         }
         let prepared = self.prepared(step, executor)?;
+        variables::tell_unfit(step, &performed.step.params, self.watch.events);
         self.clear_outputs(step, self.may_replace(step))?;
         checkpoint::prepare(self.project, step, &key, self.judge.forced.contains(&index))?;
         unfinished::mark(self.project, &step.name, self.run, &key)?;
         let directory = variables::directory(self.project, step)?;
         let Some(executor) = executor else {
             let place = Place { directory, share, prepared: &prepared };
-        variables::tell_unfit(step, &performed.step.params, self.watch.events);
             return self.run_program(index, performed, (&inputs, turn), place).map(|()| None);
         };
         if prepared.image.is_some() && self.away.has_image(executor) {
@@ -417,7 +423,9 @@ impl Work<'_> {
         place: Place<'_>,
     ) -> Result<()> {
         let step = &self.graph.steps[index];
-        let files = self.write_files(step, &performed.step.params)?;
+        // In a container, this machine is another one.
+        let tracks = place.prepared.launcher.is_none();
+        let files = self.write_files(step, &performed.step.params, tracks)?;
         let cmd = performed.step.cmd.clone();
         let job = self.job(step, &cmd, place, &performed.step.params, &files);
         self.watch.events.emit(Event::StepStarted { step: step.name.clone(), cmd: cmd.clone() });
@@ -433,7 +441,7 @@ impl Work<'_> {
                 Err(error)
             }
         };
-        files.remove();
+        files.remove(step, self.watch);
         concluded
     }
 
@@ -461,6 +469,7 @@ impl Work<'_> {
             outs: performed.step.outs.clone(),
             unstored: performed.unstored.clone(),
             metrics: performed.step.metrics.clone(),
+            logged: performed.step.logged.clone(),
             history: performed.history.clone(),
         };
         let made = Made { batch: taken?, cached: Some(cached), turn };
@@ -525,9 +534,13 @@ impl Work<'_> {
         }
     }
 
-    fn write_files(&self, step: &Step, values: &BTreeMap<String, Value>) -> Result<StepFiles> {
+    fn write_files(&self, step: &Step, values: &BTreeMap<String, Value>, tracks: bool) -> Result<StepFiles> {
         let file = |ending: &str| self.files.join(format!("{}.{ending}", step.name));
-        let files = StepFiles { params: file("params.json"), metrics: file("metrics.jsonl") };
+        let mut files = StepFiles { params: file("params.json"), metrics: file("metrics.jsonl"), tracked: None };
+        if tracks {
+            let named = |name: &str| step.variables.contains_key(name);
+            files.tracked = self.tracking.enter(&files.metrics, &file("artifacts"), named, self.watch.events);
+        }
         let json = params::nested(values).to_string();
         fs::write(&files.params, json).with_context(|| format!("cannot write `{}`", quote(&files.params)))?;
         Ok(files)
@@ -549,6 +562,7 @@ impl Work<'_> {
             ("MLX_METRICS", files.metrics.as_os_str().into()),
         ];
         variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        variables.extend(files.tracked.iter().flat_map(|tracked| tracked.variables.clone()));
         if let Some(path) = &step.checkpoint {
             let place = path.below(self.project.root());
             variables.push((executor::CHECKPOINT_VARIABLE.to_owned(), place.into_os_string()));
@@ -616,6 +630,8 @@ fn not_replaced(error: Error, step: &Step, path: &ProjectPath) -> Error {
 pub(super) struct StepFiles {
     params: PathBuf,
     pub(super) metrics: PathBuf,
+    /// The address to which the program logs, if it speaks MLflow.
+    tracked: Option<Tracked>,
 }
 
 impl StepFiles {
@@ -631,7 +647,10 @@ impl StepFiles {
     }
 
     /// What can't be deleted now goes with the directory, when the next run begins.
-    fn remove(&self) {
+    fn remove(self, step: &Step, watch: Watch<'_>) {
+        if let Some(tracked) = self.tracked {
+            tracked.leave(&step.name, watch.events);
+        }
         let _ = fs::remove_file(&self.params);
         let _ = fs::remove_file(&self.metrics);
     }

@@ -113,7 +113,7 @@ pub fn compare(baseline: &Run, candidate: &Run) -> Comparison {
         candidate: candidate.id.clone(),
         metrics: metrics.collect(),
         equal_metrics: equal.count() as u64,
-        params: differences(&baseline.params, &candidate.params).collect(),
+        params: differences(&params(baseline), &params(candidate)).collect(),
         steps: step_changes(baseline, candidate),
         data: data_changes(baseline, candidate),
         commit: one("commit", &baseline.commit, &candidate.commit),
@@ -123,6 +123,14 @@ pub fn compare(baseline: &Run, candidate: &Run) -> Comparison {
         code: None,
         diff: None,
     }
+}
+
+/// The parameters of a run, and those that its programs told themselves, behind the names of their steps.
+fn params(run: &Run) -> BTreeMap<String, Value> {
+    let logged = run.steps.iter().flat_map(|step| {
+        step.logged.iter().map(|(name, value)| (format!("{}: {name}", step.name), Value::String(value.clone())))
+    });
+    run.params.clone().into_iter().chain(logged).collect()
 }
 
 /// The environments of a run, and what stands before what is said of each: nothing for that of steps that name none.

@@ -206,6 +206,9 @@ pub struct RunStep {
     pub deps: Vec<LockedPath>,
     pub outs: Vec<LockedPath>,
     pub metrics: BTreeMap<String, f64>,
+    /// Parameters that its program told itself, besides those of the manifest.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub logged: BTreeMap<String, String>,
     /// What the program printed; an object of the store.
     pub log: Option<Digest>,
     /// The run in which these outputs were made, where it was an earlier one.

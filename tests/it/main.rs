@@ -76,6 +76,7 @@ mod sweeps;
 mod tables;
 mod targets;
 mod trace;
+mod tracking;
 mod train;
 mod travel;
 mod web;

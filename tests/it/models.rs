@@ -56,6 +56,7 @@ fn train(project: &Project, id: &str, model: &str, metrics: &[(&str, f64)]) {
         deps: vec![locked(&store, "data.csv", "1,2"), locked(&store, "train.py", "fit()")],
         outs: vec![locked(&store, "model.onnx", model)],
         metrics: BTreeMap::new(),
+        logged: BTreeMap::new(),
         log: None,
         made_by: None,
     };

@@ -114,6 +114,7 @@ fn step(name: &str, log: Option<Digest>, deps: Vec<LockedPath>, outs: Vec<Locked
         deps,
         outs,
         metrics: Default::default(),
+        logged: Default::default(),
         log,
         made_by: None,
     }

@@ -81,6 +81,10 @@ impl Render for Shown {
             section(out, "parameters")?;
             pairs(run.params.iter().map(|(name, param)| (name, value(param)))).render(out)?;
         }
+        for step in run.steps.iter().filter(|step| !step.logged.is_empty()) {
+            section(out, &format!("logged by {}", escape(step.name.as_bytes())))?;
+            pairs(step.logged.iter().map(|(name, value)| (name, escape(value.as_bytes())))).render(out)?;
+        }
         if !run.metrics.is_empty() {
             section(out, "metrics")?;
             metrics(run).render(out)?;
@@ -119,11 +123,11 @@ impl Shown {
         let environment = &run.environment;
         let python = match (&environment.python, &environment.python_version) {
             (Some(path), Some(version)) => format!("Python {version} ({path})"),
+            (None, Some(version)) => format!("Python {version}"),
             _ => "no Python".into(),
         };
         let declared = environment.digest.map_or(String::new(), |digest| format!("{}, ", digest.short()));
         let packages = self.packages.map_or(String::new(), |number| format!(", {}", count(number, "package")));
-            (None, Some(version)) => format!("Python {version}"),
         facts.push(("environment", format!("{declared}{python}{packages}")));
         facts.push(("mlx", escape(run.mlx.as_bytes())));
         if !self.label.tags.is_empty() {
