@@ -23,6 +23,8 @@ pub fn interpreter(
 ) -> Result<PathBuf> {
     let version = trained_in.and_then(|environment| environment.python_version.as_deref());
     let Some(packages) = packages else {
+        // A machine that serves for the first time has none, and programs are asked from there.
+        fs::create_dir_all(cache)?;
         return match host.find(None, cache, cache)? {
             Some(interpreter) => Ok(interpreter.executable),
             None => Err(Error::failed("the model is a Python program, and there is no Python on PATH")
