@@ -22,7 +22,7 @@ use crate::{Digest, Error, Result};
 ///
 /// Packages the version, uploads what the target does not have, starts the release beside the live one and asks it
 /// whether it answers as it did when it was packaged. Only then the target switches, in one step. Where anything fails,
-/// the old release stays live.
+/// the old release stays live. A server at `health.url` that wants a token gets the one in MLX_SERVE_TOKEN.
 #[derive(Args)]
 #[command(after_help = "Examples:
   mlx deploy production
@@ -96,10 +96,7 @@ impl Deploy {
         } else if deployed.changed {
             let (name, rollback) = (&self.target, deployed.plan.live.is_some());
             cx.out.hint(match rollback {
-                true => format!(
-                    "A server that runs `mlx serve {name} --follow` takes it over; without `--follow` it goes on with the \
-                     release it started with. Back: `mlx rollback {name}`"
-                ),
+                true => format!("{}. Back: `mlx rollback {name}`", targeted::what_follows(name)),
                 false => format!("Serve it: `mlx serve {name}`"),
             });
         }

@@ -181,7 +181,7 @@ fn collect(directory: &Dir<'_>, root: &Path, files: &mut Vec<ExampleFile>) {
         files.push(ExampleFile { path, content: file.contents().to_vec() });
     }
     let is_source = |directory: &&Dir<'_>| {
-        !matches!(directory.path().file_name().and_then(|name| name.to_str()), Some(".mlx" | "__pycache__"))
+        !matches!(directory.path().file_name().and_then(|name| name.to_str()), Some(".mlx" | "__pycache__" | "servers"))
     };
     directory.dirs().filter(is_source).for_each(|directory| collect(directory, root, files));
 }

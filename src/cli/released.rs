@@ -77,7 +77,7 @@ pub fn source(cx: &Context, what: &str, key: Option<&PublicKey>, wanted: Wanted)
         return Ok(Some(Box::new(Followed { name: quote(what), target, cache, wanted, host })));
     }
     let project = named_in(cx, what)?;
-    let targeted = targeted::open(cx, &project, what)?;
+    let targeted = targeted::open_to_follow(cx, &project, what)?;
     let host = host(cx, keys_of(&project, &targeted, key)?)?;
     Ok(Some(Box::new(followed(targeted, wanted, host))))
 }

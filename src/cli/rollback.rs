@@ -32,7 +32,7 @@ impl Rollback {
         let rolled_back = deploy::rollback(target, to.as_ref(), &targeted.order(), cx.watch())?;
         cx.out.show(&rolled_back)?;
         if rolled_back.changed && !rolled_back.canary_ended {
-            cx.out.hint(format!("Serve it: `mlx serve {}`", self.target));
+            cx.out.hint(targeted::what_follows(&self.target));
         }
         Ok(())
     }

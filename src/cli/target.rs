@@ -1,5 +1,6 @@
 //! `mlx target`: places for releases, named in the manifest.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use clap::{Args, Subcommand};
@@ -45,10 +46,12 @@ pub struct List {}
 impl List {
     fn run(self, cx: &mut Context) -> Result<()> {
         let project = cx.project()?;
-        let listed = project.manifest.targets.iter().map(|(name, target)| Listed {
-            name: name.clone(),
-            url: without_secrets(&target.url),
-            model: target.model.clone(),
+        let access = cx.access();
+        let listed = project.manifest.targets.iter().map(|(name, target)| {
+            // Where it is from here, which a variable may say.
+            let access = access.of_target(name, BTreeMap::new());
+            let url = without_secrets(access.setting("url").unwrap_or(&target.url));
+            Listed { name: name.clone(), url, model: target.model.clone() }
         });
         let targets = Targets { targets: listed.collect() };
         cx.out.show(&targets)?;

@@ -1,11 +1,14 @@
 //! The targets of the manifest, as commands reach and change them.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Context;
+use super::released::TOKEN;
 use crate::Result;
 use crate::deploy::{self, Cache, Check, Hooks, Order, Reach, Target};
 use crate::project::{Project, manifest};
+use crate::remote::retry::Patience;
 
 /// A target, and what is needed to change it.
 pub struct Targeted<'p> {
@@ -16,14 +19,35 @@ pub struct Targeted<'p> {
     project: &'p Project,
     program: PathBuf,
     who: String,
+    token: Option<String>,
 }
+
+/// Who follows a target asks it again soon in any case, and has other things to look after.
+const FOLLOWING: Patience = Patience {
+    attempts: 2,
+    first: Duration::from_millis(250),
+    longest: Duration::from_secs(1),
+    total: Duration::from_secs(60),
+    silence: Duration::from_secs(20),
+};
 
 /// The target of the manifest with this name.
 pub fn open<'p>(cx: &Context, project: &'p Project, name: &'p str) -> Result<Targeted<'p>> {
+    open_with(cx, project, name, Patience::default())
+}
+
+/// The same, for somebody who follows it.
+pub fn open_to_follow<'p>(cx: &Context, project: &'p Project, name: &'p str) -> Result<Targeted<'p>> {
+    open_with(cx, project, name, FOLLOWING)
+}
+
+fn open_with<'p>(cx: &Context, project: &'p Project, name: &'p str, patience: Patience) -> Result<Targeted<'p>> {
     let manifest = project.manifest.target(name)?;
-    let reach = reach(cx, project, name, manifest)?;
+    let mut reach = reach(cx, project, name, manifest)?;
+    reach.access.patience = patience;
     let target = deploy::open(project, manifest, &reach)?;
-    Ok(Targeted { name, manifest, target, reach, project, program: cx.program()?, who: cx.user() })
+    let token = std::env::var(TOKEN).ok().filter(|token| !token.is_empty());
+    Ok(Targeted { name, manifest, target, reach, project, program: cx.program()?, who: cx.user(), token })
 }
 
 /// How a target is reached from here.
@@ -31,6 +55,14 @@ pub fn reach(cx: &Context, project: &Project, name: &str, manifest: &manifest::T
     let said = deploy::auth(project, name, manifest, cx.variables())?;
     let cache = cx.cache_directory_for(project).join("targets");
     Ok(Reach { access: cx.access().of_target(name, said), cache: Cache::new(cache) })
+}
+
+/// What becomes of servers once another release is live, as a hint.
+pub fn what_follows(name: &str) -> String {
+    format!(
+        "A server that runs `mlx serve {name} --follow` takes it over; without `--follow` it goes on with the release it \
+         started with"
+    )
 }
 
 impl Targeted<'_> {
@@ -42,6 +74,7 @@ impl Targeted<'_> {
             who: &self.who,
             check: Check { program: &self.program, health },
             hooks: Hooks { before, after, directory: self.project.root() },
+            token: self.token.as_deref(),
             keep: *keep,
         }
     }

@@ -51,7 +51,8 @@ pub use trial::{Tested, test};
 use crate::bundle::{Bundle, Description, File};
 use crate::event::{EventSink, Watch};
 use crate::project::manifest::Health;
-use crate::{Digest, Error, Result};
+use crate::remote::RemoteError;
+use crate::{Digest, Error, Kind, Result};
 
 /// A place that holds releases, named by the digest of their bundle, and serves at most one of them.
 ///
@@ -144,6 +145,11 @@ impl Answer {
     pub fn no(why: impl Into<String>) -> Self {
         Self::No { why: why.into(), last_lines: Vec::new() }
     }
+}
+
+/// Whether a release lies there and what it says can't be understood; not where the place can't be asked.
+fn is_unreadable(error: &Error) -> bool {
+    error.kind() == Kind::Failed && error.downcast_ref::<RemoteError>().is_none()
 }
 
 /// The error of a release that should lie on a target and does not.

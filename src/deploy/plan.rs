@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Target;
+use super::{Target, is_unreadable};
 use crate::bundle::{Assembly, Bundle, Description, File, Layer, Lineage, PlannedLayer};
 use crate::project::lock::LockedPath;
 use crate::run::RunId;
@@ -99,7 +99,11 @@ pub fn plan(target: &dyn Target, candidate: &Candidate<'_>) -> Result<Plan> {
     let Candidate { release, description: new, .. } = candidate;
     let release = *release;
     let live = match target.live()? {
-        Some(live) => target.description(&live)?.map(|description| (live, description)),
+        Some(live) => match target.description(&live) {
+            // Somebody else put it there, or it is damaged: it is replaced as if nothing were live.
+            Err(error) if is_unreadable(&error) => None,
+            description => description?.map(|description| (live, description)),
+        },
         None => None,
     };
     let nothing = Lineage {

@@ -5,21 +5,24 @@ use serde::Serialize;
 
 use super::history::{self, Action, Entry, Outcome};
 use super::split::{self, Split};
-use super::{Answer, Candidate, Check, Hooks, Plan, Target, gone, hooks, plan, watch};
+use super::watch::OwnServer;
+use super::{Answer, Candidate, Check, Hooks, Plan, Target, gone, hooks, is_unreadable, plan};
 use crate::bundle::{Bundle, Description};
 use crate::event::{EventSink, Watch};
 use crate::fs::escape;
 use crate::run::RunId;
 use crate::{Digest, Error, Result};
 
-/// Who changes which target, and how the release is asked.
-#[derive(Debug, Clone, Copy)]
+/// Who changes which target, and how the release is asked. It is not shown anywhere, because of the token.
+#[derive(Clone, Copy)]
 pub struct Order<'a> {
     /// The target's name in the manifest, for messages.
     pub name: &'a str,
     pub who: &'a str,
     pub check: Check<'a>,
     pub hooks: Hooks<'a>,
+    /// What lets us see how the target's own server does.
+    pub token: Option<&'a str>,
     /// How many releases stay on the target, the live one among them; all of them where nothing is said.
     pub keep: Option<u64>,
 }
@@ -126,7 +129,7 @@ pub fn deploy_canary(
     switch.noting_failure(|| split::set(target, Some(&Split::new(release, percent, order.who))))?;
     switch.note(Some(live), Outcome::Canary, Some(&format!("{percent} % of the requests")));
     if let Some(url) = &order.check.health.url
-        && let Answer::No { why, .. } = watch::watch(url, &release, order.check.health, watch.interrupt)?
+        && let Answer::No { why, .. } = switch.watch_canary(url)?
     {
         split::set(target, None)?;
         switch.note(Some(live), Outcome::Returned, Some(&why));
@@ -259,6 +262,9 @@ pub fn releases(target: &dyn Target, events: &dyn EventSink) -> Result<Vec<Relea
             by: last.map(|entry| entry.who.clone()),
         });
     }
+    if let Some(live) = live.filter(|live| found.iter().all(|release| release.release != *live)) {
+        events.warn(format!("{} is live on {}, which is none of its releases", live.short(), target.place()));
+    }
     found.sort_by_key(|release| std::cmp::Reverse((release.live, release.deployed, release.version)));
     Ok(found)
 }
@@ -286,14 +292,15 @@ pub fn find_release(target: &dyn Target, name: &str, text: &str) -> Result<Diges
 }
 
 fn warn_of_gone(target: &dyn Target, order: &Order<'_>, events: &dyn EventSink) -> Result<()> {
-    if let Some(live) = target.live()?
-        && target.description(&live)?.is_none()
-    {
-        events.warn(format!(
-            "the live release {} of `{}` is gone: nothing answers there now",
-            live.short(),
-            order.name
-        ));
+    let Some(live) = target.live()? else { return Ok(()) };
+    let (short, name) = (live.short(), order.name);
+    match target.description(&live) {
+        Ok(Some(_)) => {}
+        Ok(None) => events.warn(format!("the live release {short} of `{name}` is gone: nothing answers there now")),
+        Err(error) if is_unreadable(&error) => {
+            events.warn(format!("what is live on `{name}` is no release that can be read: {error}"));
+        }
+        Err(error) => return Err(error),
     }
     Ok(())
 }
@@ -322,7 +329,7 @@ impl Switch<'_> {
             self.note(before, Outcome::Live, None);
             return Ok(());
         };
-        let asked = target.ask(url, order.check.health, *watch);
+        let asked = self.ask(url);
         let why = match &asked {
             Ok(Answer::Yes) => {
                 self.note(before, Outcome::Live, None);
@@ -345,12 +352,48 @@ impl Switch<'_> {
         Err(asked.err().unwrap_or_else(|| self.silent(url, &why, &end)))
     }
 
+    /// Asks the target's own server whether it is ready, and whether it answers with this release where it can tell.
+    fn ask(&self, url: &str) -> Result<Answer> {
+        let Self { target, order, release, watch, .. } = self;
+        let health = order.check.health;
+        match target.ask(url, health, *watch)? {
+            Answer::Yes => self.own_server(url).await_takeover(release),
+            Answer::No { why, .. } => Ok(Answer::no(format!("{why} for {} s", health.timeout.as_secs_f64()))),
+        }
+    }
+
+    /// Waits until the target's own server answers with the canary, and watches it.
+    fn watch_canary(&self, url: &str) -> Result<Answer> {
+        match self.own_server(url).await_takeover(&self.release)? {
+            Answer::Yes => self.observe(url),
+            no => Ok(no),
+        }
+    }
+
+    fn own_server<'s>(&'s self, url: &'s str) -> OwnServer<'s> {
+        let Self { order, watch, .. } = self;
+        OwnServer { url, token: order.token, health: order.check.health, watch: *watch }
+    }
+
+    /// Watches the release on the target's own server for as long as the target says.
+    fn observe(&self, url: &str) -> Result<Answer> {
+        let Self { order, release, description, watch, .. } = self;
+        if let Some(window) = order.check.health.watch {
+            let (model, url) = (&description.model, escape(url.as_bytes()));
+            let seconds = window.as_secs_f64();
+            watch.events.note(format!("watching `{}` {} on {url} for {seconds} s", model.name, model.version));
+        }
+        self.own_server(url).observe(release)
+    }
+
     /// Asks the release whether it answers; an error where it does not.
     fn probe(&self, before: Option<Digest>, is_new: bool) -> Result<()> {
         let Self { target, order, release, watch, .. } = self;
         let probed = self.noting_failure(|| target.probe(release, &order.check, *watch))?;
         let Answer::No { why, last_lines } = probed else { return Ok(()) };
-        self.note(before, Outcome::Refused, Some(&why));
+        // What its server said last tells more than that it ended.
+        let last = last_lines.last().map_or(String::new(), |line| format!(": {}", line.trim()));
+        self.note(before, Outcome::Refused, Some(&format!("{why}{last}")));
         if is_new {
             target.remove(release)?;
         }
@@ -360,9 +403,7 @@ impl Switch<'_> {
     /// Watches the release on the target's own server, and returns to the one before where it does not do well.
     fn watch(&self, url: &str, before: Option<Digest>) -> Result<()> {
         let Self { target, order, release, watch, .. } = self;
-        let Answer::No { why, .. } = watch::watch(url, release, order.check.health, watch.interrupt)? else {
-            return Ok(());
-        };
+        let Answer::No { why, .. } = self.observe(url)? else { return Ok(()) };
         let end = match before {
             Some(old) => {
                 target.activate(&old)?;
@@ -484,9 +525,8 @@ impl Switch<'_> {
     fn silent(&self, url: &str, why: &str, end: &str) -> Error {
         let Self { order, description, .. } = self;
         let (model, url) = (&description.model, escape(url.as_bytes()));
-        let seconds = order.check.health.timeout.as_secs_f64();
         Error::check(format!(
-            "`{}` {} is on `{}`, but {url} does not answer for it within {seconds} s: {why}\n  {end}",
+            "`{}` {} is on `{}`, but {url} does not answer for it: {why}\n  {end}",
             model.name, model.version, order.name
         ))
         .with_hint(format!("look at the server there; `mlx serve {}` is one", order.name))

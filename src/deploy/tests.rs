@@ -77,7 +77,7 @@ impl Workshop {
 
 fn order(health: &Health) -> Order<'_> {
     let check = Check { program: Path::new("/nonexistent"), health };
-    Order { name: "production", who: "tester", check, hooks: Hooks::none(), keep: None }
+    Order { name: "production", who: "tester", check, hooks: Hooks::none(), token: None, keep: None }
 }
 
 fn deploy_to(target: &dyn Target, bundle: &Bundle) -> Result<Deployed> {

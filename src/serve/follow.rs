@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::catalog::{Catalog, Entry, Share};
 use super::http::App;
@@ -81,7 +81,7 @@ pub struct Status {
 }
 
 /// The part of `/status` that is about a target that is followed.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Told {
     pub target: String,
     /// When the target was asked last and answered.
@@ -95,13 +95,13 @@ pub struct Told {
     pub trouble: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TellCanary {
     pub release: Digest,
     pub percent: u8,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TellRefused {
     pub release: Digest,
     pub why: String,

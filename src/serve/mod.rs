@@ -39,7 +39,7 @@ use tokio_rustls::TlsAcceptor;
 
 pub use auth::Tokens;
 pub use batch::Batching;
-pub use follow::{Source, Wish};
+pub use follow::{Source, Told, Wish};
 pub use protocol::{Answer, Origin};
 pub use release::{Damaged, Host, Release, Wanted};
 

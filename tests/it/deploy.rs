@@ -290,8 +290,7 @@ fn a_target_whose_server_does_not_answer_gets_the_old_release_back() {
     project.mlx(&["deploy", "production"]).success();
 
     refused
-        .says("does not answer for it within 1 s")
-        .says("503 Service Unavailable")
+        .says("does not answer for it: GET /v2/health/ready gave 503 Service Unavailable for 1 s")
         .says("`m` 1 (")
         .says("is live again");
     assert_eq!(after_refusal, before);

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,14 +31,14 @@ fn ask(server: &Server) -> Answer {
 }
 
 /// The release that gave the answer, as its header says.
-fn release_of(answer: &Answer) -> String {
+pub fn release_of(answer: &Answer) -> String {
     let header = answer.head.lines().find_map(|line| line.strip_prefix("mlx-bundle: "));
     header.unwrap_or_else(|| panic!("no release in {}", answer.head)).trim().to_owned()
 }
 
 /// Asks for the status until it is as wanted.
 #[track_caller]
-fn await_status(server: &Server, is_wanted: impl Fn(&Value) -> bool) -> Value {
+pub fn await_status(server: &Server, is_wanted: impl Fn(&Value) -> bool) -> Value {
     let until = Instant::now() + Duration::from_secs(60);
     loop {
         let status = server.get("/status").json();
@@ -50,13 +51,38 @@ fn await_status(server: &Server, is_wanted: impl Fn(&Value) -> bool) -> Value {
 }
 
 /// The release of the followed target that answers.
-fn is_live(release: &str) -> impl Fn(&Value) -> bool {
+pub fn is_live(release: &str) -> impl Fn(&Value) -> bool {
     move |status| status["followed"][0]["live"] == release
 }
 
 /// The digest of the release that is live on the target.
 fn current(project: &Project) -> String {
     format!("sha256:{}", live(project).file_name().unwrap().to_str().unwrap())
+}
+
+/// Asks from so many sides again and again while `act` is at it, and once more from each when it is done; what it returns, and
+/// the answers of each side.
+pub fn while_asked<T, A: Send>(sides: usize, ask: impl Fn() -> A + Sync, act: impl FnOnce() -> T) -> (T, Vec<Vec<A>>) {
+    let is_over = AtomicBool::new(false);
+    let client = || {
+        let mut answers = Vec::new();
+        loop {
+            // Looked at before it is asked, so that the last request begins after the end.
+            let is_last = is_over.load(Ordering::Acquire);
+            answers.push(ask());
+            if is_last {
+                return answers;
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..sides).map(|_| scope.spawn(client)).collect();
+        // A failure in it must not leave them asking for ever.
+        let done = catch_unwind(AssertUnwindSafe(act));
+        is_over.store(true, Ordering::Release);
+        let answers = clients.into_iter().map(|client| client.join().unwrap()).collect();
+        (done.unwrap_or_else(|panic| resume_unwind(panic)), answers)
+    })
 }
 
 /// Another version of the model, whose constant term is this.
@@ -80,30 +106,18 @@ fn a_new_release_takes_over_without_losing_a_request() {
     let first = current(&project);
     let server = Server::start(&project, &FOLLOWING);
     retrain(&project, 1.5);
-    let is_over = AtomicBool::new(false);
 
-    let (answers, second) = std::thread::scope(|scope| {
-        // The last request of each begins after the switch.
-        let client = || {
-            let mut answers = Vec::new();
-            loop {
-                let is_last = is_over.load(Ordering::Acquire);
-                let answer = ask(&server);
-                answers.push((constant(&answer), release_of(&answer)));
-                if is_last {
-                    return answers;
-                }
-            }
-        };
-        let clients: Vec<_> = (0..4).map(|_| scope.spawn(client)).collect();
+    let told = || {
+        let answer = ask(&server);
+        (constant(&answer), release_of(&answer))
+    };
+    let (second, answers) = while_asked(4, told, || {
         project.mlx(&["deploy", "production"]).success();
         let second = current(&project);
         await_status(&server, is_live(&second));
         // What is asked from now on is answered by the new one.
         assert_eq!(constant(&ask(&server)), 1.5);
-        is_over.store(true, Ordering::Release);
-        let answers: Vec<_> = clients.into_iter().map(|client| client.join().unwrap()).collect();
-        (answers, second)
+        second
     });
 
     assert_ne!(first, second);
@@ -311,10 +325,13 @@ fn a_release_whose_server_stops_answering_while_it_is_watched_is_taken_back() {
     watched("60s");
     retrain(&project, 2.5);
     let mut deploy = project.command(&["deploy", "production"]).stderr(Stdio::piped()).spawn().unwrap();
-    await_status(&server, |status| ![&first, &second].iter().any(|old| is_live(old)(status)));
-    drop(server);
+    let mut stderr = BufReader::new(deploy.stderr.take().unwrap());
     let mut said = String::new();
-    deploy.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    while !said.contains("watching `m` 3 on http://") {
+        assert!(stderr.read_line(&mut said).unwrap() > 0, "{said}");
+    }
+    drop(server);
+    stderr.read_to_string(&mut said).unwrap();
 
     assert_eq!(deploy.wait().unwrap().code(), Some(4), "{said}");
     assert!(

@@ -16,16 +16,19 @@ use crate::deploy::{answering, full_pipe};
 use crate::deployed::{LINEAR, linear_with_bias, tampered};
 use crate::harness::{Outcome, Project, files_below, noise};
 use crate::services::{self, Server};
+use crate::target_faults::{HANGING, await_end, in_python};
 
 /// Somewhere to deploy to, and a project that does.
 pub struct Place {
     pub project: Project,
-    url: String,
+    pub url: String,
     variables: Vec<(String, String)>,
     /// Where the contents lie, for those who damage them.
     files: PathBuf,
     sent: Arc<AtomicU64>,
-    _server: Option<Server>,
+    /// The port that counts; none where nothing is sent.
+    counted: Option<u16>,
+    pub server: Option<Server>,
 }
 
 /// Passes everything on to a port, and counts what goes there.
@@ -60,46 +63,74 @@ fn pump(mut from: TcpStream, mut to: TcpStream, count: Option<&AtomicU64>) {
 }
 
 impl Place {
-    fn new(url: String, variables: &[(&str, String)], files: PathBuf, sent: Arc<AtomicU64>, server: Server) -> Self {
+    fn new(
+        url: String,
+        variables: &[(&str, String)],
+        files: PathBuf,
+        (port, sent): (u16, Arc<AtomicU64>),
+        server: Server,
+    ) -> Self {
+        let counted = Some(port);
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        let place = Self { project: Project::empty(), url, variables, files, sent, _server: Some(server) };
+        let place = Self { project: Project::empty(), url, variables, files, sent, counted, server: Some(server) };
         place.manifest("");
         place
     }
 
     /// Writes a manifest with a model without a server; `more` belongs to the target.
-    fn manifest(&self, more: &str) {
+    pub fn manifest(&self, more: &str) {
         let target = format!("[target.production]\nurl = \"{}\"\nmodel = \"m\"\n{more}\n", self.url);
         self.project.set("mlx.toml", format!("[model.m]\npath = \"model\"\n{target}"));
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         self.command_of(&self.project, arguments)
     }
 
-    fn command_of(&self, project: &Project, arguments: &[&str]) -> Command {
+    pub fn command_of(&self, project: &Project, arguments: &[&str]) -> Command {
         let mut command = project.command(arguments);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 
-    fn mlx(&self, arguments: &[&str]) -> Outcome {
+    /// As [`Place::command_of`], for a program that reaches the target past the counter, from a machine of its own.
+    pub fn command_elsewhere(&self, project: &Project, target: &str, arguments: &[&str]) -> Command {
+        let mut command = self.command_of(project, arguments);
+        command.env("MLX_CACHE_DIR", project.home().join("another machine"));
+        if self.server.is_some() {
+            // Behind it the manifest may say more.
+            let url = self.url.split('"').next().unwrap_or_default();
+            command.env(format!("MLX_TARGET_{}_URL", target.to_uppercase()), self.uncounted(url));
+        }
+        command.envs(self.variables.iter().map(|(name, value)| (name, self.uncounted(value))));
+        command
+    }
+
+    /// An address with the server's own port in it.
+    fn uncounted(&self, address: &str) -> String {
+        match (self.counted, &self.server) {
+            (Some(counted), Some(server)) => address.replace(&format!(":{counted}"), &format!(":{}", server.port)),
+            _ => address.to_owned(),
+        }
+    }
+
+    pub fn mlx(&self, arguments: &[&str]) -> Outcome {
         self.project.outcome(&mut self.command(arguments))
     }
 
     /// Registers the next version: a file of its own, and one that all versions have.
-    fn version(&self, seed: u64) {
+    pub fn version(&self, seed: u64) {
         register(&self.project, &[("a.bin", &noise(200_000, seed)), ("shared.bin", &noise(3_000_000, 99))]);
     }
 
     /// The versions that lie there, and which of them is live.
-    fn releases(&self) -> Vec<(u64, bool)> {
+    pub fn releases(&self) -> Vec<(u64, bool)> {
         let listed = self.mlx(&["releases", "production", "--json"]).success().json();
         let version = |release: &Value| (release["version"].as_u64().unwrap(), release["live"].as_bool().unwrap());
         listed["releases"].as_array().unwrap().iter().map(version).collect()
     }
 
-    fn live(&self) -> Option<u64> {
+    pub fn live(&self) -> Option<u64> {
         self.releases().into_iter().find(|(_, live)| *live).map(|(version, _)| version)
     }
 
@@ -109,7 +140,8 @@ impl Place {
         files_below(&self.files).into_iter().filter(is_copy).collect()
     }
 
-    fn sent(&self) -> u64 {
+    /// Bytes that went there so far.
+    pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::SeqCst)
     }
 }
@@ -121,7 +153,8 @@ pub fn directory() -> Option<Place> {
         variables: Vec::new(),
         files: PathBuf::new(),
         sent: Arc::default(),
-        _server: None,
+        counted: None,
+        server: None,
     };
     place.manifest("");
     Some(Place { files: place.project.path("deploy"), ..place })
@@ -133,7 +166,7 @@ pub fn ssh() -> Option<Place> {
     let files = server.dir.path().join("a target's");
     let url = format!("ssh://{}:{port}{}", services::HOST, files.display());
     let path = format!("{}:{}", server.dir.path().join("bin").display(), std::env::var("PATH").unwrap());
-    Some(Place::new(url, &[("PATH", path)], files, sent, server))
+    Some(Place::new(url, &[("PATH", path)], files, (port, sent), server))
 }
 
 pub fn s3() -> Option<Place> {
@@ -146,7 +179,7 @@ pub fn s3() -> Option<Place> {
         ("AWS_REGION", "us-east-1".into()),
     ];
     let files = server.dir.path().join("data");
-    Some(Place::new(format!("s3://{}/a/target", services::BUCKET), &variables, files, sent, server))
+    Some(Place::new(format!("s3://{}/a/target", services::BUCKET), &variables, files, (port, sent), server))
 }
 
 pub fn webdav() -> Option<Place> {
@@ -154,7 +187,7 @@ pub fn webdav() -> Option<Place> {
     let (port, sent) = counting(server.port);
     let variables = [("MLX_TARGET_PRODUCTION_USER", services::USER.into()), ("SECRET", services::PASSWORD.to_owned())];
     let files = server.dir.path().join("root");
-    let place = Place::new(format!("http://127.0.0.1:{port}/auth/target"), &variables, files, sent, server);
+    let place = Place::new(format!("http://127.0.0.1:{port}/auth/target"), &variables, files, (port, sent), server);
     Some(place.with_password())
 }
 
@@ -164,11 +197,12 @@ pub fn registry() -> Option<Place> {
     let home = server.dir.path().join("docker");
     fs::create_dir_all(&home).unwrap();
     // `mlx:throwaway` in Base64.
-    let login = json!({ "auths": { format!("127.0.0.1:{port}"): { "auth": "bWx4OnRocm93YXdheQ==" } } });
+    let auth = json!({ "auth": "bWx4OnRocm93YXdheQ==" });
+    let login = json!({ "auths": { format!("127.0.0.1:{port}"): auth, format!("127.0.0.1:{}", server.port): auth } });
     fs::write(home.join("config.json"), login.to_string()).unwrap();
     let variables = [("DOCKER_CONFIG", home.to_str().unwrap().to_owned())];
     let files = server.dir.path().join("data");
-    Some(Place::new(format!("oci://127.0.0.1:{port}/models/m"), &variables, files, sent, server))
+    Some(Place::new(format!("oci://127.0.0.1:{port}/models/m"), &variables, files, (port, sent), server))
 }
 
 impl Place {
@@ -395,7 +429,7 @@ mod rules {
 fn a_machine_that_shows_another_key_gets_nothing() {
     let Some(place) = ssh() else { return };
     place.version(1);
-    let server = place._server.as_ref().unwrap().dir.path();
+    let server = place.server.as_ref().unwrap().dir.path();
     let key = fs::read_to_string(server.join("wrong_key.pub")).unwrap();
     fs::write(server.join("known_hosts"), format!("{} {key}", services::HOST)).unwrap();
 
@@ -459,6 +493,17 @@ fn a_release_is_tried_on_the_machine_that_serves_it() {
     fs::write(&bin, "#!/bin/sh\nexit 7\n").unwrap();
     place.mlx(&["rollback", "production"]).success();
     assert_eq!(fs::read(&program).unwrap().len(), fs::read(env!("CARGO_BIN_EXE_mlx")).unwrap().len());
+
+    // One that hangs over there, and not here, is ended, and what is live stays.
+    let mark = place.project.path("process");
+    let class = HANGING.replace("os.environ.get(\"HANG\")", "os.environ.get(\"SSH_CONNECTION\")");
+    let class = class.replace("os.environ[\"HANG\"]", &format!("{mark:?}"));
+    in_python(&place, &class, "serve = true\nhealth = { timeout = \"10s\" }");
+    register(&place.project, &[("a.bin", b"hangs")]);
+    let refused = place.mlx(&["deploy", "production"]).exits_with(4).says("it was not ready within 10 s on ssh://");
+    refused.says("waiting for the licence server").says("serves `m` 1 (");
+    await_end(&mark);
+    assert_eq!(place.live(), Some(1));
 }
 
 #[test]
@@ -535,7 +580,8 @@ fn a_registry_that_wants_tokens_gets_them() {
         ("MLX_TARGET_PRODUCTION_USER", services::USER.to_owned()),
         ("MLX_TARGET_PRODUCTION_PASSWORD", services::PASSWORD.to_owned()),
     ];
-    let place = Place::new(format!("oci://127.0.0.1:{port}/models/m"), &variables, files, Arc::default(), server);
+    let place =
+        Place::new(format!("oci://127.0.0.1:{port}/models/m"), &variables, files, (port, Arc::default()), server);
     place.version(1);
 
     place.mlx(&["deploy", "production"]).success();
@@ -578,6 +624,8 @@ fn targets_stand_over_a_base() {
     assert_eq!(place.project.read("hooked"), "staging\nproduction\n");
     place.mlx(&["deploy", "base"]).exits_with(2).says("there is no target `base`");
     place.mlx(&["target", "list"]).success().prints("deploy/staging");
+    let mut moved = place.command(&["target", "list"]);
+    place.project.outcome(moved.env("MLX_TARGET_STAGING_URL", "elsewhere")).success().prints("elsewhere");
     place.project.set("mlx.toml", "[target]\na.base = \"b\"\nb.base = \"a\"\n");
     place.mlx(&["target", "list"]).exits_with(2).says("go in a circle");
     place.project.set("mlx.toml", "[target.a]\nurl = \"x\"\nauth = { password = \"hunter2\" }\n");
