@@ -27,6 +27,7 @@ mod far;
 mod faults;
 mod follow;
 mod followed;
+mod four_targets;
 mod generated;
 mod harness;
 mod hooks;
