@@ -10,10 +10,10 @@ use std::thread::Scope;
 use serde_json::Value;
 
 use super::key::Inputs;
+use super::performed::Performed;
 use super::plan::{Action, judge_all};
 use super::schedule::{self, News};
 use super::setup::{Purpose, Setup};
-use super::work::Performed;
 use super::{Options, params, variables};
 use crate::env::Prepared;
 use crate::event::Watch;

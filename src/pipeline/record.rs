@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Options;
 use super::environments::first_and_others;
+use super::performed::Performed;
 use super::setup::Setup;
-use super::work::Performed;
 use crate::env::Environment;
 use crate::error::ErrorContext;
 use crate::project::Project;

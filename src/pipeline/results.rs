@@ -6,8 +6,9 @@ use std::path::Path;
 
 use super::failure;
 use super::metrics::Measured;
+use super::performed::Performed;
 use super::products;
-use super::work::{Performed, Work};
+use super::work::Work;
 use crate::error::ErrorContext;
 use crate::executor::{End, Report};
 use crate::project::lock::LockedPath;

@@ -1,15 +1,11 @@
 //! The work on one step, in a thread of its own: judge it, restore it or run its program, check what came out.
 
-use std::collections::{BTreeMap, HashSet};
-use std::ffi::OsString;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use anyhow::Context;
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::away::{self, Away, HandedOver, Waiting};
 use super::cached::{self, CachedStep};
@@ -17,28 +13,25 @@ use super::checkpoint;
 use super::commit::{Commit, Made};
 use super::environments::{Making, Site};
 use super::graph::Graph;
-use super::judge::{Decision, Judge, Known, Verdict, has_whole};
+use super::judge::{Decision, Judge, Known, Verdict};
 use super::key::Inputs;
-use super::metrics::{Measured, following};
+use super::performed::Performed;
 use super::plan::matched;
-use super::products;
-use super::results::other_kind;
+use super::program::Place;
 use super::schedule::{Labour, Turn};
-use super::{TrialRun, params, unfinished, variables};
+use super::{TrialRun, unfinished, variables};
 use crate::data::Workspace;
-use crate::env::{Launch, Prepared, Shared};
+use crate::env::Prepared;
 use crate::error::ErrorContext;
 use crate::event::{Event, Watch};
-use crate::executor::{
-    self, Answer, FailureClass, Job, Lost, Machine, Order, Report, Share, Tracked, Tracking, VISIBLE_GPUS,
-};
-use crate::fs::{FileLock, quote};
+use crate::executor::{Answer, Machine, Order, Report, Share, Tracking};
+use crate::fs::FileLock;
 use crate::project::lock::{JsonText, LockedPath, LockedStep};
 use crate::project::manifest::{Part, Step};
 use crate::project::{Project, ProjectPath};
-use crate::run::{Io, MetricPoint, Outcome, RunId, RunStep, log_path};
+use crate::run::{Outcome, RunId};
 use crate::store::StoreError;
-use crate::{Digest, Error, Kind, Result};
+use crate::{Digest, Error, Result};
 
 /// What the work on any step of a run needs.
 pub struct Work<'a> {
@@ -64,98 +57,6 @@ pub struct Work<'a> {
     /// Takes what programs log that speak MLflow.
     pub tracking: Tracking,
     pub watch: Watch<'a>,
-}
-
-/// Where a program runs, and with what.
-struct Place<'a> {
-    directory: PathBuf,
-    share: &'a Share,
-    prepared: &'a Prepared,
-}
-
-/// What became of a step.
-pub struct Performed {
-    pub step: RunStep,
-    /// Outputs whose content the store does not keep.
-    pub unstored: Vec<LockedPath>,
-    pub history: Vec<MetricPoint>,
-    pub error: Option<Error>,
-}
-
-impl Performed {
-    /// A step of which nothing is known yet but what the manifest says.
-    pub fn nothing(step: &Step, params: &BTreeMap<String, Value>, outcome: Outcome, reason: &str) -> Self {
-        let step = RunStep {
-            name: step.name.clone(),
-            env: step.env.clone(),
-            cmd: params::fill(&step.cmd, params),
-            outcome,
-            key: None,
-            reason: reason.to_owned(),
-            started: None,
-            seconds: 0.0,
-            cpu_seconds: 0.0,
-            peak_memory_bytes: 0,
-            io: Io::default(),
-            gpu: None,
-            attempts: 0,
-            failure: None,
-            exit_code: None,
-            params: params.clone(),
-            deps: Vec::new(),
-            outs: Vec::new(),
-            metrics: BTreeMap::new(),
-            logged: BTreeMap::new(),
-            log: None,
-            made_by: None,
-        };
-        Self { step, unstored: Vec::new(), history: Vec::new(), error: None }
-    }
-
-    /// Notes why the step failed.
-    fn fail(&mut self, error: Error) {
-        let class = match (error.downcast_ref::<Lost>(), error.kind()) {
-            (Some(lost), _) => Some(lost.class),
-            (None, Kind::Step) => Some(FailureClass::Step),
-            (None, Kind::Failed) => Some(FailureClass::Infrastructure),
-            (None, Kind::Interrupted) => Some(FailureClass::Cancelled),
-            (None, Kind::Usage | Kind::Check) => None,
-        };
-        self.step.failure = self.step.failure.or(class);
-        self.error = Some(error);
-    }
-
-    /// Notes what the step is made from.
-    pub fn take_inputs(&mut self, inputs: Inputs) {
-        let Inputs { deps, files, .. } = inputs;
-        self.step.deps = deps;
-        for file in files {
-            if !self.step.deps.contains(&file) {
-                self.step.deps.push(file);
-            }
-        }
-    }
-
-    /// Takes over what is known of outputs that were made before.
-    pub fn take_known(&mut self, outcome: Outcome, known: Known, project: &Project, step: &Step, watch: Watch<'_>) {
-        self.step.outcome = outcome;
-        self.step.outs = known.outs;
-        self.unstored = known.unstored;
-        match known.cached {
-            Some(cached) => {
-                self.step.made_by = Some(cached.run);
-                self.step.metrics = cached.metrics;
-                self.step.logged = cached.logged;
-                self.history = cached.history;
-            }
-            // Outputs that came with the lock from elsewhere: their files still say what was measured.
-            None => {
-                let measured = Measured::of_files(project, step, watch.events).unwrap_or_default();
-                self.step.metrics = measured.last;
-                self.history = measured.history;
-            }
-        }
-    }
 }
 
 impl Labour<Performed, Answer> for Work<'_> {
@@ -371,82 +272,8 @@ impl Work<'_> {
         Ok(Inputs { deps, parts, files })
     }
 
-    /// Brings known outputs back from the store.
-    fn restore(&self, step: &Step, known: &Known) -> Result<()> {
-        let mut absent = Vec::new();
-        for LockedPath { object, .. } in &known.outs {
-            if !has_whole(self.workspace.store(), object)? {
-                absent.push(object.clone());
-            }
-        }
-        if let Some(first) = absent.first()
-            && !self.judge.elsewhere.fetch(&absent, self.watch)?
-        {
-            return Err(StoreError::Missing { digest: first.digest }.into());
-        }
-        if step.is_open() {
-            let is_known = |path: &ProjectPath| known.outs.iter().chain(&known.unstored).any(|out| out.path == *path);
-            for (path, _) in products::lying(step, self.project.root())?.iter().filter(|(path, _)| !is_known(path)) {
-                let target = self.project.resolve(path)?;
-                self.clear_output(step, path, &target, self.may_replace(step))
-                    .map_err(|error| not_replaced(error, step, path))?;
-            }
-        }
-        for LockedPath { path, object } in &known.outs {
-            let target = self.project.resolve(path)?;
-            target.parent().map_or(Ok(()), crate::fs::create_dir_all)?;
-            self.workspace
-                .restore(path, object, self.may_replace(step), self.watch)
-                .map_err(|error| not_replaced(error, step, path))?;
-        }
-        Ok(())
-    }
-
-    /// Whether this is what the step made when it ran last, and the store was not to keep it.
-    fn is_as_recorded(&self, step: &Step, path: &ProjectPath) -> Result<bool> {
-        let locked = self.judge.lock.steps.get(&step.name);
-        let recorded = locked.and_then(|locked| locked.unstored.iter().find(|out| out.path == *path));
-        let Some(recorded) = recorded else { return Ok(false) };
-        Ok(self.workspace.object(path, self.watch)?.as_ref() == Some(&recorded.object))
-    }
-
-    fn may_replace(&self, step: &Step) -> bool {
-        self.force || self.unfinished.contains(&step.name)
-    }
-
-    /// Runs the step's program here, and takes what it made.
-    fn run_program(
-        &self,
-        index: usize,
-        performed: &mut Performed,
-        (inputs, turn): (&Inputs, Option<FileLock>),
-        place: Place<'_>,
-    ) -> Result<()> {
-        let step = &self.graph.steps[index];
-        // In a container, this machine is another one.
-        let tracks = place.prepared.launcher.is_none();
-        let files = self.write_files(step, &performed.step.params, tracks)?;
-        let cmd = performed.step.cmd.clone();
-        let job = self.job(step, &cmd, place, &performed.step.params, &files);
-        self.watch.events.emit(Event::StepStarted { step: step.name.clone(), cmd: cmd.clone() });
-        performed.step.started = Some(Timestamp::now());
-        // What lies there now is the attempt's before.
-        let renew = || self.clear_outputs(step, true).and_then(|()| files.forget_metrics());
-        let run = || self.environments.while_running(|| executor::run(&job, &step.retry, renew, self.watch));
-        let report = following(&step.name, &files.metrics, self.watch.events, run);
-        let concluded = match report {
-            Ok(report) => self.conclude(index, performed, (inputs, turn), &report, &files.metrics, &job.log),
-            Err(error) => {
-                self.tell_finished(step, performed, false);
-                Err(error)
-            }
-        };
-        files.remove(step, self.watch);
-        concluded
-    }
-
     /// Takes what a program left that came to its end: stores it, not durably yet, and has it committed.
-    fn conclude(
+    pub(super) fn conclude(
         &self,
         index: usize,
         performed: &mut Performed,
@@ -478,7 +305,7 @@ impl Work<'_> {
         self.commit(Commit { step: step.name.clone(), locked, made: Some(made) })
     }
 
-    fn tell_finished(&self, step: &Step, performed: &Performed, is_good: bool) {
+    pub(super) fn tell_finished(&self, step: &Step, performed: &Performed, is_good: bool) {
         let outcome = if is_good { "ran" } else { "failed" };
         let seconds = performed.step.seconds;
         self.watch.events.emit(Event::StepFinished { step: step.name.clone(), outcome: outcome.into(), seconds });
@@ -501,157 +328,10 @@ impl Work<'_> {
         }
     }
 
-    /// Takes old outputs away, so that nothing of them gets into the new ones, and makes the directories around them.
-    fn clear_outputs(&self, step: &Step, may_replace: bool) -> Result<()> {
-        for path in step.products() {
-            let target = self.project.resolve(path)?;
-            self.clear_output(step, path, &target, may_replace).map_err(|error| not_replaced(error, step, path))?;
-            target.parent().map_or(Ok(()), crate::fs::create_dir_all)?;
-        }
-        for pattern in step.out_patterns.iter().map(|out| &out.pattern) {
-            for path in pattern.expand(self.project.root())? {
-                let target = self.project.resolve(&path)?;
-                self.clear_output(step, &path, &target, may_replace)
-                    .map_err(|error| not_replaced(error, step, &path))?;
-            }
-            pattern.base().map_or(Ok(()), |base| crate::fs::create_dir_all(&base.below(self.project.root())))?;
-        }
-        Ok(())
-    }
-
-    fn clear_output(&self, step: &Step, path: &ProjectPath, target: &Path, may_replace: bool) -> Result<()> {
-        let Ok(metadata) = target.symlink_metadata() else { return Ok(()) };
-        match other_kind(metadata.file_type()) {
-            None => {
-                let may_replace = may_replace || self.is_as_recorded(step, path)?;
-                self.workspace.remove(path, may_replace, self.watch).map(drop)
-            }
-            Some(_) if may_replace => {
-                fs::remove_file(target).with_context(|| format!("cannot delete `{}`", quote(target)))?;
-                Ok(())
-            }
-            Some(kind) => Err(Error::usage(format!("there lies {kind}"))),
-        }
-    }
-
-    fn write_files(&self, step: &Step, values: &BTreeMap<String, Value>, tracks: bool) -> Result<StepFiles> {
-        let file = |ending: &str| self.files.join(format!("{}.{ending}", step.name));
-        let mut files = StepFiles { params: file("params.json"), metrics: file("metrics.jsonl"), tracked: None };
-        if tracks {
-            let named = |name: &str| step.variables.contains_key(name);
-            files.tracked = self.tracking.enter(&files.metrics, &file("artifacts"), named, self.watch.events);
-        }
-        let json = params::nested(values).to_string();
-        fs::write(&files.params, json).with_context(|| format!("cannot write `{}`", quote(&files.params)))?;
-        Ok(files)
-    }
-
-    fn job<'j>(
-        &self,
-        step: &'j Step,
-        cmd: &'j str,
-        Place { directory, share, prepared }: Place<'_>,
-        values: &BTreeMap<String, Value>,
-        files: &StepFiles,
-    ) -> Job<'j> {
-        let mut variables = variables::of_step(step, values, prepared);
-        let own: [(&str, OsString); 4] = [
-            (unfinished::RUN_VARIABLE, self.run.as_str().into()),
-            ("MLX_STEP", step.name.as_str().into()),
-            ("MLX_PARAMS", files.params.as_os_str().into()),
-            ("MLX_METRICS", files.metrics.as_os_str().into()),
-        ];
-        variables.extend(own.map(|(name, value)| (name.to_owned(), value)));
-        variables.extend(files.tracked.iter().flat_map(|tracked| tracked.variables.clone()));
-        if let Some(path) = &step.checkpoint {
-            let place = path.below(self.project.root());
-            variables.push((executor::CHECKPOINT_VARIABLE.to_owned(), place.into_os_string()));
-        }
-        // A step that names GPUs itself knows better, and one that says nothing of them is left alone.
-        if (step.resources.gpus > 0 || step.hides_gpus) && !step.variables.contains_key(VISIBLE_GPUS) {
-            variables.push((VISIBLE_GPUS.to_owned(), share.gpus.join(",").into()));
-        }
-        Job {
-            step: &step.name,
-            cmd,
-            launch: self.launch(step, prepared, &directory, &variables),
-            directory,
-            variables,
-            timeout: step.timeout,
-            log: log_path(self.project, self.run, &step.name),
-            nvidia_smi: self.machine.nvidia_smi().map(Path::to_path_buf),
-        }
-    }
-
     /// The next attempt may be in another working copy.
     fn leave_checkpoint(&self, step: &Step) {
         if let Err(error) = checkpoint::leave(self.project, &step.name) {
             self.watch.events.warn(error.to_string());
         }
-    }
-
-    /// How the program is started, where the step's environment is a container.
-    fn launch(
-        &self,
-        step: &Step,
-        prepared: &Prepared,
-        directory: &Path,
-        variables: &[(String, OsString)],
-    ) -> Option<Launch> {
-        let launcher = prepared.launcher.as_ref()?;
-        let fit = |character: char| if character.is_ascii_alphanumeric() { character } else { '-' };
-        let readable: String = step.name.chars().take(40).map(fit).collect();
-        // Names of steps that differ only in other characters, or late, stay different.
-        let name = format!("mlx-{}-{readable}-{}", self.run, &Digest::of(&step.name).hex()[..8]);
-        let names: Vec<String> = variables.iter().map(|(name, _)| name.clone()).collect();
-        Some(launcher.launch(&Shared {
-            name: &name,
-            root: self.project.root(),
-            directory,
-            variables: &names,
-            gpus: step.resources.gpus,
-            is_interactive: false,
-        }))
-    }
-}
-
-/// The error of an output that can't be replaced; one that would be lost gets the remedy that helps here.
-fn not_replaced(error: Error, step: &Step, path: &ProjectPath) -> Error {
-    let message = format!("cannot replace the output `{path}` of step `{}`", step.name);
-    match error.kind() {
-        Kind::Usage => Error::usage(error)
-            .context(message)
-            .with_hint("move it away if you need it; `mlx train --force` gives it up"),
-        _ => error.context(message),
-    }
-}
-
-/// The files by which a running step gets its parameters and tells its metrics.
-pub(super) struct StepFiles {
-    params: PathBuf,
-    pub(super) metrics: PathBuf,
-    /// The address to which the program logs, if it speaks MLflow.
-    tracked: Option<Tracked>,
-}
-
-impl StepFiles {
-    /// Lines of an attempt that came to nothing would count twice.
-    fn forget_metrics(&self) -> Result<()> {
-        match fs::remove_file(&self.metrics) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                let cannot = format!("cannot delete `{}`", quote(&self.metrics));
-                Err(error).context(cannot).map_err(Into::into)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// What can't be deleted now goes with the directory, when the next run begins.
-    fn remove(self, step: &Step, watch: Watch<'_>) {
-        if let Some(tracked) = self.tracked {
-            tracked.leave(&step.name, watch.events);
-        }
-        let _ = fs::remove_file(&self.params);
-        let _ = fs::remove_file(&self.metrics);
     }
 }
