@@ -111,7 +111,8 @@ fn work_with(element: &Element<'_>, carrier: &dyn Carrier, watch: Watch<'_>) -> 
             // In a container, this machine is another one.
             let tracked = task.image.is_none().then(|| {
                 let named = |name: &str| task.variables.contains_key(name);
-                tracking.enter(&metrics, &scratch.path().join("artifacts"), named, watch.events)
+                let artifacts = scratch.path().join("artifacts");
+                tracking.enter(&metrics, &artifacts, named, &task.products, watch.events)
             });
             let mut tracked = tracked.flatten();
             let tracks = tracked.as_mut().map_or(Vec::new(), |tracked| std::mem::take(&mut tracked.variables));

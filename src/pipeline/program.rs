@@ -96,7 +96,8 @@ impl Work<'_> {
         let mut files = StepFiles { params: file("params.json"), metrics: file("metrics.jsonl"), tracked: None };
         if tracks {
             let named = |name: &str| step.variables.contains_key(name);
-            files.tracked = self.tracking.enter(&files.metrics, &file("artifacts"), named, self.watch.events);
+            let artifacts = file("artifacts");
+            files.tracked = self.tracking.enter(&files.metrics, &artifacts, named, step.products(), self.watch.events);
         }
         let json = params::nested(values).to_string();
         fs::write(&files.params, json).with_context(|| format!("cannot write `{}`", quote(&files.params)))?;

@@ -72,6 +72,11 @@ fn who_has_a_tracking_server_keeps_it() {
     project.set("mlx.toml", format!("{step}variables = {{ MLFLOW_TRACKING_URI = 'mlruns' }}\n"));
     project.mlx(&["train"]).success();
     assert_eq!(project.read("said"), "mlruns\n");
+    // Whose files are outputs, wants them.
+    project
+        .set("mlx.toml", step.replace("['said']", "['said', 'mlruns']").replace("> said", "> said; mkdir -p mlruns"));
+    project.mlx(&["train"]).success();
+    assert_eq!(project.read("said"), "\n");
     // A proxy is not asked for what this machine has.
     project.set("mlx.toml", step.replace("$MLFLOW_TRACKING_URI", "$NO_PROXY $no_proxy"));
     let mut command = project.command(&["train"]);

@@ -22,11 +22,14 @@ use axum::response::{IntoResponse, Response};
 
 use crate::Result;
 use crate::event::{Event, EventSink};
+use crate::project::ProjectPath;
 use crate::remote::backend::unique;
 use ledger::Ledger;
 
 /// The variable by which MLflow's clients find their server.
 const ADDRESS_VARIABLE: &str = "MLFLOW_TRACKING_URI";
+/// Where a client writes that has no server.
+const OWN_FILES: [&[u8]; 2] = [b"mlruns", b"mlflow.db"];
 /// What a client sends at once is smaller by its own limits.
 const MOST_BODY_BYTES: usize = 32 << 20;
 
@@ -64,14 +67,20 @@ impl Tracking {
     }
 
     /// An address for a program that appends to `metrics` by it; `None` where it has a server of its own, or none can be
-    /// started. What it logs as artifacts comes to lie in `artifacts`. `named` tells of variables that the step sets itself.
-    pub fn enter(
+    /// started. What it logs as artifacts comes to lie in `artifacts`. `named` tells of variables that the step sets itself, and
+    /// a step that has MLflow's own files among its `outputs` wants them.
+    pub fn enter<'p>(
         &self,
         metrics: &Path,
         artifacts: &Path,
         named: impl Fn(&str) -> bool,
+        outputs: impl IntoIterator<Item = &'p ProjectPath>,
         events: &dyn EventSink,
     ) -> Option<Tracked> {
+        let is_of_mlflow = |path: &ProjectPath| path.parts().any(|part| OWN_FILES.contains(&part));
+        if outputs.into_iter().any(is_of_mlflow) {
+            return None;
+        }
         if named(ADDRESS_VARIABLE) || (self.variable)(ADDRESS_VARIABLE).is_some() {
             return None;
         }
