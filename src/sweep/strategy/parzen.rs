@@ -1,9 +1,10 @@
 //! Parzen estimators: the density of good, or bad, combinations of values, estimated from those that were tried.
 //!
 //! As in J. Bergstra and others, *Algorithms for hyper-parameter optimization*, NeurIPS 2011, over all parameters at once as
-//! in S. Falkner and others, *BOHB*, ICML 2018, with the constants that S. Watanabe, *Tree-structured Parzen estimator* (2023,
+//! in S. Falkner and others, *BOHB*, ICML 2018, with the choices that S. Watanabe, *Tree-structured Parzen estimator* (2023,
 //! arXiv:2304.11127) describes for Optuna: around each combination a kernel, which is a product of normal distributions, cut
-//! off at the ends of each domain, and one wide kernel in the middle for all that was not tried.
+//! off at the ends of each domain and along each axis as wide as the gap to the neighbours there, and one wide kernel in the
+//! middle for all that was not tried.
 
 use super::chance::Chance;
 
@@ -54,10 +55,9 @@ impl Parzen {
         weights.push(1.0);
         let total: f64 = weights.iter().sum();
         weights.iter_mut().for_each(|weight| *weight /= total);
-        let width = width(seen.len(), axes.len());
         let sides = axes.iter().enumerate().map(|(place, axis)| {
             let values: Vec<f64> = seen.iter().map(|values| values[place]).collect();
-            Side::of(*axis, &values, width)
+            Side::of(*axis, &values)
         });
         Self { weights, sides: sides.collect() }
     }
@@ -81,7 +81,7 @@ impl Parzen {
 }
 
 impl Side {
-    fn of(axis: Axis, seen: &[f64], width: f64) -> Self {
+    fn of(axis: Axis, seen: &[f64]) -> Self {
         match axis {
             Axis::Names(count) => {
                 let prior = 1.0 / (seen.len() as f64 + 1.0);
@@ -97,17 +97,10 @@ impl Side {
                 Self::Names(seen.iter().map(Some).chain([None]).map(row).collect())
             }
             Axis::Line { low, high, gap } => {
-                let range = high - low;
-                let narrowest = range / 100.0_f64.min(2.0 + seen.len() as f64);
-                let deviation = (width * range).clamp(narrowest, range);
                 let around = |mean, deviation| Kernel { mean, deviation, whole: part(mean, deviation, low, high) };
-                let kernels = seen.iter().map(|value| around(*value, deviation));
-                Self::Line {
-                    low,
-                    high,
-                    gap,
-                    kernels: kernels.chain([around(f64::midpoint(low, high), range)]).collect(),
-                }
+                let kernels = seen.iter().zip(deviations(low, high, seen)).map(|(value, wide)| around(*value, wide));
+                let all = kernels.chain([around(f64::midpoint(low, high), high - low)]);
+                Self::Line { low, high, gap, kernels: all.collect() }
             }
         }
     }
@@ -145,9 +138,24 @@ impl Side {
     }
 }
 
-/// How wide the kernels are beside their domains: the more was seen, the narrower.
-fn width(seen: usize, axes: usize) -> f64 {
-    0.2 * (seen.max(1) as f64).powf(-1.0 / (axes as f64 + 4.0))
+/// How wide the kernel of each value is: as the wider gap to a neighbour, or to an end for a value that has none.
+fn deviations(low: f64, high: f64, seen: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..seen.len()).collect();
+    order.sort_by(|a, b| seen[*a].total_cmp(&seen[*b]));
+    let narrowest = (high - low) / 100.0_f64.min(2.0 + seen.len() as f64);
+    let mut deviations = vec![high - low; seen.len()];
+    for (place, index) in order.iter().enumerate() {
+        let at = seen[*index];
+        let before = place.checked_sub(1).map(|before| at - seen[order[before]]);
+        let after = order.get(place + 1).map(|after| seen[*after] - at);
+        let gap = match (before, after) {
+            (Some(before), Some(after)) => before.max(after),
+            (Some(gap), None) | (None, Some(gap)) => gap,
+            (None, None) => (at - low).max(high - at),
+        };
+        deviations[*index] = gap.clamp(narrowest, high - low);
+    }
+    deviations
 }
 
 /// How much of a normal distribution lies between two numbers.
