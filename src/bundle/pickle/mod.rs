@@ -22,10 +22,15 @@ pub use bytes::{Bytes, InFile};
 use bytes::{Cursor, Part};
 pub use globals::Known;
 
+use crate::project::manifest::Pickles;
+
 /// What was unpacked on the way may have at most this many bytes.
 const LARGEST_UNPACKED: u64 = 4 << 30;
 /// Endings of files that hold pickles, whatever their first bytes are.
 const ENDINGS: [&str; 11] = ["pkl", "pickle", "p", "joblib", "jbl", "sav", "pt", "pth", "ckpt", "dill", "cloudpickle"];
+
+/// Endings that stand behind those where the file is packed.
+const PACKED: [&str; 8] = ["gz", "gzip", "z", "zlib", "bz2", "xz", "lzma", "lz4"];
 
 /// What was found in a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -64,8 +69,7 @@ pub fn scan(content: &dyn Bytes, name: &str) -> std::io::Result<Option<Findings>
     let mut head = [0; 8];
     let length = content.size().min(8) as usize;
     content.read_at(0, &mut head[..length])?;
-    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
-    let is_named = ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()));
+    let is_named = is_named(name);
     let whole = Part { content, offset: 0, size: content.size() };
     match head {
         [b'P', b'K', 3, 4, ..] => zip::scan(&whole, is_named),
@@ -79,8 +83,29 @@ pub fn scan(content: &dyn Bytes, name: &str) -> std::io::Result<Option<Findings>
             Ok(Some(findings))
         }
         _ if is_named => pickle(&whole).map(Some),
+        [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] if begins_pickle(ZlibDecoder::new(whole.reader())) => {
+            unpacked(ZlibDecoder::new(whole.reader()))
+        }
+        [0x1f, 0x8b, ..] if begins_pickle(MultiGzDecoder::new(whole.reader())) => {
+            unpacked(MultiGzDecoder::new(whole.reader()))
+        }
+        [b'c' | b'(' | b']' | b'}', ..] => old(&whole),
         _ => Ok(None),
     }
+}
+
+/// Whether the name says that the file is a pickle: `model.pkl`, `model.joblib.gz`.
+fn is_named(name: &str) -> bool {
+    let mut endings = name.rsplit('.').map(str::to_ascii_lowercase);
+    let ending = endings.by_ref().find(|ending| !PACKED.contains(&ending.as_str()));
+    // What stands before the first dot is no ending.
+    endings.next().is_some() && ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+}
+
+/// Whether what comes out begins as a pickle does.
+fn begins_pickle(mut reader: impl Read) -> bool {
+    let mut head = [0; 2];
+    reader.read_exact(&mut head).is_ok() && matches!(head, [0x80, 0..=5])
 }
 
 /// A file that is a pickle by its name.
@@ -102,6 +127,19 @@ fn unnamed(part: &Part<'_>) -> std::io::Result<Option<Findings>> {
         _ if findings.globals.is_empty() => Ok(None),
         _ => Ok(Some(findings)),
     }
+}
+
+/// A file that may be a pickle of the first two protocols, which begin as much else does. Text that happens to be one names
+/// nothing that does harm, or goes on behind its end.
+fn old(part: &Part<'_>) -> std::io::Result<Option<Findings>> {
+    let mut findings = Findings::default();
+    let end = machine::run(&mut Cursor::new(part), &mut findings)?;
+    let is_dangerous = |global: &String| Known::of(global, &Pickles::default()) == Known::Dangerous;
+    let is_pickle = match end {
+        Some(end) if end == part.size => !findings.globals.is_empty(),
+        _ => findings.globals.iter().any(is_dangerous),
+    };
+    Ok(is_pickle.then_some(findings))
 }
 
 /// An array of NumPy's, which holds a pickle where its elements are Python objects.

@@ -38,6 +38,43 @@ fn every_way_to_name_a_function_is_seen() {
 }
 
 #[test]
+fn a_pickle_is_found_under_another_name_and_packed() {
+    let gzip = |content: &[u8]| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gzip, content).unwrap();
+        gzip.finish().unwrap()
+    };
+    let old = b"cos\nsystem\n(S'true'\ntR.";
+    let evil = call(b"cos\nsystem\n");
+
+    for (content, name) in [
+        (&old[..], "weights.bin"),
+        // Who reads it executes what stands before the end, and does not look behind it.
+        (&old[..old.len() - 1], "weights.bin"),
+        (b"cos\nsystem\n(S'true'\ntR.and more", "weights.bin"),
+        (b"(lp0\ncos\nsystem\n(S'true'\ntRa.", "weights"),
+        (&gzip(&evil), "weights.bin"),
+        (&gzip(&evil), "model.pkl.gz"),
+        (&gzip(old), "model.joblib.GZ"),
+    ] {
+        assert_eq!(globals(content, name), ["os.system"], "{name} {content:?}");
+    }
+    assert!(problem(b"BZh91AY&SY", "model.pkl.bz2").contains("is not looked into"));
+    for (content, name) in [
+        (&b"count\nyes\n.5\n"[..], "sample.csv"),
+        (b"classes:\n- one\n- two\n", "config.yaml"),
+        (b"(c) 2026 the authors\n", "LICENSE"),
+        (b"[1, 2]", "list.json"),
+        (b"}", "half.json"),
+        (&gzip(b"a,b\n1,2\n"), "sample.csv.gz"),
+        (&gzip(&evil[..1]), "short.gz"),
+        (b"text", "pkl"),
+    ] {
+        assert_eq!(found(content, name), None, "{name}");
+    }
+}
+
+#[test]
 fn what_readers_may_understand_differently_is_a_problem() {
     let good = call(b"ccollections\nOrderedDict\n");
     assert_eq!(problem(&good, "a.pkl"), "");
