@@ -9,6 +9,7 @@ use super::{BadBundle, json, path};
 use crate::env::Environment;
 use crate::predictor::Signature;
 use crate::project::lock::LockedPath;
+use crate::project::manifest::check_name;
 use crate::run::RunId;
 use crate::{Digest, Error, Kind, Result};
 
@@ -60,6 +61,13 @@ impl Description {
 
     /// Checks what can be checked without the files: their paths, and that what is named is among them.
     pub fn check(&self) -> Result<(), BadBundle> {
+        // It becomes part of paths, headers and counters.
+        if check_name(&self.model.name).is_err() {
+            let name: String = self.model.name.chars().take(100).collect();
+            return Err(BadBundle::new(format_args!(
+                "its model can't be called `{name}`: a name holds letters and digits"
+            )));
+        }
         path::check_all(&self.files)?;
         let served = match &self.serve {
             Some(Serve::Onnx(onnx)) => vec![onnx],

@@ -14,6 +14,7 @@ use super::{Context, keys, released};
 use crate::error::ErrorContext as _;
 use crate::fs::quote;
 use crate::predictor::python::Limits;
+use crate::project::manifest::check_name;
 use crate::serve::{self, Batching, Options, Serving, Tokens, Wanted};
 use crate::{Error, Result};
 
@@ -50,7 +51,7 @@ pub struct Serve {
     #[arg(long, default_value_t = 8080)]
     port: u16,
     /// Name that the model answers to, instead of its own
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = model_name)]
     model_name: Option<String>,
     /// Requests answered at once, each with its copy of the model [default: by processors and size of the model]
     #[arg(long, value_name = "N")]
@@ -88,6 +89,11 @@ pub struct Serve {
     /// Largest request body, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 64)]
     max_body: u16,
+}
+
+/// A name as the manifest takes them, which fits into a path.
+fn model_name(name: &str) -> Result<String, String> {
+    check_name(name).map(|()| name.to_owned())
 }
 
 /// A time in seconds that may have a fraction: often enough to be of use, and not so often that it costs.

@@ -334,6 +334,12 @@ fn documents_that_disagree_are_refused() {
         ("two manifests", indexed(|i| i["manifests"] = json!([i["manifests"][0], i["manifests"][0]])), "2 manifests"),
         ("no manifest", indexed(|i| i["manifests"] = json!([])), "0 manifests"),
         ("another artifact", good.clone().manifest(|m| m["artifactType"] = json!("x/y")).tar(), "no packed model"),
+        (
+            "a model that is a path",
+            described(|d| d["model"]["name"] = json!("../m")),
+            "its model can't be called `../m`",
+        ),
+        ("a model with effects", described(|d| d["model"]["name"] = json!("m\u{1b}[2J")), r"be called `m\x1b[2J`"),
         ("a newer format", described(|d| d["format"] = json!(2)), "has format 2; this mlx knows 1"),
         ("a file outside", described(|d| d["files"][0]["path"] = json!("../evil")), "`../evil` is refused"),
         ("a file missing", described(|d| drop(d["files"].as_array_mut().unwrap().pop())), "is not in mlx.bundle.json"),
@@ -393,6 +399,80 @@ fn what_lies_in_a_layer_is_checked_like_the_archive() {
     });
     refused(&project, "twins, one unknown", &twins, "`CODE/train.py` is not in mlx.bundle.json");
     refused(&project, "twins", &bundle.tar(), "where case does not count, it is also `CODE/train.py`");
+}
+
+#[test]
+fn every_command_that_takes_a_bundle_refuses_a_bad_one() {
+    let project = with_weights();
+    let good = Bundle::good(&project);
+    let link = Entry { link: b"/etc", ..Entry::of_kind(b'2', "blobs/x") };
+    let mut damaged = good.clone();
+    damaged.files.insert(format!("blobs/sha256/{}", Digest::of(b"weights").hex()), b"WEIGHTS".into());
+    let keys = [&["ecparam", "-name", "prime256v1", "-genkey", "-out", "key.pem"][..]];
+    let has_keys = crate::services::program("openssl")
+        .is_some_and(|_| keys.iter().all(|arguments| project.other("openssl", arguments).status().unwrap().success()));
+    project.set("rows.json", "[[1]]");
+    project.set("mlx.toml", project.read("mlx.toml") + "[target.here]\nurl = \"deployed\"\nmodel = \"m\"\n");
+    let commands: [&[&str]; 7] = [
+        &["serve", "bad.tar", "--port", "0"],
+        &["predict", "bad.tar", "--input", "rows.json"],
+        &["bundle", "diff", "bad.tar", "good.tar"],
+        &["bundle", "diff", "good.tar", "bad.tar"],
+        &["bundle", "sign", "bad.tar", "--key", "key.pem"],
+        &["bundle", "scan", "bad.tar"],
+        &["deploy", "here", "--bundle", "bad.tar"],
+    ];
+
+    for (what, bytes, reason) in
+        [("a link", good.and([link]), "symbolic link"), ("a damaged file", damaged.tar(), "is damaged")]
+    {
+        fs::write(project.path("bad.tar"), bytes).unwrap();
+        for command in commands {
+            // What reads documents alone finds nothing wrong with the contents.
+            let reads_documents = matches!(command, ["bundle", "diff" | "scan", ..]);
+            if (what == "a damaged file" && reads_documents) || (command[1] == "sign" && !has_keys) {
+                continue;
+            }
+            let outcome = project.mlx(command);
+            assert!(outcome.stderr.contains(reason), "{what}, {command:?}: {}{}", outcome.stdout, outcome.stderr);
+            assert!(!project.exists("deployed/current"), "{what}, {command:?}");
+        }
+    }
+}
+
+/// Whatever text stands in a bundle is shown as text: nothing in it moves the cursor or changes a title.
+#[test]
+fn what_a_bundle_says_has_no_effect_on_the_terminal() {
+    let project = with_weights();
+    let good = Bundle::good(&project);
+    let evil = "\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}";
+    let bad = good.description(|description| {
+        description["model"]["description"] = json!(evil);
+        let lineage = &mut description["lineage"];
+        for key in ["step", "commit"] {
+            lineage[key] = json!(evil);
+        }
+        lineage["params"] = json!({ evil: evil });
+        lineage["metrics"] = json!({ evil: 1.5 });
+        description["signature"] =
+            json!({ "inputs": [{ "name": evil, "datatype": "FP32", "shape": [1], "columns": [evil] }], "outputs": [] });
+    });
+    fs::write(project.path("bad.tar"), bad.tar()).unwrap();
+
+    for command in [
+        &["bundle", "inspect", "bad.tar"][..],
+        &["bundle", "verify", "bad.tar"],
+        &["bundle", "diff", "good.tar", "bad.tar"],
+        &["bundle", "unpack", "bad.tar", "out"],
+        &["predict", "bad.tar", "--input", "mlx.toml"],
+    ] {
+        let outcome = project.mlx(command);
+        let said = [outcome.stdout, outcome.stderr].concat();
+        let harmful = said.chars().find(
+            |character| matches!(character, '\u{0}'..='\u{8}' | '\u{b}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{202e}'),
+        );
+        assert_eq!(harmful, None, "{command:?}: {said:?}");
+    }
 }
 
 #[test]
