@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, HttpBody};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A client that sends its body more slowly than this is turned away.
+/// See [`Room::patience`].
 const PATIENCE: Duration = Duration::from_secs(30);
 /// All bodies together may take the room of so many of the largest ones.
 const LARGEST_BODIES: usize = 4;
@@ -22,6 +22,8 @@ const PIECE_BYTES: usize = 4096;
 pub struct Room {
     pieces: Arc<Semaphore>,
     largest_bytes: usize,
+    /// A client that sends its body more slowly than this is turned away.
+    patience: Duration,
 }
 
 /// A body that is here as a whole, and keeps its room as long as it is.
@@ -46,12 +48,12 @@ pub enum NotReceived {
 impl Room {
     pub fn new(largest_bytes: usize) -> Self {
         let pieces = LARGEST_BODIES * largest_bytes.div_ceil(PIECE_BYTES);
-        Self { pieces: Arc::new(Semaphore::new(pieces)), largest_bytes }
+        Self { pieces: Arc::new(Semaphore::new(pieces)), largest_bytes, patience: PATIENCE }
     }
 
     /// Receives the body. It takes room as it comes: what a client announces and never sends costs nothing.
     pub async fn receive(&self, mut body: Body) -> Result<Held, NotReceived> {
-        let received = tokio::time::timeout(PATIENCE, self.collect(&mut body)).await;
+        let received = tokio::time::timeout(self.patience, self.collect(&mut body)).await;
         let received = received.unwrap_or(Err(NotReceived::TooSlow));
         if let Err(NotReceived::TooLarge(_)) = received {
             let rest = async { while let Some(Ok(_)) = next(&mut body).await {} };
@@ -107,6 +109,32 @@ mod tests {
     fn receive(room: &Room, bytes: usize) -> Result<Held, NotReceived> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(room.receive(Body::from(vec![b'x'; bytes])))
+    }
+
+    /// A body of which nothing ever comes.
+    struct Never;
+
+    impl HttpBody for Never {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+            std::task::Poll::Pending
+        }
+    }
+
+    #[test]
+    fn a_body_that_comes_too_slowly_is_given_up_and_its_room_with_it() {
+        let room = Room { patience: Duration::from_millis(20), ..Room::new(PIECE_BYTES) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+
+        let received = runtime.block_on(room.receive(Body::new(Never)));
+
+        assert_eq!(received.err(), Some(NotReceived::TooSlow));
+        assert_eq!(room.pieces.available_permits(), LARGEST_BODIES);
     }
 
     #[test]

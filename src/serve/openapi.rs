@@ -23,6 +23,7 @@ pub fn document(app: &App) -> Value {
         let id = |what: &str| format!("{what}-{name}-{version}");
         let about = format!("What `{name}` {version} takes and gives");
         add(base.clone(), json!({"get": operation(&about, &id("metadata"), reference("Model"))}));
+        add(format!("{base}/ready"), json!({"get": is_ready(&format!("`{name}` {version}"), &id("ready"))}));
         add(format!("{base}/infer"), json!({"post": ask(model, &id("infer"))}));
     }
     for name in catalog.names() {
@@ -33,9 +34,23 @@ pub fn document(app: &App) -> Value {
             let metadata = operation(&about, &format!("metadata-{name}"), reference("Model"));
             add(format!("/v2/models/{name}"), json!({"get": metadata}));
             let model = &entry.served.model;
+            let ready = is_ready(&format!("`{name}`"), &format!("ready-{name}"));
+            add(format!("/v2/models/{name}/ready"), json!({"get": ready}));
             add(format!("/v2/models/{name}/infer"), json!({"post": ask(model, &format!("infer-{name}"))}));
         }
     }
+    // The path names no model, so that it answers where there is one only.
+    if let [name] = catalog.names().as_slice()
+        && let Some(entry) = catalog.of_name(name).next_back()
+    {
+        add("/invocations".into(), json!({"post": invoke(&entry.served.model)}));
+    }
+    for (path, about) in [("ping", "Whether the server can be asked"), ("health", "The same")] {
+        let open = with(plain(about, path), "security", json!([]));
+        add(format!("/{path}"), json!({"get": open}));
+    }
+    add("/version".into(), json!({"get": with(plain("The version of the server", "version"), "security", json!([]))}));
+    add("/metrics".into(), json!({"get": plain("Counters for Prometheus", "metrics")}));
     let status = operation(
         "What is served, and what becomes of the targets that are followed",
         "status",
@@ -53,7 +68,7 @@ pub fn document(app: &App) -> Value {
         "info": {
             "title": format!("mlx: {}", catalog.names().join(", ")),
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "The Open Inference Protocol v2.",
+            "description": "The Open Inference Protocol v2, and the paths of MLflow's scoring server.",
         },
         "paths": paths,
         "components": components,
@@ -66,6 +81,29 @@ fn ask(model: &Model, id: &str) -> Value {
     let content = json!({"application/json": {"schema": reference("Request"), "example": example(&model.release)}});
     let body = json!({"required": true, "content": content});
     with(operation(&about, id, reference("Response")), "requestBody", body)
+}
+
+/// As MLflow's scoring server is asked.
+fn invoke(model: &Model) -> Value {
+    let about =
+        format!("Ask `{}` {} as MLflow's scoring server is", model.origin.model_name, model.origin.model_version);
+    let body = json!({"required": true, "content": {
+        "application/json": {"schema": reference("Invocation"), "example": invocation(&example(&model.release))},
+        "text/csv": {"schema": {"type": "string", "description": "A line with the names of the columns, then the rows"}},
+    }});
+    let answer = json!({"type": "object", "required": ["predictions"], "properties": {"predictions": {}}});
+    with(operation(&about, "invocations", answer), "requestBody", body)
+}
+
+fn is_ready(what: &str, id: &str) -> Value {
+    operation(&format!("Whether {what} can be asked"), id, json!({"type": "object"}))
+}
+
+/// An operation whose answer is text.
+fn plain(about: &str, id: &str) -> Value {
+    let mut operation = operation(about, id, json!({}));
+    operation["responses"]["200"]["content"] = json!({"text/plain": {"schema": {"type": "string"}}});
+    operation
 }
 
 fn operation(about: &str, id: &str, answer: Value) -> Value {
@@ -129,6 +167,15 @@ fn schemas() -> Value {
                 "outputs": tensors("Tensor"),
             },
         },
+        "Invocation": {
+            "type": "object",
+            "description": "One of the forms, and parameters",
+            "properties": {
+                "dataframe_split": {"type": "object"},
+                "dataframe_records": {"type": "array", "items": {"type": "object"}},
+                "instances": {"type": "array", "items": {}}, "inputs": {}, "params": {"type": "object"},
+            },
+        },
         "Refusal": {"type": "object", "required": ["error"], "properties": {"error": text}},
     })
 }
@@ -141,6 +188,29 @@ pub fn example(release: &Release) -> Value {
         None => release.signature.inputs.iter().map(zeros).collect(),
     };
     json!({"inputs": inputs})
+}
+
+/// The same request in a form of MLflow's.
+fn invocation(request: &Value) -> Value {
+    let inputs = request["inputs"].as_array().into_iter().flatten();
+    let input = |input: &Value| {
+        let lengths: Vec<u64> = input["shape"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
+        let data = input["data"].as_array().map_or(&[][..], Vec::as_slice);
+        (input["name"].as_str().unwrap_or_default().to_owned(), nested(data, &lengths))
+    };
+    json!({"inputs": inputs.map(input).collect::<Map<_, _>>()})
+}
+
+/// Flat elements as lists of lists.
+fn nested(data: &[Value], shape: &[u64]) -> Value {
+    match shape {
+        [] => data.first().cloned().unwrap_or_default(),
+        [_] => json!(data),
+        [length, inner @ ..] => {
+            let width = data.len() / usize::try_from(*length).unwrap_or(1).max(1);
+            data.chunks(width.max(1)).map(|row| nested(row, inner)).collect()
+        }
+    }
 }
 
 fn first_row(input: &Value) -> Value {

@@ -169,3 +169,17 @@ fn the_page_needs_nothing_from_elsewhere() {
     assert!(page.body.contains("<!doctype html>") && !page.body.contains("://"), "it names another place");
     assert_eq!(server.get("/v2/health/ready").status, 200);
 }
+
+#[test]
+fn the_page_is_used_in_a_browser_without_a_mouse() {
+    let Some(chromium) = program("chromium") else { return };
+    let (project, _) = packaged();
+    let server = Server::start(&project, &["dist/m-1.tar"]);
+    let mut command = project.command(&["serve", "dist/m-1.tar", "--port", "0"]);
+    command.env("MLX_SERVE_TOKEN", TOKEN);
+    let locked = Server::of(command);
+
+    let (address, locked) = (server.address, locked.address);
+    let arguments = format!("{address} '{}' {locked} {TOKEN}", chromium.display());
+    run_client(&["axe-core-python==0.1.0"], include_str!("clients/page.py"), &arguments);
+}
