@@ -11,7 +11,7 @@ use crate::bundle::{Bundle, Description};
 use crate::event::{EventSink, Watch};
 use crate::fs::escape;
 use crate::run::RunId;
-use crate::{Digest, Error, Result};
+use crate::{Digest, Error, Kind, Result};
 
 /// Who changes which target, and how the release is asked. It is not shown anywhere, because of the token.
 #[derive(Clone, Copy)]
@@ -129,7 +129,9 @@ pub fn deploy_canary(
     switch.noting_failure(|| split::set(target, Some(&Split::new(release, percent, order.who))))?;
     switch.note(Some(live), Outcome::Canary, Some(&format!("{percent} % of the requests")));
     if let Some(url) = &order.check.health.url
-        && let Answer::No { why, .. } = switch.watch_canary(url)?
+        && let Answer::No { why, .. } = switch
+            .watch_canary(url)
+            .map_err(|error| switch.unwatched(error, "answers a part of the requests on", "ends that"))?
     {
         split::set(target, None)?;
         switch.note(Some(live), Outcome::Returned, Some(&why));
@@ -403,7 +405,8 @@ impl Switch<'_> {
     /// Watches the release on the target's own server, and returns to the one before where it does not do well.
     fn watch(&self, url: &str, before: Option<Digest>) -> Result<()> {
         let Self { target, order, release, watch, .. } = self;
-        let Answer::No { why, .. } = self.observe(url)? else { return Ok(()) };
+        let observed = self.observe(url).map_err(|error| self.unwatched(error, "is live on", "goes back"))?;
+        let Answer::No { why, .. } = observed else { return Ok(()) };
         let end = match before {
             Some(old) => {
                 target.activate(&old)?;
@@ -453,6 +456,19 @@ impl Switch<'_> {
         error
             .context(format!("`{}` {} is live on `{}`", description.model.name, description.model.version, order.name))
             .with_hint(format!("`mlx rollback {}` goes back, if that is wanted", order.name))
+    }
+
+    /// The error of a release that was to be watched: `now` says what it is, `remedy` what a rollback does.
+    fn unwatched(&self, error: Error, now: &str, remedy: &str) -> Error {
+        let Self { order, description, .. } = self;
+        let (model, name) = (&description.model, order.name);
+        let what = format!("`{}` {} {now} `{name}`, and was not watched to the end", model.name, model.version);
+        let error = match error.kind() {
+            // Its own hint says that the same command goes on.
+            Kind::Interrupted => Error::new(Kind::Interrupted, anyhow::Error::msg(format!("interrupted; {what}"))),
+            _ => error.context(what),
+        };
+        error.with_hint(format!("`mlx rollback {name}` {remedy}, if that is wanted"))
     }
 
     /// Takes the releases away that are too many: those that were live longest ago. The deploy is done already, so that a

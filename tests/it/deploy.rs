@@ -10,6 +10,7 @@ use std::process::Stdio;
 use insta::assert_snapshot;
 use mlx::fs::FileLock;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::bundles::register;
@@ -296,4 +297,29 @@ fn a_target_whose_server_does_not_answer_gets_the_old_release_back() {
     assert_eq!(after_refusal, before);
     assert_ne!(live(&project), before);
     project.mlx(&["releases", "production", "--history"]).success().prints("taken back");
+}
+
+#[test]
+fn ctrl_c_while_a_release_is_watched_leaves_it_live_and_says_so() {
+    let project = with_weights();
+    project.mlx(&["deploy", "production"]).success();
+    let before = live(&project);
+    next(&project);
+    let health = format!("health = {{ url = \"{}\", watch = \"60s\" }}\n", answering("200 OK"));
+    project.set("mlx.toml", project.read("mlx.toml") + &health);
+
+    let mut deploy = project.command(&["deploy", "production"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(deploy.stderr.take().unwrap()).lines().map(Result::unwrap);
+    lines.find(|line| line.starts_with("watching `m` 2 on http://")).unwrap();
+    kill_process(Pid::from_child(&deploy), Signal::INT).unwrap();
+    let said: Vec<String> = lines.collect();
+
+    assert_eq!(deploy.wait().unwrap().code(), Some(130), "{said:?}");
+    let says = |text: &str| said.iter().any(|line| line.contains(text));
+    assert!(
+        says("`m` 2 is live on `production`, and was not watched to the end")
+            && says("`mlx rollback production` goes back"),
+        "{said:?}"
+    );
+    assert_ne!(live(&project), before);
 }
