@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,6 +17,9 @@ use crate::{Digest, Error, Result};
 /// version 2 where data has an origin, version 3 where a step has a directory of its own, depends on parts or makes what the
 /// store does not keep.
 pub const VERSION: u64 = 3;
+
+/// About so much of the text is held as a document at once, which takes some twenty times its length.
+const PIECE_BYTES: usize = 256 << 10;
 
 const HEADER: &str = "# Written by mlx and kept in Git: the data and outputs that belong to this commit.\n";
 
@@ -170,25 +174,55 @@ impl Lock {
             }
             _ => return Err(bad(format!("{name} has no `version`; it seems to be cut off"))),
         }
-        let written: Written = toml::from_str(text).map_err(|error| bad(place(&error)))?;
-        let mut lock = Self { steps: written.steps, ..Self::default() };
+        match Self::parse_pieces(text) {
+            Some(lock) => Ok(lock),
+            // Written by somebody else, or wrong: the whole text tells, with the line.
+            None => {
+                let written: Written = toml::from_str(text).map_err(|error| bad(place(&error)))?;
+                let mut lock = Self::default();
+                lock.take(written);
+                Ok(lock)
+            }
+        }
+    }
+
+    /// Reads the text piece by piece; `None` where that can't be done, or where a piece is wrong.
+    fn parse_pieces(text: &str) -> Option<Self> {
+        let mut lock = Self::default();
+        pieces(text).all(|piece| toml::from_str(piece).is_ok_and(|written| lock.take(written))).then_some(lock)
+    }
+
+    /// Adds these blocks; returns whether none of them was there already.
+    fn take(&mut self, written: Written) -> bool {
+        let mut are_new = true;
+        for (name, step) in written.steps {
+            are_new &= self.steps.insert(name, step).is_none();
+        }
         for (path, WrittenPath { kind, digest, size, files, origin }) in written.paths {
             if let Some(WrittenOrigin { url, rev, commit, version, digest: imported }) = origin {
                 let origin = Origin { url, rev, commit, version, digest: imported.unwrap_or(digest) };
-                lock.origins.insert(path.clone(), origin);
+                self.origins.insert(path.clone(), origin);
             }
-            lock.paths.insert(path, Object { kind, digest, size, files });
+            are_new &= self.paths.insert(path, Object { kind, digest, size, files }).is_none();
         }
-        Ok(lock)
+        are_new
     }
 
-    /// The text of the file: the same lock always gives the same text.
-    pub fn to_text(&self) -> String {
+    /// Writes the text of the file: the same lock always gives the same text.
+    pub fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
         let of_paths = self.paths.keys().map(|path| path_version(self.origins.get(path)));
-        let mut text = head(of_paths.chain(self.steps.values().map(step_version)));
-        self.paths.iter().for_each(|(path, object)| text.push_str(&path_block(path, object, self.origins.get(path))));
-        self.steps.iter().for_each(|(name, step)| text.push_str(&step_block(name, step)));
-        text
+        out.write_all(head(of_paths.chain(self.steps.values().map(step_version))).as_bytes())?;
+        for (path, object) in &self.paths {
+            out.write_all(path_block(path, object, self.origins.get(path)).as_bytes())?;
+        }
+        self.steps.iter().try_for_each(|(name, step)| out.write_all(step_block(name, step).as_bytes()))
+    }
+
+    /// What [`Lock::write`] writes.
+    pub fn to_text(&self) -> String {
+        let mut text = Vec::new();
+        self.write(&mut text).expect("memory takes what is written");
+        String::from_utf8(text).expect("blocks are made of strings")
     }
 
     /// The object of a tracked path or of a step's output, by its exact path.
@@ -312,6 +346,32 @@ pub(super) fn quoted(text: &str) -> String {
     quoted
 }
 
+/// The text in pieces that each can be read by itself: a piece begins with the block of a path or a step as this program
+/// writes it, behind an empty line. Within a string or a list there may be such lines too; then the piece before it ends
+/// within that, and can't be read.
+fn pieces(mut rest: &str) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        let (piece, tail) = rest.split_at(end_of_piece(rest));
+        rest = tail;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+fn end_of_piece(text: &str) -> usize {
+    let mut from = text.floor_char_boundary(PIECE_BYTES);
+    while let Some(found) = text[from..].find("\n\n[") {
+        let block = from + found + 2;
+        let header = text[block..].lines().next().unwrap_or_default();
+        let is_first = header.starts_with("[path.") || header.starts_with("[step.");
+        // Parameters belong to the block of their step.
+        if is_first && !header.ends_with(".params]") {
+            return block;
+        }
+        from = block;
+    }
+    text.len()
+}
+
 fn is_conflict_marker(line: &str) -> bool {
     ["<<<<<<<", "=======", ">>>>>>>", "|||||||"].iter().any(|marker| line.starts_with(marker))
 }
@@ -381,6 +441,53 @@ mod tests {
         assert!(without.to_text().contains("\nversion = 1\n"));
         let text = without.to_text().replace("version = 1", "version = 2");
         assert_eq!(Lock::parse(text.as_bytes(), "mlx.lock").unwrap(), without);
+    }
+
+    /// A lock that is read in several pieces: many paths, and steps with parameters.
+    fn long() -> Lock {
+        let mut lock = Lock::default();
+        for number in 0..4000_u32 {
+            lock.paths.insert(ProjectPath::new(format!("d/{number:05}")).unwrap(), object(&number.to_le_bytes()));
+            let (_, step) = sample(b"data/x", "python train.py").steps.pop_first().unwrap();
+            lock.steps.insert(format!("{number}.params"), step);
+        }
+        lock
+    }
+
+    #[test]
+    fn a_long_lock_is_read_in_pieces() {
+        let lock = long();
+        let text = lock.to_text();
+
+        let pieces: Vec<&str> = pieces(&text).collect();
+
+        assert!(pieces.len() > 8 && pieces.concat() == text, "{}", pieces.len());
+        assert!(pieces.iter().all(|piece| piece.len() < PIECE_BYTES + 4096));
+        assert_eq!(Lock::parse_pieces(&text), Some(lock));
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_long_lock_is_told_as_in_a_short_one() {
+        let text = long().to_text();
+        let block = &text[text.find("[path.\"d/00001\"]").unwrap()..text.find("\n[path.\"d/00002\"]").unwrap()];
+        let cases = [
+            (format!("{text}\n{block}"), "duplicate key"),
+            (text.replacen("[path.\"d/03999\"]", "[path.\"../out\"]", 1), "leaves the project"),
+            (format!("{text}\n[step.late]\nkey = 7\n"), "invalid type"),
+        ];
+        for (text, expected) in cases {
+            let error = Lock::parse(text.as_bytes(), "mlx.lock").unwrap_err().to_string();
+            let line: usize = error["mlx.lock, line ".len()..].split(':').next().unwrap().parse().unwrap();
+            assert!(error.contains(expected) && line > 10_000, "{error}");
+        }
+        // What looks like the begin of a block within a string is none.
+        let text = format!(
+            "{text}\n[step.odd]\nkey = \"{}\"\ncmd = \"\"\"{}\n\n[path.x]\n\"\"\"\n",
+            Digest::of(b"x"),
+            "x".repeat(PIECE_BYTES)
+        );
+        let odd = &Lock::parse(text.as_bytes(), "mlx.lock").unwrap().steps["odd"];
+        assert!(odd.cmd.ends_with("x\n\n[path.x]\n"));
     }
 
     proptest! {

@@ -173,7 +173,7 @@ impl Project {
         let mut after = before.clone();
         let result = change(&mut after)?;
         if after != before {
-            fs::write_atomic(&self.root.join(LOCK), after.to_text().as_bytes(), &self.scratch())?;
+            fs::write_atomic_with(&self.root.join(LOCK), &self.scratch(), |out| after.write(out))?;
         }
         Ok(result)
     }
