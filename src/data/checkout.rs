@@ -1,11 +1,12 @@
 //! Checkout: the working tree becomes what a lock names.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
 use super::placed::{self, LeftOver, Placed};
-use super::{Restored, Workspace, remedy};
+use super::{Restored, Workspace, remedy, twins};
 use crate::digest::Object;
 use crate::error::did_you_mean;
 use crate::event::Watch;
@@ -83,6 +84,7 @@ pub fn checkout(
     for (path, _) in &wanted {
         project.resolve(path)?;
     }
+    refuse_twins(workspace, &lock, &wanted)?;
     let (mut restored, failed) = workspace.restore_each(&wanted, force, watch)?;
     let names: HashSet<&ProjectPath> = failed.iter().map(|(path, _)| path).collect();
     wanted.retain(|(path, _)| !names.contains(path));
@@ -106,6 +108,21 @@ pub fn checkout(
     workspace.save();
     let paths = wanted.into_iter().map(|(path, _)| path).collect();
     Ok(CheckedOut { commit, paths, restored, lacking, left_over })
+}
+
+/// Refuses what can't lie side by side here: paths of the lock, and names on the way to a path inside one.
+fn refuse_twins(workspace: &Workspace, lock: &Lock, wanted: &[(ProjectPath, Object)]) -> Result<()> {
+    let ways = OnceCell::new();
+    let ways_to_wanted = || wanted.iter().flat_map(|(path, _)| placed::ancestors(path)).collect::<HashSet<_>>();
+    let is_wanted = |path: &ProjectPath| ways.get_or_init(ways_to_wanted).contains(path);
+    twins::check_paths(workspace, lock.entries().map(|(path, _)| path), is_wanted)?;
+    let named: HashMap<&ProjectPath, &Object> = lock.entries().collect();
+    for (path, _) in wanted.iter().filter(|(path, _)| !named.contains_key(path)) {
+        if let Some(entry) = placed::ancestors(path).find(|above| named.contains_key(above)) {
+            twins::check_way(workspace, &entry, named[&entry], path)?;
+        }
+    }
+    Ok(())
 }
 
 /// The lock of the working tree, or of a Git revision, with its commit.

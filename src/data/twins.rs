@@ -11,25 +11,102 @@ use anyhow::Context;
 use unicode_normalization::UnicodeNormalization;
 
 use super::Workspace;
+use super::scan::join;
+use crate::digest::Object;
 use crate::fs::{escape, quote};
+use crate::project::ProjectPath;
 use crate::store::tree::Tree;
 use crate::{Error, Result};
 
 /// Refuses a directory that the file system can't hold, before anything of it is written.
 pub fn check(workspace: &Workspace, path: &[u8], tree: &Tree) -> Result<()> {
-    let suspects = suspects(tree.entries().iter().map(|entry| entry.name.as_slice()));
+    check_suspects(workspace, path, &suspects(tree.entries().iter().map(|entry| entry.name.as_slice())))
+}
+
+/// As [`check`], for a path inside a tracked directory: the names on the way to it and its own are looked at, and no others.
+pub fn check_way(workspace: &Workspace, entry: &ProjectPath, object: &Object, path: &ProjectPath) -> Result<()> {
+    let (mut object, mut place) = (object.clone(), entry.as_bytes().to_vec());
+    for name in path.parts().skip(entry.parts().count()) {
+        // Whoever puts it back says what is wrong with it.
+        let Ok(tree) = workspace.store.tree(&object.digest) else { break };
+        let mut suspects = suspects(tree.entries().iter().map(|entry| entry.name.as_slice()));
+        suspects.retain(|(first, second)| *first == name || *second == name);
+        check_suspects(workspace, &place, &suspects)?;
+        let Some(below) = tree.get(name) else { break };
+        object = below.clone();
+        place = join(&place, name);
+    }
+    Ok(())
+}
+
+fn check_suspects(workspace: &Workspace, path: &[u8], suspects: &[Twins<'_>]) -> Result<()> {
     if suspects.is_empty() {
         return Ok(());
     }
     let full = workspace.full(path);
     let existing = full.ancestors().find(|place| place.is_dir()).unwrap_or(&workspace.root);
     let place = crate::fs::temporary_dir(existing)?;
-    let clash = clash(&suspects, |first, second| is_one(place.path(), first, second));
+    let clash = clash(suspects, |first, second| is_one(place.path(), first, second));
     match clash.with_context(|| format!("cannot write in `{}`", quote(existing)))? {
         Some(twins) => Err(refused(path, twins)),
         None => Ok(()),
     }
 }
+
+/// Refuses paths of a lock that are one path to the file system, or of which one would lie in the other, where one of them
+/// `is_wanted`.
+pub fn check_paths<'p>(
+    workspace: &Workspace,
+    all: impl Iterator<Item = &'p ProjectPath>,
+    is_wanted: impl Fn(&ProjectPath) -> bool,
+) -> Result<()> {
+    let mut pairs = suspected_paths(all);
+    pairs.retain(|(first, second)| is_wanted(first) || is_wanted(second));
+    if pairs.is_empty() {
+        return Ok(());
+    }
+    let place = crate::fs::temporary_dir(&workspace.root)?;
+    let is_one = |first: &[u8], second: &[u8]| Ok(first == second || is_one(place.path(), first, second)?);
+    for (first, second) in pairs {
+        let are_one = first.parts().zip(second.parts()).map(|(first, second)| is_one(first, second));
+        let are_one: Vec<bool> = are_one
+            .collect::<io::Result<_>>()
+            .with_context(|| format!("cannot write in `{}`", quote(&workspace.root)))?;
+        if are_one.into_iter().all(|is_one| is_one) {
+            return Err(Error::failed(format!(
+                "`{first}` and `{second}` are both named by the lock, and are one path to the file system here"
+            ))
+            .with_hint(HINT));
+        }
+    }
+    Ok(())
+}
+
+/// Paths of which some file system may take one for the other, or for a part of it.
+fn suspected_paths<'p>(all: impl Iterator<Item = &'p ProjectPath>) -> Vec<(&'p ProjectPath, &'p ProjectPath)> {
+    let all: Vec<&ProjectPath> = all.collect();
+    if all.iter().all(|path| is_plain(path.as_bytes())) {
+        return Vec::new();
+    }
+    let text = |path: &ProjectPath| std::str::from_utf8(path.as_bytes()).ok().map(folded);
+    let (mut seen, mut suspects) = (HashMap::new(), Vec::new());
+    for path in &all {
+        let Some(folded) = text(path) else { continue };
+        if let Some(other) = seen.insert(folded, *path) {
+            suspects.push((other, *path));
+        }
+    }
+    for (folded, path) in &seen {
+        let above = folded.match_indices('/').filter_map(|(slash, _)| seen.get(&folded[..slash]));
+        suspects.extend(above.map(|above| (*above, *path)));
+    }
+    // As it is in every file system.
+    suspects.retain(|(first, second)| !second.is_within(first));
+    suspects.sort();
+    suspects
+}
+
+const HINT: &str = "rename one of them where both can be, or check out into a file system that tells them apart";
 
 fn refused(path: &[u8], (first, second): (&[u8], &[u8])) -> Error {
     let directory = if path.is_empty() { "the project".to_owned() } else { format!("`{}`", escape(path)) };
@@ -38,7 +115,7 @@ fn refused(path: &[u8], (first, second): (&[u8], &[u8])) -> Error {
         escape(first),
         escape(second)
     ))
-    .with_hint("rename one of them where both can be, or check out into a file system that tells them apart")
+    .with_hint(HINT)
 }
 
 type Twins<'n> = (&'n [u8], &'n [u8]);
@@ -63,7 +140,7 @@ fn suspects<'n>(names: impl Iterator<Item = &'n [u8]>) -> Vec<Twins<'n>> {
     let mut plain: Vec<&[u8]> = Vec::new();
     for name in names {
         // Most names are like this, and are twins only of others.
-        if name.iter().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+        if is_plain(name) {
             plain.push(name);
             continue;
         }
@@ -77,6 +154,10 @@ fn suspects<'n>(names: impl Iterator<Item = &'n [u8]>) -> Vec<Twins<'n>> {
         suspects.extend(twins);
     }
     suspects
+}
+
+fn is_plain(name: &[u8]) -> bool {
+    name.iter().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
 }
 
 fn folded(name: &str) -> String {
@@ -109,6 +190,22 @@ mod tests {
 
         for (names, count) in cases {
             assert_eq!(suspects(names.iter().map(|name| name.as_bytes())).len(), count, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn paths_that_some_file_system_takes_for_one_are_found() {
+        let cases: [(&[&str], usize); 5] = [
+            (&["raw.csv", "data/raw.csv", "data2"], 0),
+            (&["raw.csv", "Raw.csv", "data/Raw.csv"], 1),
+            (&["Data/x", "data/X"], 1),
+            (&["Data/x", "data/y"], 0),
+            (&["DATA", "data/x/y", "data2"], 1),
+        ];
+
+        for (paths, count) in cases {
+            let paths: Vec<ProjectPath> = paths.iter().map(|path| ProjectPath::new(path).unwrap()).collect();
+            assert_eq!(suspected_paths(paths.iter()).len(), count, "{paths:?}");
         }
     }
 
