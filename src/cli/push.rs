@@ -50,6 +50,9 @@ impl Push {
         let workspace = data::Workspace::open(&project)?;
         let memory = project.state("remotes");
         let mut travel = self.what.travel(cx, &project, &workspace, &*remote, &memory);
+        if selection.repair {
+            travel.distrust();
+        }
         let is_whole = selection.paths.is_empty();
         if is_whole {
             // Those whose process was killed have no record yet.

@@ -80,6 +80,13 @@ pub fn push(
     roots.extend(selection.others.iter().cloned());
     let refused = |error: Error| name_refused(project, &transfer, selection, error);
     let mut pushed = transfer.push(&roots, selection.repair, selection.dry_run).map_err(refused)?;
+    if pushed.packs > 0
+        && let Err(error) = transfer.repack()
+    {
+        // All is there; only not as close together as it could be.
+        watch.interrupt.check()?;
+        watch.events.warn(format!("cannot put small packs on {} together: {error}", pushed.url));
+    }
     if !pushed.lost.is_empty() {
         // The paths are for people; what any commit names is looked at, as far as it can be read.
         let locks = locks(project, &Versions::All).or_else(|_| locks(project, &Versions::Lock))?;

@@ -62,6 +62,11 @@ impl<'a> Travel<'a> {
         Self { project, workspace, transfer, known, damaged: Vec::new() }
     }
 
+    /// Looks into everything on the remote again, whatever was seen of it before.
+    pub fn distrust(&mut self) {
+        self.known.forget();
+    }
+
     fn store(&self) -> &'a Store {
         self.workspace.store()
     }

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use super::catalog::Catalog;
-use super::chunks::{Chunk, Recipe};
+use super::chunks::{Chunk, NotARecipe, Recipe};
 use super::{Transfer, is_of_one_file, parts};
 use crate::digest::Hasher;
 use crate::store::pack::Entry;
 use crate::store::tree;
-use crate::{Digest, Result};
+use crate::{Digest, Error, Result};
 
 /// So much of a large object is put together at once.
 const WINDOW_BYTES: u64 = 8 << 20;
@@ -40,17 +40,23 @@ pub fn windows(recipe: &Recipe) -> Vec<Window> {
 }
 
 impl Transfer<'_> {
-    /// The recipe that stands in a pack for an object; `None` where it is damaged, or one of an object of another size.
+    /// The recipe that stands in a pack for an object; an error for one of a version that is not known; `None` where it is damaged, or one of an object of another size.
     pub(super) fn recipe(&self, catalog: &Catalog, pack: usize, entry: &Entry) -> Result<Option<Recipe>> {
         let segment = parts::Segment { range: entry.range(), entries: vec![*entry] };
         let items = match parts::read(self.remote, &catalog.packs[pack], &segment) {
             Err(error) if is_of_one_file(&error) => return Ok(None),
             items => items?,
         };
-        Ok(items
-            .first()
-            .and_then(|item| Recipe::decode(&item.stored).ok())
-            .filter(|recipe| recipe.size() == entry.size))
+        match items.first().map(|item| Recipe::decode(&item.stored)) {
+            Some(Ok(recipe)) => Ok(Some(recipe).filter(|recipe| recipe.size() == entry.size)),
+            Some(Err(NotARecipe::Version(version))) => Err(Error::failed(format!(
+                "object {} lies on the remote `{}` as a recipe of version {version}, which this mlx does not know",
+                entry.digest,
+                self.remote.url()
+            ))
+            .with_hint("install the mlx that wrote it")),
+            Some(Err(NotARecipe::Malformed(_))) | None => Ok(None),
+        }
     }
 
     /// The bytes of some chunks in a row; `None` where one is damaged or not there. What is in `contents` need not come;

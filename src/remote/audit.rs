@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::catalog::{Catalog, KnownPack, Place};
 use super::chunks::{Chunk, LARGEST_WHOLE, Recipe};
 use super::closure::Closure;
-use super::layout::pack_name;
+use super::layout::{self, pack_name};
 use super::workers::share;
 use super::{Body, Content, RemoteError, Transfer, parts};
 use crate::digest::Object;
@@ -27,7 +27,7 @@ pub struct RemoteVerified {
     /// Objects that were read and checked.
     pub objects: u64,
     pub bytes: u64,
-    /// Packs in which something is damaged, with what in words.
+    /// Packs and files of records in which something is damaged, with what in words.
     pub damaged: Vec<DamagedPack>,
     /// Objects that the roots reach and that are not there, or not sound.
     pub missing: Vec<Digest>,
@@ -62,7 +62,7 @@ impl RemoteVerified {
     }
 }
 
-/// A pack of a remote that is not what it was.
+/// A pack, or a file of records, of a remote that is not what it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DamagedPack {
     pub name: String,
@@ -176,6 +176,8 @@ impl Transfer<'_> {
                 missing.push(*digest);
             }
         }
+        let records = self.damaged_records()?.into_iter();
+        damaged.extend(records.map(|(digest, what)| DamagedPack { name: layout::record_file(&digest), what }));
         damaged.sort_by(|a, b| a.name.cmp(&b.name));
         let trouble = if missing.is_empty() { None } else { catalog.trouble(self.remote)? };
         let url = self.remote.url().to_owned();

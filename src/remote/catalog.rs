@@ -8,18 +8,21 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::layout::{self, MARK, PACKS, pack_digest, pack_name};
 use super::memory::{Memory, Seen};
 use super::workers::share;
-use super::{Remote, RemoteError, is_of_one_file};
+use super::{Remote, RemoteError, is_missing, is_of_one_file};
 use crate::event::Watch;
 use crate::store::pack::{self, Footer, Index, Unreadable};
 use crate::{Digest, Error, Result};
 
 /// So much of a pack's end is read at first: most indexes are shorter.
 const END_BYTES: u64 = 512 << 10;
+/// So often packs are listed where one of them went between the listing and the reading.
+const LISTINGS: usize = 3;
 /// A longer index is refused. It has four million objects; who writes packs begins another long before.
 const LARGEST_INDEX: u64 = 256 << 20;
 
@@ -58,12 +61,24 @@ impl Catalog {
     /// # Errors
     /// Refuses a remote whose layout or packs have a version that this program does not know.
     pub fn read(remote: &dyn Remote, memory: &Path, jobs: usize, watch: Watch<'_>) -> Result<Self> {
+        for _ in 1..LISTINGS {
+            let (catalog, is_stale) = Self::read_once(remote, memory, jobs, watch)?;
+            if !is_stale {
+                return Ok(catalog);
+            }
+        }
+        Ok(Self::read_once(remote, memory, jobs, watch)?.0)
+    }
+
+    /// Also returns whether a pack was listed and not there: small packs may have been put together just then.
+    fn read_once(remote: &dyn Remote, memory: &Path, jobs: usize, watch: Watch<'_>) -> Result<(Self, bool)> {
         let mut memory = Memory::open(memory, remote.url());
         let is_begun = layout::is_begun(remote)?;
         let listed = if is_begun { listed(remote)? } else { Vec::new() };
         let there: HashSet<Digest> = listed.iter().map(|(digest, _)| *digest).collect();
         memory.keep_only(|pack| there.contains(pack));
         let (packs, damaged) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+        let is_stale = AtomicBool::new(false);
         share(jobs, listed, |(digest, seen): (Digest, Seen)| {
             watch.interrupt.check()?;
             let before = memory.seen(&digest);
@@ -73,7 +88,10 @@ impl Catalog {
                 Some(index) => Ok(index),
                 None => match fetch_index(remote, &digest, &seen, &memory) {
                     // One file that is gone or cut off takes nothing from the others.
-                    Err(error) if is_of_one_file(&error) => Err(Unreadable::Damaged(error.to_string())),
+                    Err(error) if is_of_one_file(&error) => {
+                        is_stale.fetch_or(is_missing(&error), Ordering::Relaxed);
+                        Err(Unreadable::Damaged(error.to_string()))
+                    }
                     read => read?,
                 },
             };
@@ -105,7 +123,13 @@ impl Catalog {
             memory.see(pack.digest, pack.seen.clone());
         }
         memory.save();
-        Ok(Self { packs, damaged, is_begun, memory })
+        Ok((Self { packs, damaged, is_begun, memory }, is_stale.into_inner()))
+    }
+
+    /// Whether all the packs of this catalog are in another one that was read later.
+    pub fn is_within(&self, later: &Self) -> bool {
+        let is_there = |pack: &KnownPack| later.packs.binary_search_by_key(&pack.digest, |pack| pack.digest).is_ok();
+        self.packs.iter().all(is_there)
     }
 
     /// What is wrong with the remote itself, where objects are missing from it; `None` where it is whole as far as it goes.

@@ -48,8 +48,12 @@ pub struct Chunk {
 
 /// Bytes that are no recipe.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("this is no recipe: {0}")]
-pub struct NotARecipe(String);
+pub enum NotARecipe {
+    #[error("this is no recipe: {0}")]
+    Malformed(String),
+    #[error("this recipe has version {0}, which this mlx does not know")]
+    Version(String),
+}
 
 impl Recipe {
     /// How long the whole object is, in bytes.
@@ -71,10 +75,10 @@ impl Recipe {
 
     /// Reads what [`Recipe::encode`] wrote; refuses anything else.
     pub fn decode(bytes: &[u8]) -> Result<Self, NotARecipe> {
-        let bad = |why: &str| NotARecipe(why.to_owned());
-        let rest = bytes.strip_prefix(HEADER).ok_or_else(|| match bytes.starts_with(ANY_HEADER) {
-            true => bad("it has a version that this mlx does not know"),
-            false => bad("it does not begin as one"),
+        let bad = |why: &str| NotARecipe::Malformed(why.to_owned());
+        let rest = bytes.strip_prefix(HEADER).ok_or_else(|| match other_version(bytes) {
+            Some(version) => NotARecipe::Version(version),
+            None => bad("it does not begin as one"),
         })?;
         let (rest, digest) = rest.split_last_chunk::<32>().ok_or_else(|| bad("it is cut off"))?;
         if Digest::of(&bytes[..bytes.len() - digest.len()]).as_bytes() != digest {
@@ -90,15 +94,26 @@ impl Recipe {
         chunks.map(|chunks| Self { chunks }).ok_or_else(|| bad("a chunk has an impossible length"))
     }
 
-    /// Whether an item is a recipe of an object of the size it says; the chunks are not looked at.
+    /// Whether an item is a recipe of an object of the size it says; the chunks are not looked at. One of another version is
+    /// not known to be none: whoever needs it says so.
     pub fn is_in(item: &Item) -> bool {
-        Self::decode(&item.stored).is_ok_and(|recipe| recipe.size() == item.size)
+        match Self::decode(&item.stored) {
+            Ok(recipe) => recipe.size() == item.size,
+            Err(wrong) => matches!(wrong, NotARecipe::Version(_)),
+        }
     }
 
     /// The recipe as what stands in a pack for the object with this digest.
     pub fn item(&self, object: Digest) -> Item {
         Item { digest: object, size: self.size(), kind: Kind::Recipe, stored: self.encode() }
     }
+}
+
+/// The version in the first line of a recipe of another version.
+fn other_version(bytes: &[u8]) -> Option<String> {
+    let line = bytes.strip_prefix(ANY_HEADER)?.split(|byte| *byte == b'\n').next()?;
+    let is_number = (1..=9).contains(&line.len()) && line.iter().all(u8::is_ascii_digit);
+    is_number.then(|| String::from_utf8_lossy(line).into_owned())
 }
 
 /// Cuts what the reader gives, which should be the object `expected` of this size, into chunks; gives those that
@@ -243,7 +258,8 @@ mod tests {
 
     #[test]
     fn other_versions_of_recipes_are_refused_politely() {
-        assert!(Recipe::decode(b"mlx recipe 2\n").unwrap_err().to_string().contains("version"));
+        assert_eq!(Recipe::decode(b"mlx recipe 2\nwhat comes"), Err(NotARecipe::Version("2".into())));
+        assert!(matches!(Recipe::decode(b"mlx recipe x\n"), Err(NotARecipe::Malformed(_))));
     }
 
     proptest! {

@@ -22,6 +22,8 @@ use crate::{Digest, Error, Result};
 
 /// A pack of which this part is wanted comes whole.
 const WHOLE_PART: f64 = 0.7;
+/// So often it is listed anew where packs went meanwhile.
+const LISTINGS: usize = 3;
 /// So many bytes of a pack are one task.
 const TASK_BYTES: u64 = 32 << 20;
 
@@ -105,6 +107,28 @@ impl Transfer<'_> {
     /// # Errors
     /// Failures of the network or of this store; what came before stays.
     pub fn fetch(&self, catalog: &Catalog, roots: &[Object], repair: bool, dry_run: bool) -> Result<Fetched> {
+        let mut fetched = self.fetch_once(catalog, roots, repair, dry_run)?;
+        let mut known = None;
+        for _ in 1..LISTINGS {
+            if fetched.lacking.is_empty() {
+                break;
+            }
+            // Small packs may have been put together since they were listed: what they had is in another.
+            let later = self.catalog()?;
+            if known.as_ref().unwrap_or(catalog).is_within(&later) {
+                break;
+            }
+            let before = std::mem::replace(&mut fetched, self.fetch_once(&later, roots, false, dry_run)?);
+            fetched.present -= if dry_run { 0 } else { before.objects };
+            fetched.objects += if dry_run { 0 } else { before.objects };
+            fetched.received_bytes += before.received_bytes;
+            fetched.repaired = before.repaired;
+            known = Some(later);
+        }
+        Ok(fetched)
+    }
+
+    fn fetch_once(&self, catalog: &Catalog, roots: &[Object], repair: bool, dry_run: bool) -> Result<Fetched> {
         let closure = Closure::walk(roots, |digests| self.listings(catalog, digests))?;
         // Before anything of it enters the store.
         closure.refuse_misnamed()?;

@@ -24,7 +24,9 @@ const VERSION: u64 = 1;
 pub struct Memory {
     directory: PathBuf,
     seen: BTreeMap<Digest, Seen>,
-    /// What of `seen` is not in the file yet.
+    /// Whether nothing may be deleted there, as far as was tried.
+    is_lasting: bool,
+    /// Whether something of this is not in the file yet.
     is_changed: bool,
 }
 
@@ -83,6 +85,8 @@ impl Seen {
 struct Document {
     version: u64,
     packs: BTreeMap<String, Seen>,
+    #[serde(default)]
+    is_lasting: bool,
 }
 
 impl Memory {
@@ -99,10 +103,11 @@ impl Memory {
     fn of(directory: PathBuf) -> Self {
         let document = fs::read(&directory.join("seen")).ok();
         let document = document.and_then(|bytes| serde_json::from_slice::<Document>(&bytes).ok());
-        let packs = document.filter(|document| document.version == VERSION).map(|document| document.packs);
-        let seen = packs.unwrap_or_default().into_iter();
+        let document = document.filter(|document| document.version == VERSION);
+        let is_lasting = document.as_ref().is_some_and(|document| document.is_lasting);
+        let seen = document.map(|document| document.packs).unwrap_or_default().into_iter();
         let seen = seen.filter_map(|(hex, seen)| Some((Digest::from_hex(&hex).ok()?, seen))).collect();
-        Self { directory, seen, is_changed: false }
+        Self { directory, seen, is_lasting, is_changed: false }
     }
 
     /// What was seen of a pack.
@@ -161,6 +166,15 @@ impl Memory {
         self.see(pack, Seen { size, version: "damaged".into() });
     }
 
+    /// Whether nothing may be deleted on the remote, as far as was tried.
+    pub fn is_lasting(&self) -> bool {
+        self.is_lasting
+    }
+
+    pub fn set_lasting(&mut self) {
+        (self.is_lasting, self.is_changed) = (true, true);
+    }
+
     /// Forgets the packs that are no longer there.
     pub fn keep_only(&mut self, is_there: impl Fn(&Digest) -> bool) {
         let gone: Vec<Digest> = self.seen.keys().filter(|pack| !is_there(pack)).copied().collect();
@@ -177,7 +191,8 @@ impl Memory {
             return;
         }
         let packs = self.seen.iter().map(|(pack, seen)| (pack.hex(), seen.clone())).collect();
-        let bytes = serde_json::to_vec(&Document { version: VERSION, packs }).unwrap_or_default();
+        let bytes =
+            serde_json::to_vec(&Document { version: VERSION, packs, is_lasting: self.is_lasting }).unwrap_or_default();
         let written = fs::replace(&self.directory.join("seen"), &self.directory, |out| out.write_all(&bytes));
         self.is_changed = written.is_err();
     }

@@ -17,7 +17,10 @@ mod audit;
 mod catalog;
 mod chunks;
 mod closure;
+#[cfg(test)]
+mod faltering;
 mod fetch;
+mod fold;
 mod layout;
 pub mod ledger;
 mod memory;
@@ -25,6 +28,7 @@ mod parts;
 mod push;
 mod receive;
 pub mod records;
+mod repack;
 mod send;
 mod workers;
 
@@ -283,6 +287,16 @@ pub enum RemoteError {
 fn is_of_one_file(error: &Error) -> bool {
     let place = |error: &RemoteError| !matches!(error, RemoteError::Missing { .. });
     error.kind() == Kind::Failed && !error.downcast_ref().is_some_and(place) && !retry::is_transient(error)
+}
+
+/// Whether an error says that a file is not there.
+fn is_missing(error: &Error) -> bool {
+    matches!(error.downcast_ref(), Some(RemoteError::Missing { .. }))
+}
+
+/// Whether an error says that the place lets nobody do this.
+fn is_forbidden(error: &Error) -> bool {
+    matches!(error.downcast_ref(), Some(RemoteError::Denied(_) | RemoteError::Unsupported(_)))
 }
 
 impl From<RemoteError> for Error {

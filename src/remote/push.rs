@@ -19,7 +19,7 @@ use crate::digest::Object;
 use crate::store::StoreError;
 use crate::store::pack::{Index, Kind, Pack};
 use crate::store::transfer::LARGEST_PACKED;
-use crate::store::tree::Tree;
+use crate::store::tree::{NotATree, Tree};
 use crate::store::verify::State;
 use crate::{Digest, Error, Result};
 
@@ -213,6 +213,14 @@ impl Transfer<'_> {
             digests.iter().zip(&trees).filter(|(_, tree)| tree.is_none()).map(|(digest, _)| *digest).collect();
         if !absent.is_empty() {
             let fetched = self.fetch_trees(catalog, &absent)?;
+            // No damage, and nothing to be refused: another program may read it.
+            let foreign = fetched.iter().find(|(_, listing)| matches!(listing, Err(NotATree::Version(_))));
+            if let Some((digest, Err(wrong))) = foreign {
+                let cannot = format!("cannot read the directory {digest} of the remote `{}`", self.remote.url());
+                return Err(Error::new(crate::Kind::Failed, wrong.clone())
+                    .context(cannot)
+                    .with_hint("install the mlx that wrote it"));
+            }
             for (digest, tree) in digests.iter().zip(&mut trees).filter(|(_, tree)| tree.is_none()) {
                 *tree = fetched.get(digest).cloned();
             }

@@ -36,6 +36,9 @@ pub struct Sent {
     pub packs: u64,
 }
 
+/// So often a pack is written that is not there afterwards.
+const WRITES: usize = 2;
+
 /// A pack on its way.
 enum Parcel {
     Local(Arc<Pack>),
@@ -92,10 +95,17 @@ fn send_packs(transfer: &Transfer<'_>, catalog: &mut Catalog, plan: &Plan, id: &
             }
         };
         let name = pack_name(&digest);
-        let written = transfer.remote.write(&name, &Body { content: Content::File(path), sent: &sent });
-        transfer.watch.interrupt.check()?;
-        written?;
-        remember(transfer, &memory, digest, path)?;
+        // Another may put it together with others and take it away before it is looked at.
+        for attempt in 1..=WRITES {
+            let written = transfer.remote.write(&name, &Body { content: Content::File(path), sent: &sent });
+            transfer.watch.interrupt.check()?;
+            written?;
+            match remember(transfer, &memory, digest, path) {
+                Err(error) if attempt == WRITES => return Err(error),
+                Err(_) => transfer.watch.interrupt.check()?,
+                Ok(()) => break,
+            }
+        }
         packs.lock().unwrap_or_else(PoisonError::into_inner).insert(digest);
         Ok(())
     };
@@ -124,7 +134,7 @@ fn check(pack: &Arc<Pack>) -> Result<()> {
 }
 
 /// Looks at a pack that was just written, and keeps its index.
-fn remember(transfer: &Transfer<'_>, memory: &Mutex<Memory>, digest: Digest, path: &Path) -> Result<()> {
+pub(super) fn remember(transfer: &Transfer<'_>, memory: &Mutex<Memory>, digest: Digest, path: &Path) -> Result<()> {
     let (name, url) = (pack_name(&digest), transfer.remote.url());
     let cannot = || format!("cannot read `{}`", quote(path));
     let file = File::open(path).with_context(cannot)?;

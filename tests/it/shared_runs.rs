@@ -263,6 +263,77 @@ fn a_damaged_file_of_records_is_passed_over_and_mended_by_the_next_push() {
     place.mlx(&a, &["push"]).success().prints("Up to date");
 }
 
+#[test]
+fn silent_damage_of_records_is_found_by_verify_and_mended_by_a_push_that_is_told_to() {
+    let place = Place::directory();
+    let a = place.project(&[3]);
+    place.mlx(&a, &["push"]).success();
+    let file = record_files(&place).pop().unwrap();
+    let (mut bytes, modified) = (fs::read(&file).unwrap(), fs::metadata(&file).unwrap().modified().unwrap());
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    fs::File::options().write(true).open(&file).unwrap().set_modified(modified).unwrap();
+
+    let name = format!("`records/{}` is damaged", file.file_name().unwrap().to_str().unwrap());
+    place.mlx(&a, &["verify", "--remote"]).exits_with(4).prints(&name).says("mlx push --repair");
+    place.mlx(&a, &["push", "--repair"]).success().prints("Sent the records of 1 run");
+    place.mlx(&a, &["verify", "--remote"]).success();
+    let b = place.clone_of(&a);
+    place.mlx(&b, &["pull"]).success();
+    assert_eq!(runs(&b), runs(&a));
+}
+
+/// Many who push little leave few files, in which everybody finds everything; `read` is where new clones read.
+fn many_pushes_leave_few_files(place: &Place, files: &Path, read: &str) {
+    let a = place.project(&[0]);
+    let mut b = None;
+    let count = |directory: &str| fs::read_dir(files.join(directory)).unwrap().count();
+    let (mut most_records, mut most_packs) = (0, 0);
+    for round in 1..=36 {
+        place.train(&a, round);
+        place.mlx(&a, &["push", "--all-runs"]).success();
+        (most_records, most_packs) = (most_records.max(count("records")), most_packs.max(count("packs")));
+        if round == 5 {
+            let clone = place.clone_of(&a);
+            place.mlx(&clone, &["pull"]).success();
+            b = Some(clone);
+        }
+    }
+    assert!((15..20).contains(&most_records) && (15..24).contains(&most_packs), "{most_records} {most_packs}");
+
+    let b = b.unwrap();
+    place.mlx(&b, &["pull"]).success();
+    assert_eq!(runs(&b), runs(&a));
+    place.mlx(&b, &["push"]).success().prints("Up to date");
+    place.mlx(&b, &["verify", "--remote"]).success();
+    a.commit("trained");
+    let c = place.clone_of(&a);
+    c.outcome(place.command(&c, &["pull"]).env("MLX_REMOTE_ORIGIN_URL", read)).success();
+    assert_eq!(runs(&c), runs(&a));
+    assert_eq!(outcomes(&place.train(&c, 7).0), ["up_to_date", "restored"]);
+    place.mlx(&c, &["verify"]).success();
+    let catalog: Value = serde_json::from_slice(&fs::read(files.join("catalog")).unwrap()).unwrap();
+    for part in ["records", "packs"] {
+        assert_eq!(catalog[part].as_array().unwrap().len(), count(part), "{part}");
+    }
+}
+
+#[test]
+fn many_pushes_to_a_directory_leave_few_files() {
+    let place = Place::directory();
+    many_pushes_leave_few_files(&place, &PathBuf::from(&place.url), &place.url);
+}
+
+#[test]
+fn many_pushes_to_a_web_server_leave_few_files_that_can_be_read_without_listing() {
+    let Some(server) = services::webdav("http://127.0.0.1:9/") else { return };
+    let [url, read] = ["open", "read"].map(|path| format!("http://127.0.0.1:{}/{path}/demo", server.port));
+    let files = server.dir.path().join("root/open/demo");
+    let place = Place { _kept: (Some(server), None), url, variables: Vec::new() };
+    many_pushes_leave_few_files(&place, &files, &read);
+}
+
 /// A file of records as anybody could write one.
 fn plant(place: &Place, head: Value, records: &[Value]) {
     let lines = std::iter::once(&head).chain(records).map(|line| format!("{line}\n")).collect::<String>();
