@@ -65,7 +65,7 @@ fn next_step(project: &Project, workspace: &Workspace, status: &Status, cx: &Con
     if let Some(missing) = is(PathState::Missing) {
         let PathStatus { path, locked, .. } = missing;
         let is_here = match locked {
-            Some(object) if missing.stored => data::is_whole(workspace, path, object, cx.watch())?,
+            Some(object) if missing.stored => data::is_whole(workspace, object, cx.watch())?,
             _ => false,
         };
         let are_many = status.paths.iter().filter(|path| path.state == PathState::Missing).count() > 1;

@@ -1,6 +1,6 @@
 //! Ls: what a version holds, from the listings in the store, without checking it out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
@@ -14,6 +14,7 @@ use crate::digest::{Object, ObjectKind};
 use crate::event::Watch;
 use crate::fs::escape;
 use crate::project::{Project, ProjectPath};
+use crate::store::tree::{Entry, Tree};
 use crate::{Error, Result};
 
 /// What a version holds at a path.
@@ -88,10 +89,13 @@ pub fn list(
 }
 
 /// Whether the store has an object with all that it names.
-pub fn is_whole(workspace: &Workspace, path: &ProjectPath, object: &Object, watch: Watch<'_>) -> Result<bool> {
+pub fn is_whole(workspace: &Workspace, object: &Object, watch: Watch<'_>) -> Result<bool> {
     let lister = Lister { workspace, recursive: false, watch, known: Mutex::default() };
-    Ok(lister.presence(path.as_bytes(), object)? == Presence::Local)
+    Ok(lister.presence(object)? == Presence::Local)
 }
+
+/// A path, and what lies there.
+type Place = (Vec<u8>, Object);
 
 struct Lister<'a> {
     workspace: &'a Workspace,
@@ -103,29 +107,44 @@ struct Lister<'a> {
 
 impl Lister<'_> {
     fn one(&self, path: &[u8], object: Object) -> Result<Listed> {
-        let here = self.presence(path, &object)?;
+        let here = self.presence(&object)?;
         Ok(Listed { path: escape(path), object, here })
     }
 
-    /// What lies in a directory. One that is not here is an error where it `must` be, else listed itself.
-    fn below(&self, path: &[u8], object: &Object, must: bool) -> Result<Vec<Listed>> {
-        self.watch.interrupt.check()?;
-        check_depth(path)?;
-        let tree = match self.workspace.store.tree(&object.digest) {
-            Err(error) if !must && is_missing(&error) => return Ok(vec![self.one(path, object.clone())?]),
-            tree => tree?,
-        };
-        let listed = tree.entries().par_iter().map(|entry| {
-            let path = join(path, &entry.name);
-            match entry.object.is_directory() && self.recursive {
-                true => self.below(&path, &entry.object, false),
-                false => self.one(&path, entry.object.clone()).map(|one| vec![one]),
+    /// What lies in a directory, or with `recursive` below it, level by level. One that is not here is an error where it `must`
+    /// be, else listed itself.
+    fn below(&self, path: &[u8], object: &Object, mut must: bool) -> Result<Vec<Listed>> {
+        let (mut listed, mut level) = (Vec::new(), vec![(path.to_vec(), object.clone())]);
+        while !level.is_empty() {
+            self.watch.interrupt.check()?;
+            let read = level.par_iter().map(|(path, object)| self.directory(path, object, must));
+            let mut next = Vec::new();
+            for (found, below) in read.collect::<Result<Vec<_>>>()? {
+                listed.extend(found);
+                next.extend(below);
             }
-        });
-        Ok(listed.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+            (level, must) = (next, false);
+        }
+        Ok(listed)
     }
 
-    fn presence(&self, path: &[u8], object: &Object) -> Result<Presence> {
+    /// What is listed of one directory, and the directories in it that are to be looked into.
+    fn directory(&self, path: &[u8], object: &Object, must: bool) -> Result<(Vec<Listed>, Vec<Place>)> {
+        check_depth(path)?;
+        let tree = match self.workspace.store.tree(&object.digest) {
+            Err(error) if !must && is_missing(&error) => {
+                return Ok((vec![self.one(path, object.clone())?], Vec::new()));
+            }
+            tree => tree?,
+        };
+        let (into, shown): (Vec<&Entry>, Vec<&Entry>) =
+            tree.entries().iter().partition(|entry| entry.object.is_directory() && self.recursive);
+        let one = |entry: &&Entry| self.one(&join(path, &entry.name), entry.object.clone());
+        let place = |entry: &Entry| (join(path, &entry.name), entry.object.clone());
+        Ok((shown.par_iter().map(one).collect::<Result<_>>()?, into.into_iter().map(place).collect()))
+    }
+
+    fn presence(&self, object: &Object) -> Result<Presence> {
         if object.kind != ObjectKind::Directory {
             let is_here = self.workspace.store.contains(&object.digest);
             return Ok(if is_here { Presence::Local } else { Presence::Missing });
@@ -134,22 +153,34 @@ impl Lister<'_> {
         if let Some(presence) = known().get(object) {
             return Ok(*presence);
         }
-        let presence = self.presence_of_directory(path, object)?;
+        let presence = self.presence_of_directory(object)?;
         known().insert(object.clone(), presence);
         Ok(presence)
     }
 
-    fn presence_of_directory(&self, path: &[u8], object: &Object) -> Result<Presence> {
-        self.watch.interrupt.check()?;
-        check_depth(path)?;
-        let tree = match self.workspace.store.tree(&object.digest) {
-            Err(error) if is_missing(&error) => return Ok(Presence::Missing),
-            tree => tree?,
-        };
-        let lacking = tree.entries().par_iter().find_map_any(|entry| {
-            let presence = self.presence(&join(path, &entry.name), &entry.object);
-            (!matches!(presence, Ok(Presence::Local))).then_some(presence)
-        });
-        lacking.map_or(Ok(Presence::Local), |presence| presence.map(|_| Presence::Partial))
+    /// Looks level by level, at each listing once: how deep it goes is for others to say.
+    fn presence_of_directory(&self, object: &Object) -> Result<Presence> {
+        let (mut met, mut level) = (HashSet::from([object.digest]), vec![object.digest]);
+        let mut is_root = true;
+        while !level.is_empty() {
+            self.watch.interrupt.check()?;
+            let read = level.par_iter().map(|digest| match self.workspace.store.tree(digest) {
+                Err(error) if is_missing(&error) => Ok(None),
+                tree => tree.map(Some),
+            });
+            let Some(trees) = read.collect::<Result<Option<Vec<Tree>>>>()? else {
+                return Ok(if is_root { Presence::Missing } else { Presence::Partial });
+            };
+            let objects: Vec<&Object> =
+                trees.iter().flat_map(|tree| tree.entries()).map(|entry| &entry.object).collect();
+            let (directories, files): (Vec<&Object>, Vec<&Object>) =
+                objects.into_iter().partition(|object| object.is_directory());
+            if !files.par_iter().all(|object| self.workspace.store.contains(&object.digest)) {
+                return Ok(Presence::Partial);
+            }
+            level = directories.into_iter().map(|object| object.digest).filter(|digest| met.insert(*digest)).collect();
+            is_root = false;
+        }
+        Ok(Presence::Local)
     }
 }

@@ -11,6 +11,7 @@ use crate::event::Watch;
 use crate::project::{Project, ProjectPath};
 use crate::remote::{Catalog, Remote, Transfer};
 use crate::store::StoreError;
+use crate::store::tree::Tree;
 use crate::{Digest, Error, Result};
 
 /// What is asked of a remote at once.
@@ -44,7 +45,7 @@ pub fn bring_listings(
     }
     let mut absent = Vec::new();
     for (object, names) in wanted {
-        if !is_here(workspace, object, &names, recursive, &mut HashSet::new(), watch)? {
+        if !is_here(workspace, object, &names, recursive, watch)? {
             absent.push((object, names));
         }
     }
@@ -68,35 +69,41 @@ pub fn bring_listings(
 }
 
 /// Whether the listings on the way to what these names lead to are here, and those below it where it is `recursive`.
-fn is_here(
-    workspace: &Workspace,
-    object: &Object,
-    names: &[&[u8]],
-    recursive: bool,
-    met: &mut HashSet<Digest>,
-    watch: Watch<'_>,
-) -> Result<bool> {
-    watch.interrupt.check()?;
-    // One directory may stand in many places.
-    if !object.is_directory() || (names.is_empty() && !met.insert(object.digest)) {
-        return Ok(true);
-    }
-    let tree = match workspace.store().tree(&object.digest) {
-        Err(error) if error.downcast_ref::<StoreError>().is_some() => return Ok(false),
-        tree => tree?,
-    };
-    if let [name, rest @ ..] = names {
-        return tree.get(name).map_or(Ok(true), |below| is_here(workspace, below, rest, recursive, met, watch));
-    }
-    if !recursive {
-        return Ok(true);
-    }
-    for entry in tree.entries().iter().filter(|entry| entry.object.is_directory()) {
-        if !is_here(workspace, &entry.object, &[], true, met, watch)? {
-            return Ok(false);
+fn is_here(workspace: &Workspace, object: &Object, names: &[&[u8]], recursive: bool, watch: Watch<'_>) -> Result<bool> {
+    let (mut object, mut names) = (object.clone(), names.iter());
+    // Level by level, so that no depth is too much; one directory may stand in many places.
+    let mut level = loop {
+        if !object.is_directory() {
+            return Ok(true);
         }
+        let Some(tree) = listing(workspace, &object.digest)? else { return Ok(false) };
+        match names.next() {
+            None => break vec![tree],
+            Some(name) => match tree.get(name) {
+                None => return Ok(true),
+                Some(below) => object = below.clone(),
+            },
+        }
+    };
+    let mut met = HashSet::new();
+    while recursive && !level.is_empty() {
+        watch.interrupt.check()?;
+        let entries = level.iter().flat_map(|tree: &Tree| tree.entries());
+        let directories = entries.filter(|entry| entry.object.is_directory()).map(|entry| entry.object.digest);
+        let directories: Vec<Digest> = directories.filter(|digest| met.insert(*digest)).collect();
+        let read = directories.iter().map(|digest| listing(workspace, digest));
+        let Some(next) = read.collect::<Result<Option<Vec<Tree>>>>()? else { return Ok(false) };
+        level = next;
     }
     Ok(true)
+}
+
+/// What the store has of the listing of a directory.
+fn listing(workspace: &Workspace, digest: &Digest) -> Result<Option<Tree>> {
+    match workspace.store().tree(digest) {
+        Err(error) if error.downcast_ref::<StoreError>().is_some() => Ok(None),
+        tree => tree.map(Some),
+    }
 }
 
 /// The listing of a directory as an object of its own, and those below it where it is `recursive`.

@@ -1,6 +1,7 @@
 //! All packs of a store, opened when they are first needed and again when others have written some.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, RwLock, RwLockReadGuard};
@@ -39,6 +40,8 @@ struct State {
     damaged: Vec<(PathBuf, String)>,
     /// Packs that a program with another version of the format wrote, and that version.
     foreign: Vec<(PathBuf, String)>,
+    /// Packs that this user may not read.
+    forbidden: Vec<PathBuf>,
     /// When the directory had changed last when it was read; `None` where that may be too coarse to tell.
     seen: Option<SystemTime>,
     searches: AtomicU32,
@@ -93,15 +96,17 @@ impl Packs {
     /// Where an object lies; `None` where no pack has it.
     ///
     /// # Errors
-    /// Where it may lie in a pack of a format that this program does not know.
+    /// Where it may lie in a pack of a format that this program does not know, or in one that may not be read.
     pub fn find(&self, digest: &Digest) -> Result<Option<Packed>> {
         if let Some(packed) = self.search(digest) {
             return Ok(Some(packed));
         }
         let packed = if self.refresh()? { self.search(digest) } else { None };
-        match (packed, self.read_state().foreign.first()) {
-            (None, Some((path, version))) => Err(foreign(path, version)),
-            (packed, _) => Ok(packed),
+        let state = self.read_state();
+        match (packed, state.foreign.first(), state.forbidden.first()) {
+            (None, Some((path, version)), _) => Err(foreign(path, version)),
+            (None, None, Some(path)) => Err(forbidden(path)),
+            (packed, ..) => Ok(packed),
         }
     }
 
@@ -186,12 +191,44 @@ impl Packs {
                 Ok(Ok(pack)) => drop(next.packs.insert(path, Arc::new(pack))),
                 Ok(Err(Unreadable::Version(version))) => next.foreign.push((path, version)),
                 Ok(Err(Unreadable::Damaged(wrong))) => next.damaged.push((path, wrong)),
-                Err(error) if path.symlink_metadata().is_ok() => next.damaged.push((path, error.to_string())),
-                Err(_) => is_whole = false,
+                Err(error) => match Trouble::of(&error, &path) {
+                    Trouble::Gone => is_whole = false,
+                    Trouble::TooManyFiles => return Err(error.with_hint(MORE_FILES)),
+                    Trouble::Forbidden => next.forbidden.push(path),
+                    Trouble::Damage => next.damaged.push((path, error.to_string())),
+                },
             }
         }
         Ok(is_whole)
     }
+}
+
+const MORE_FILES: &str = "let mlx open more files (`ulimit -n`): a store needs one for each of its packs";
+
+/// Why a pack can't be opened.
+enum Trouble {
+    Gone,
+    /// The limit of this process or of the machine is reached, which says nothing of the pack.
+    TooManyFiles,
+    Forbidden,
+    Damage,
+}
+
+impl Trouble {
+    fn of(error: &Error, path: &Path) -> Self {
+        let cause = error.downcast_ref::<io::Error>();
+        match cause.and_then(io::Error::raw_os_error) {
+            _ if path.symlink_metadata().is_err() => Self::Gone,
+            Some(libc::EMFILE | libc::ENFILE) => Self::TooManyFiles,
+            Some(libc::EACCES | libc::EPERM) => Self::Forbidden,
+            _ => Self::Damage,
+        }
+    }
+}
+
+fn forbidden(path: &Path) -> Error {
+    let denied = anyhow::Error::new(io::Error::from_raw_os_error(libc::EACCES));
+    Error::from(denied.context(format!("cannot read `{}`", quote(path)))).with_hint("its owner may look at it again")
 }
 
 fn foreign(path: &Path, version: &str) -> Error {

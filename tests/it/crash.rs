@@ -142,9 +142,76 @@ fn a_checkout_that_is_killed_completes_later() {
     step_through(&project, &["checkout"], &[Fate::Kills], prepare, |_, _, _| {});
 }
 
+/// A project whose remote lies beside it, with data that is not there yet.
+fn with_remote() -> Project {
+    let project = Project::empty();
+    let remote = project.home().join("remote");
+    project.set("mlx.toml", format!("remote.origin.url = '{}'\n", remote.display()));
+    write_files(&project, "first");
+    project.set("data/huge", crate::harness::noise(18 << 20, 1));
+    project.mlx(&["add", "data"]).success();
+    project
+}
+
+/// Of the calls that a command makes, kills it at each of some, and then gives it to `check`. `prepare` begins anew.
+fn kill_at_some(project: &Project, arguments: &[&str], prepare: impl Fn(), check: impl Fn()) {
+    let above = project.root().parent().unwrap().to_path_buf();
+    prepare();
+    let mut all = Nth::default();
+    assert_eq!(trace::follow(project.command(arguments), &above, &mut all), End::Exited(0));
+    let points = 14.min(all.count);
+    let mut kills = 0;
+    for point in 0..points {
+        prepare();
+        let number = 1 + point * all.count / points;
+        let mut nth = Nth { fate: Some((number, Fate::Kills)), ..Nth::default() };
+        kills += usize::from(trace::follow(project.command(arguments), &above, &mut nth) == End::Killed);
+        check();
+    }
+    assert!(kills > points / 2, "{kills} of {points}");
+}
+
+#[test]
+fn a_push_that_is_killed_shows_nothing_that_is_not_whole_and_completes_later() {
+    let project = with_remote();
+    let remote = project.home().join("remote");
+    let prepare = || {
+        let _ = fs::remove_dir_all(&remote);
+        let _ = fs::remove_dir_all(project.path(".mlx/remotes"));
+    };
+    kill_at_some(&project, &["push"], prepare, || {
+        let verified = project.mlx(&["verify", "--remote", "--json"]).json();
+        assert_eq!(verified["damaged"], serde_json::json!([]), "{verified}");
+        project.mlx(&["verify"]).success();
+        project.mlx(&["push"]).success();
+        project.mlx(&["verify", "--remote"]).success().prints("Sound");
+    });
+}
+
+#[test]
+fn a_pull_that_is_killed_leaves_a_sound_project_and_completes_later() {
+    let project = with_remote();
+    project.mlx(&["push"]).success();
+    let prepare = || {
+        let _ = fs::remove_dir_all(project.path(".mlx"));
+        let _ = fs::remove_dir_all(project.path("data"));
+    };
+    kill_at_some(&project, &["pull"], prepare, || {
+        // What has not come is on the remote; nothing here is damaged.
+        let verified = project.mlx(&["verify", "--json"]).json();
+        let problems = verified["problems"].as_array().unwrap();
+        assert!(problems.iter().all(|problem| problem["what"].as_str().unwrap().contains("missing")), "{verified}");
+        project.mlx(&["pull"]).success();
+        project.mlx(&["verify"]).success();
+        assert_files(&project, "first");
+        project.mlx(&["status"]).success().prints("Everything is as mlx.lock says");
+    });
+}
+
 /// Looks at the order of calls.
-#[derive(Default)]
 struct Order {
+    /// What must be durable when the program says that it is done.
+    is_lasting: fn(&Path) -> bool,
     /// Files that were written, and not synced since.
     written: BTreeSet<PathBuf>,
     /// Directories in which names appeared, and which were not synced since.
@@ -155,6 +222,11 @@ struct Order {
 }
 
 impl Order {
+    fn of(is_lasting: fn(&Path) -> bool) -> Self {
+        let (written, touched, faults, renames) = Default::default();
+        Self { is_lasting, written, touched, faults, renames }
+    }
+
     fn fault(&mut self, what: String) {
         self.faults.push(what);
     }
@@ -165,6 +237,17 @@ fn is_lasting(path: &Path) -> bool {
     let text = path.to_string_lossy();
     let is_in_store = ["/store/objects", "/store/packs", "/store/records"].iter().any(|part| text.contains(part));
     is_in_store || text.ends_with("/.mlx") || text.ends_with("/.mlx/store") || !text.contains("/.mlx/")
+}
+
+/// What a fetch leaves: the working tree can be had from it again.
+fn is_stored(path: &Path) -> bool {
+    path.to_string_lossy().contains("/.mlx/") && is_lasting(path)
+}
+
+/// What lies on a remote beside the project.
+fn is_on_remote(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    text.contains("/home/remote") && !text.contains("/home/remote/tmp/")
 }
 
 fn is_object(path: &Path) -> bool {
@@ -179,24 +262,24 @@ impl Follower for Order {
             What::Write | What::Change => {
                 self.written.insert(path.clone());
             }
-            // The project itself was there before.
-            What::MakeDirectory if is_lasting(path) && !path.ends_with("project") => {
+            // One that is there already is not made.
+            What::MakeDirectory if (self.is_lasting)(path) && !path.exists() => {
                 self.touched.insert(parent(path));
             }
-            What::Rename | What::Link if is_lasting(to) => {
+            What::Rename | What::Link if (self.is_lasting)(to) => {
                 if self.written.contains(path) {
                     self.fault(format!("{to:?} got its name before its content was synced"));
                 }
-                if to.ends_with("mlx.lock") {
+                if to.ends_with("mlx.lock") || to.ends_with("catalog") {
                     // Its own directory is synced after it, as is that of other files there.
                     let open: Vec<PathBuf> =
                         self.touched.iter().filter(|place| **place != parent(to)).cloned().collect();
                     if !open.is_empty() {
-                        self.fault(format!("the lock names what lies in {open:?}, which was not synced"));
+                        self.fault(format!("{to:?} names what lies in {open:?}, which was not synced"));
                     }
                 }
                 self.touched.insert(parent(to));
-                let kind = ["objects", "packs", "records", "mlx.lock"]
+                let kind = ["objects", "packs", "records", "mlx.lock", "catalog"]
                     .iter()
                     .find(|kind| to.to_string_lossy().contains(**kind));
                 *self.renames.entry(kind.copied().unwrap_or("other").to_owned()).or_default() += 1;
@@ -217,8 +300,18 @@ impl Follower for Order {
 
 /// Follows a command; returns how many names of each kind appeared.
 fn follow(project: &Project, arguments: &[&str]) -> BTreeMap<String, usize> {
-    let mut order = Order::default();
-    assert_eq!(trace::follow(project.command(arguments), &project.root(), &mut order), End::Exited(0));
+    follow_below(&project.root(), project, arguments, is_lasting)
+}
+
+/// As [`follow`], of what lies below `root` and is to last.
+fn follow_below(
+    root: &Path,
+    project: &Project,
+    arguments: &[&str],
+    is_lasting: fn(&Path) -> bool,
+) -> BTreeMap<String, usize> {
+    let mut order = Order::of(is_lasting);
+    assert_eq!(trace::follow(project.command(arguments), root, &mut order), End::Exited(0));
     assert!(order.faults.is_empty(), "{arguments:?}: {:#?}", order.faults);
     assert!(order.touched.is_empty(), "{arguments:?} ended before {:?} was synced", order.touched);
     order.renames
@@ -244,11 +337,26 @@ fn names_come_after_contents_and_the_lock_comes_last() {
 }
 
 #[test]
+fn what_was_pushed_and_what_was_pulled_is_durable() {
+    let project = with_remote();
+    let above = project.root().parent().unwrap().to_path_buf();
+
+    let pushed = follow_below(&above, &project, &["push"], is_on_remote);
+    assert!(pushed["packs"] > 2 && pushed["catalog"] > 0, "{pushed:?}");
+
+    fs::remove_dir_all(project.path(".mlx")).unwrap();
+    fs::remove_dir_all(project.path("data")).unwrap();
+    let pulled = follow_below(&above, &project, &["pull"], is_stored);
+    assert!(pulled.values().sum::<usize>() > 2, "{pulled:?}");
+    assert_files(&project, "first");
+}
+
+#[test]
 fn a_program_that_syncs_too_late_is_found_out() {
     let project = Project::empty().write("mlx.lock", "");
     let script = "echo text > a.tmp; mkdir -p .mlx/store/objects/aa; mv a.tmp .mlx/store/objects/aa/bb; \
                   echo lock > l.tmp; sync l.tmp; mv l.tmp mlx.lock; sync .mlx/store/objects/aa";
-    let mut order = Order::default();
+    let mut order = Order::of(is_lasting);
 
     let end = trace::follow(project.other("sh", &["-c", script]), &project.root(), &mut order);
 
@@ -256,5 +364,7 @@ fn a_program_that_syncs_too_late_is_found_out() {
     // `mv` tries to rename in more ways than one.
     order.faults.dedup();
     assert_eq!(order.faults.len(), 2, "{:#?}", order.faults);
-    assert!(order.faults[0].contains("before its content was synced") && order.faults[1].contains("the lock names"));
+    assert!(
+        order.faults[0].contains("before its content was synced") && order.faults[1].contains("names what lies in")
+    );
 }

@@ -247,9 +247,20 @@ fn damaged_objects_are_named_put_aside_and_never_checked_out() {
     project.mlx(&["add", "data/images"]).success();
     let swap = object(&project, "owl");
     type Damage<'a> = (&'a str, &'a dyn Fn(&PathBuf));
-    let damage: [Damage<'_>; 4] = [
+    let elsewhere = project.home().join("cat");
+    fs::write(&elsewhere, "cat").unwrap();
+    let modified = fs::metadata(object(&project, "cat")).unwrap().modified().unwrap();
+    let damage: [Damage<'_>; 9] = [
         ("flipped", &|path| fs::write(path, "caT").unwrap()),
         ("truncated", &|path| fs::write(path, "ca").unwrap()),
+        ("emptied", &|path| fs::write(path, "").unwrap()),
+        ("flipped, with its time kept", &|path| {
+            fs::write(path, "Cat").unwrap();
+            fs::File::options().write(true).open(path).unwrap().set_modified(modified).unwrap();
+        }),
+        ("a pipe", &|path| assert!(project.other("mkfifo", &[path.to_str().unwrap()]).status().unwrap().success())),
+        ("a link to itself", &|path| std::os::unix::fs::symlink(path, path).unwrap()),
+        ("a link to a good copy", &|path| std::os::unix::fs::symlink(&elsewhere, path).unwrap()),
         ("swapped", &|path| assert!(fs::copy(&swap, path).unwrap() > 0)),
         ("a directory", &|path| fs::create_dir(path).unwrap()),
     ];

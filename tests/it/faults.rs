@@ -181,21 +181,29 @@ fn adds_and_collections_at_once_do_not_disturb_each_other() {
 }
 
 /// A file system of a certain size, mounted in the place of a directory until this is dropped.
-struct Disk(PathBuf);
+pub struct Disk(PathBuf);
 
 impl Disk {
     /// `None`, loudly, where this user may not mount; an error in CI, which runs as root.
     #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-    fn mount(place: PathBuf, bytes: u64) -> Option<Self> {
+    pub fn mount(place: PathBuf, bytes: u64) -> Option<Self> {
         let size = format!("size={bytes}");
         let arguments = ["-t", "tmpfs", "-o", &size, "tmpfs"];
         let output = std::process::Command::new("mount").args(arguments).arg(&place).output();
         if output.as_ref().is_ok_and(|output| output.status.success()) {
             return Some(Self(place));
         }
-        eprintln!("SKIPPED: a full disk can't be tried, because nothing can be mounted here: {output:?}");
+        eprintln!("SKIPPED: nothing can be mounted here: {output:?}");
         assert!(std::env::var_os("CI").is_none_or(|value| value != "true"), "CI must be able to mount");
         None
+    }
+}
+
+impl Disk {
+    /// Lets nobody write to it any more.
+    pub fn seal(&self) {
+        let status = std::process::Command::new("mount").args(["-o", "remount,ro"]).arg(&self.0).status();
+        assert!(status.unwrap().success());
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use mlx::Digest;
 
 use crate::harness::{Outcome, Project, files_below, noise};
+use crate::services;
 
 const RAW: u64 = 0;
 const RECIPE: u64 = 2;
@@ -49,6 +50,24 @@ impl Hostile {
     fn object(&self, content: &[u8]) -> Digest {
         self.pack(Digest::of(content), RAW, content.len() as u64, content);
         Digest::of(content)
+    }
+
+    /// As [`Hostile::object`] for many, in one pack.
+    fn many(&self, contents: &[Vec<u8>]) {
+        let (mut bytes, mut entries) = (b"mlx pack 2\n".to_vec(), Vec::new());
+        for content in contents {
+            let digest = Digest::of(content);
+            let facts = numbers(&[content.len() as u64, content.len() as u64, RAW]);
+            bytes.extend([digest.as_bytes().as_slice(), &facts].concat());
+            entries.push([digest.as_bytes().as_slice(), &numbers(&[bytes.len() as u64]), &facts].concat());
+            bytes.extend_from_slice(content);
+        }
+        entries.sort();
+        let (index, start) = (Digest::of(entries.concat()), bytes.len() as u64);
+        let count = contents.len() as u64;
+        bytes.extend([entries.concat(), numbers(&[start, count]), index.as_bytes().to_vec()].concat());
+        bytes.extend_from_slice(b"mlx pack index 2");
+        fs::write(self.packs().join(format!("{}.pack", index.hex())), bytes).unwrap();
     }
 
     /// Writes the lock, which names one path.
@@ -206,6 +225,73 @@ fn recipes_that_do_not_make_the_object_are_found_and_mended() {
 }
 
 #[test]
+fn other_versions_of_formats_on_a_remote_are_refused_politely_and_stay() {
+    type Write = fn(&Hostile) -> (&'static str, Digest, u64);
+    let big = || noise(17 << 20, 1);
+    let cases: [(Write, &str); 2] = [
+        (
+            |hostile| {
+                let tree = hostile.object(b"mlx tree 2\nwhatever comes");
+                ("directory", tree, 1)
+            },
+            "this directory listing has version 2",
+        ),
+        (
+            |hostile| {
+                let digest = Digest::of(noise(17 << 20, 1));
+                hostile.pack(digest, RECIPE, 17 << 20, b"mlx recipe 2\nwhatever comes");
+                ("file", digest, 17 << 20)
+            },
+            "as a recipe of version 2",
+        ),
+    ];
+    for (write, says) in cases {
+        let hostile = Hostile::new();
+        let (kind, digest, size) = write(&hostile);
+        hostile.lock("data", kind, digest, size, 1);
+        let before = files_below(&hostile.packs());
+
+        for command in [&["fetch"][..], &["pull"], &["verify", "--remote"], &["push", "--repair"]] {
+            hostile.mlx(command).exits_with(1).says(says).says("install the mlx that wrote it");
+        }
+
+        assert_eq!((files_below(&hostile.packs()), hostile.stored()), (before, 0));
+    }
+
+    // Whoever has the large file need not read it there.
+    let hostile = Hostile::new();
+    hostile.pack(Digest::of(big()), RECIPE, 17 << 20, b"mlx recipe 2\nwhatever comes");
+    hostile.0.set("data", big());
+    hostile.mlx(&["add", "data"]).success();
+    hostile.mlx(&["push"]).success().prints("Up to date");
+}
+
+#[test]
+fn a_catalog_of_another_version_is_refused_politely() {
+    // A server that lists nothing: `catalog` is all that leads to packs.
+    let Some(server) = services::webdav("http://127.0.0.1:9/") else { return };
+    let remote = server.dir.path().join("root/open/demo");
+    fs::create_dir_all(&remote).unwrap();
+    fs::write(remote.join("mlx-remote"), "{\"mlx_remote\": 1}").unwrap();
+    let hostile = Hostile::new();
+    hostile.0.set("mlx.toml", format!("remote.origin.url = 'http://127.0.0.1:{}/read/demo'\n", server.port));
+    hostile.lock("data", "file", Digest::of("x"), 1, 1);
+    for (catalog, says, hint) in [
+        (
+            "{\"mlx_catalog\": 2, \"packs\": []}",
+            "has version 2; this mlx knows version 1",
+            "install the mlx that wrote it",
+        ),
+        ("{\"mlx_catalog\"", "is damaged", "any `mlx push` to it writes that file anew"),
+    ] {
+        fs::write(remote.join("catalog"), catalog).unwrap();
+        for command in [&["fetch"][..], &["pull"], &["verify", "--remote"]] {
+            hostile.mlx(command).exits_with(1).says("`catalog` on the remote").says(says).says(hint);
+        }
+    }
+}
+
+#[test]
 fn the_listing_of_very_many_files_travels_in_chunks() {
     let hostile = Hostile::new();
     hostile.object(b"x");
@@ -268,6 +354,77 @@ fn listings_that_name_each_other_again_and_again_are_not_walked() {
             hostile.mlx(command).exits_with(1).says("100000000 are the most that mlx walks over");
         }
         hostile.mlx(&["gc", "--grace", "0s", "--yes"]).success().prints("Removed 0 objects");
+    }
+}
+
+#[test]
+fn directories_that_nest_without_end_are_refused() {
+    let hostile = Hostile::new();
+    hostile.object(b"x");
+    let mut digest = hostile.object(&listing(&["x"]));
+    let mut trees = Vec::new();
+    for _ in 0..10_000 {
+        let tree = format!("mlx tree 1\nd 1 1 {} d\0", digest.hex()).into_bytes();
+        digest = Digest::of(&tree);
+        trees.push(tree);
+    }
+    hostile.many(&trees);
+    hostile.lock("data", "directory", digest, 1, 1);
+
+    for command in [&["pull"][..], &["checkout"], &["ls", "-R", "data"]] {
+        hostile.mlx(command).exits_with(1).says("nest too deep");
+    }
+    // It can be looked at, one directory at a time, and goes when nothing names it.
+    hostile.mlx(&["ls", "data"]).success().prints("data/d");
+    hostile.mlx(&["verify"]).success();
+    hostile.mlx(&["push"]).success();
+    hostile.mlx(&["diff"]).exits_with(1).says("nest too deep");
+    hostile.mlx(&["gc", "--grace", "0s", "--yes"]).success().prints("Removed 0 objects");
+    hostile.0.set("mlx.lock", "version = 1\n");
+    hostile.mlx(&["gc", "--grace", "0s", "--yes"]).success();
+    assert_eq!(hostile.stored(), 0);
+}
+
+#[test]
+fn an_index_that_says_another_thing_than_its_pack_is_found_out() {
+    let content = b"what the object is".as_slice();
+    let digest = Digest::of(content);
+    type Lie = fn(&mut [u64; 4]);
+    let lies: [(&str, Lie); 4] = [
+        ("a shorter one", |facts| facts[1] -= 1),
+        ("a longer one", |facts| facts[1] += 1),
+        ("another size", |facts| facts[2] += 1),
+        ("elsewhere", |facts| facts[0] += 3),
+    ];
+    for (what, lie) in lies {
+        let hostile = Hostile::new();
+        let length = content.len() as u64;
+        let head = [digest.as_bytes().as_slice(), &numbers(&[length, length, RAW])].concat();
+        let mut facts = [11 + 56, length, length, RAW];
+        lie(&mut facts);
+        let entry = [digest.as_bytes().as_slice(), &numbers(&facts)].concat();
+        let index = Digest::of(&entry);
+        let end = [numbers(&[11 + 56 + length, 1]), index.as_bytes().to_vec(), b"mlx pack index 2".to_vec()].concat();
+        let bytes = [b"mlx pack 2\n".as_slice(), &head, content, &entry, &end].concat();
+        let name = format!("{}.pack", index.hex());
+        fs::write(hostile.packs().join(&name), &bytes).unwrap();
+        hostile.lock("f", "file", digest, length, 1);
+
+        hostile.mlx(&["pull"]).exits_with(1).says("on the remote");
+        assert_eq!((hostile.0.exists("f"), hostile.stored()), (false, 0), "{what}");
+        hostile.mlx(&["verify", "--remote"]).exits_with(4);
+
+        // The same in the store here.
+        hostile.0.set(format!(".mlx/store/packs/{name}"), &bytes);
+        hostile.mlx(&["checkout"]).exits_with(1);
+        assert!(!hostile.0.exists("f"), "{what}");
+        hostile.mlx(&["verify"]).exits_with(4).prints("put aside");
+        // What was sound in it was saved.
+        hostile.mlx(&["checkout"]).success();
+        assert_eq!(hostile.0.read("f").as_bytes(), content);
+        hostile.mlx(&["push"]).success();
+        hostile.mlx(&["push", "--repair"]).success();
+        hostile.mlx(&["verify", "--remote"]).success();
     }
 }
 
@@ -395,6 +552,32 @@ fn a_lock_of_very_many_paths_is_read_once() {
     assert_eq!(listed["entries"].as_array().unwrap().len(), 40_000);
     project.set("mlx.lock", format!("{}\n", project.read("mlx.lock").replace("version = 1\n", "version = 99\n")));
     project.mlx(&["ls"]).exits_with(2).says("has version 99");
+}
+
+#[test]
+fn a_long_lock_takes_little_memory() {
+    let project = Project::with_manifest("").write("new", "new");
+    let digest = Digest::of("x");
+    let block = |number: u32| {
+        format!("\n[path.\"d/{number:06}\"]\nkind = \"file\"\ndigest = \"{digest}\"\nsize = 1\nfiles = 1\n")
+    };
+    let text = format!("version = 1\n{}", (0..120_000).map(block).collect::<String>());
+    assert!(text.len() > 14 << 20);
+    project.set("mlx.lock", text);
+    // What the program may allocate, in KiB: a document of the whole text would take twice as much.
+    let mlx = |arguments: &str| {
+        let script = format!("ulimit -d 180000; exec '{}' {arguments}", env!("CARGO_BIN_EXE_mlx"));
+        project.outcome(&mut project.other("sh", &["-c", &script]))
+    };
+
+    mlx("ls d/000007").success().prints("d/000007");
+    mlx("add new").success();
+    mlx("untrack d/000007").success();
+
+    let lock = project.read("mlx.lock");
+    assert!(lock.contains("[path.\"new\"]") && !lock.contains("d/000007") && lock.contains("[path.\"d/119999\"]"));
+    project.set("mlx.lock", lock.replace("[path.\"d/119998\"]", "[path.\"d/119999\"]"));
+    project.mlx(&["ls"]).exits_with(2).says("duplicate key");
 }
 
 #[test]

@@ -46,6 +46,7 @@ mod live;
 mod manifest;
 mod merging;
 mod models;
+mod odd_places;
 mod partial;
 mod parts;
 mod patterns;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use mlx::remote::retry::Patience;
 use mlx::remote::{Access, Body, Content, Remote, RemoteError};
 
-use crate::harness::noise;
+use crate::harness::{Project, noise};
 use crate::remotes::access;
 use crate::services::{self, Server};
 
@@ -298,6 +298,92 @@ fn bodies_that_are_not_what_was_announced_are_errors() {
         let remote = web(vec![Fault::Say(answer); 5]);
         assert!(read(&*remote, "a", range).is_err(), "{answer}");
     }
+}
+
+/// As [`web`], of a bucket.
+fn bucket(faults: Vec<Fault>) -> Arc<dyn Remote> {
+    let proxy = Proxy::before(9, faults);
+    let endpoint = format!("http://127.0.0.1:{}", proxy.port);
+    let variables =
+        [("AWS_ENDPOINT_URL", endpoint.as_str()), ("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x")];
+    let patience = Patience { silence: Duration::from_secs(1), ..access(&[]).patience };
+    let access = Access { patience, ..access(&variables) };
+    mlx::remote::open("s3://bucket/x", Path::new("/"), &access).unwrap()
+}
+
+#[test]
+fn bodies_from_a_bucket_that_are_not_what_was_announced_are_errors() {
+    macro_rules! answer {
+        ($status:literal, $rest:literal) => {
+            concat!(
+                "HTTP/1.1 ",
+                $status,
+                "\r\nLast-Modified: Sun, 29 Nov 2026 12:00:00 GMT\r\nETag: \"x\"\r\nConnection: close\r\n",
+                $rest
+            )
+        };
+    }
+    let right = answer!("200 OK", "Content-Length: 5\r\n\r\n12345");
+    let part = answer!("206 OK", "Content-Range: bytes 0-9/100\r\nContent-Length: 10\r\n\r\n0123456789");
+    assert_eq!(read(&*bucket(vec![Fault::Say(right)]), "a", None).unwrap(), b"12345");
+    assert_eq!(read(&*bucket(vec![Fault::Say(part)]), "a", Some(0..10)).unwrap(), b"0123456789");
+    let wrong = [
+        (None, answer!("200 OK", "Content-Length: 10\r\n\r\n12345")),
+        (None, answer!("200 OK", "\r\nno length, so no end")),
+        (None, answer!("200 OK", "Transfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n")),
+        (Some(0..10), answer!("206 OK", "Content-Range: bytes 5-14/100\r\nContent-Length: 10\r\n\r\n0123456789")),
+        (Some(0..10), answer!("206 OK", "Content-Range: bytes 0-9/100\r\nContent-Length: 12\r\n\r\n0123456789ab")),
+        (Some(0..10), answer!("206 OK", "Content-Length: 10\r\n\r\n0123456789")),
+        (Some(0..10), answer!("200 OK", "Content-Length: 5\r\n\r\n01234")),
+    ];
+    for (range, answer) in wrong {
+        assert!(read(&*bucket(vec![Fault::Say(answer); 5]), "a", range).is_err(), "{answer}");
+    }
+    // What comes behind the announced end is not taken.
+    let forever = Fault::SayForever(answer!("200 OK", "Content-Length: 5\r\n\r\n"), "12345");
+    assert_eq!(read(&*bucket(vec![forever]), "a", None).unwrap(), b"12345");
+    let chunks = answer!("206 OK", "Content-Range: bytes 0-9/10\r\nTransfer-Encoding: chunked\r\n\r\n");
+    read(&*bucket(vec![Fault::SayForever(chunks, "4\r\nabcd\r\n"); 5]), "a", Some(0..10)).unwrap_err();
+}
+
+#[test]
+fn what_a_bucket_refuses_is_told_at_once_with_what_to_do() {
+    macro_rules! refusal {
+        ($status:literal, $code:literal) => {
+            concat!(
+                "HTTP/1.1 ",
+                $status,
+                "\r\nContent-Type: application/xml\r\nConnection: close\r\n\r\n",
+                "<?xml version=\"1.0\"?><Error><Code>",
+                $code,
+                "</Code><Message>You may not</Message></Error>"
+            )
+        };
+    }
+    let cases = [
+        (refusal!("403 Forbidden", "RequestTimeTooSkewed"), "RequestTimeTooSkewed", "set the clock of this machine"),
+        (refusal!("400 Bad Request", "ExpiredToken"), "ExpiredToken", "the credentials have expired: log in again"),
+        (refusal!("400 Bad Request", "TokenRefreshRequired"), "TokenRefreshRequired", "have expired: log in again"),
+        (refusal!("403 Forbidden", "InvalidAccessKeyId"), "InvalidAccessKeyId", "AWS_ACCESS_KEY_ID"),
+        (refusal!("403 Forbidden", "AccessDenied"), "AccessDenied", "AWS_PROFILE"),
+    ];
+    let project = Project::with_manifest("remote.origin.url = 's3://bucket/x'\n").write("a", "a");
+    project.mlx(&["add", "a"]).success();
+    for (answer, code, hint) in cases {
+        let proxy = Proxy::before(9, vec![Fault::Say(answer); 20]);
+        for arguments in [&["push"][..], &["pull"], &["fetch"], &["verify", "--remote"], &["push", "--dry-run"]] {
+            let before = proxy.connections();
+            let mut command = project.command(arguments);
+            command.env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", proxy.port));
+            command.env("AWS_ACCESS_KEY_ID", "key").env("AWS_SECRET_ACCESS_KEY", "hunter2");
+
+            let outcome = project.outcome(&mut command).exits_with(1).says(code).says(hint);
+
+            assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
+            assert_eq!(proxy.connections() - before, 1, "{arguments:?} tried again: {}", outcome.stderr);
+        }
+    }
+    project.mlx(&["verify"]).success();
 }
 
 #[test]

@@ -224,7 +224,8 @@ opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 opener.open(urllib.request.Request(url, method="PUT", headers=headers))
 "#;
 
-/// Azurite, where somebody installed it (`npm install azurite`); no other machine needs it.
+/// Azurite, where somebody installed it: `npm install --prefix DIR azurite@3.35.0`, with `DIR/node_modules/.bin` on the `PATH`.
+/// It has 186 MB, which is more than CI takes for one back-end; no machine must have it.
 pub fn azure() -> Option<Server> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let program =

@@ -257,6 +257,24 @@ fn an_object_that_may_not_be_read_is_named_and_stays() {
 }
 
 #[test]
+fn a_pack_that_may_not_be_read_is_named_and_stays() {
+    let project = Project::with_manifest("");
+    write_many(&project, "data", "first");
+    project.mlx(&["add", "data"]).success();
+    let pack = files_below(&project.path(".mlx/store/packs")).remove(0);
+    fs::set_permissions(&pack, PermissionsExt::from_mode(0o000)).unwrap();
+
+    let Some(outcome) = as_another_user(&project, &["verify"]) else { return };
+
+    outcome.exits_with(1).says("Permission denied").says("its owner may look at it again");
+    assert!(pack.exists() && !project.exists(".mlx/store/quarantine"));
+    as_another_user(&project, &["gc", "--grace", "0s", "--yes"]).unwrap().exits_with(1).says("Permission denied");
+    assert!(pack.exists());
+    fs::set_permissions(&pack, PermissionsExt::from_mode(0o444)).unwrap();
+    as_another_user(&project, &["verify"]).unwrap().success();
+}
+
+#[test]
 fn small_objects_that_came_one_by_one_are_put_together() {
     let project = Project::with_manifest("");
     for round in 0..12 {

@@ -26,6 +26,17 @@ fn s3() -> Option<Place> {
     Some(Place { url_to_read: url.clone(), url, variables, _server: server })
 }
 
+fn azure() -> Option<Place> {
+    let server = services::azure()?;
+    let variables = vec![
+        ("AZURE_STORAGE_ENDPOINT", format!("http://127.0.0.1:{}/{}", server.port, services::ACCOUNT)),
+        ("AZURE_STORAGE_ACCOUNT_NAME", services::ACCOUNT.into()),
+        ("AZURE_STORAGE_ACCOUNT_KEY", services::ACCOUNT_KEY.into()),
+    ];
+    let url = format!("az://{}/team/demo", services::CONTAINER);
+    Some(Place { url_to_read: url.clone(), url, variables, _server: server })
+}
+
 fn ssh() -> Option<Place> {
     let server = services::ssh()?;
     let bin = server.dir.path().join("bin");
@@ -80,6 +91,11 @@ fn travels(place: fn() -> Option<Place>) {
 #[test]
 fn through_a_bucket() {
     travels(s3);
+}
+
+#[test]
+fn through_a_container_of_azure() {
+    travels(azure);
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn look<'a>(
     let compared = origin.map(|origin| sight.compare(origin, reach)).transpose()?;
     let absent = match (locked, origin) {
         (Some(object), Some(origin)) if origin.digest == object.digest => {
-            absent(&source, object, origin, compared, workspace, &data.path, reach)?
+            absent(&source, object, origin, compared, workspace, reach)?
         }
         _ => None,
     };
@@ -165,10 +165,9 @@ fn absent(
     origin: &Origin,
     compared: Option<Compared>,
     workspace: &Workspace,
-    path: &ProjectPath,
     reach: &Reach<'_>,
 ) -> Result<Option<(Object, Sight)>> {
-    if list::is_whole(workspace, path, object, reach.watch)? {
+    if list::is_whole(workspace, object, reach.watch)? {
         return Ok(None);
     }
     let is_same = matches!(compared, Some(Compared::Same | Compared::SameContent));
