@@ -150,7 +150,7 @@ impl<T> ErrorContext<T> for Result<T, Error> {
 }
 
 /// A hint lists at most so many names.
-const MOST_NAMES: usize = 20;
+const MOST_NAMES: usize = 30;
 
 /// Ends a hint for a mistyped name: the closest of the known names, or all of them when none is close.
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {

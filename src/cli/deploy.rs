@@ -1,18 +1,20 @@
 //! `mlx deploy`: a model version becomes the live release of a target.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::Args;
+use serde::Serialize;
 
 use super::output::{Style, count, number, size};
 use super::runs::value;
 use super::targeted::{self, Targeted};
 use super::{Context, Render, Table, Text, keys, package};
-use crate::bundle::{self, Bundle, Inputs, PublicKey};
-use crate::deploy::{self, Candidate, Change, Deployed, FileChange, Order, Plan, Target};
-use crate::fs::{escape, quote};
-use crate::project::manifest;
+use crate::bundle::{self, Assembly, Bundle, Inputs, PublicKey};
+use crate::deploy::{self, Candidate, Change, Deployed, FileChange, Order, Plan, Target, Written};
+use crate::fs::{create_dir_all, escape, quote, write_atomic};
+use crate::project::manifest::{self, Cluster, ServiceSettings};
 use crate::project::{Project, git::Git, gitignore};
 use crate::registry::Reference;
 use crate::store::Store;
@@ -30,6 +32,7 @@ use crate::{Digest, Error, Result};
   mlx deploy production --sign release.pem
   mlx deploy production --bundle dist/churn-3.tar
   mlx deploy production --canary 10%
+  mlx deploy cluster --manifests k8s/
   mlx deploy production --promote")]
 pub struct Deploy {
     /// Target of the manifest
@@ -46,6 +49,10 @@ pub struct Deploy {
     /// Show what would change, and change nothing
     #[arg(short = 'n', long, visible_alias = "dry-run")]
     plan: bool,
+    /// Of a cluster: write what is to be applied there into this directory instead, and ask the cluster nothing; contents and
+    /// image are sent to the registry, unless `--plan` is given too
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["canary", "promote"])]
+    manifests: Option<PathBuf>,
     /// Have it answer a part of the requests beside the live release, on servers that follow the target
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     canary: Option<u8>,
@@ -67,13 +74,14 @@ impl Deploy {
         let targeted = targeted::open(cx, &project, &self.target)?;
         let (target, order) = (&*targeted.target, targeted.order());
         let required = deploy::required_key(&project, targeted.manifest)?;
+        if let Some(directory) = &self.manifests {
+            let written = self.write_manifests(cx, &project, &targeted, required.as_ref(), &cx.file(directory))?;
+            return cx.out.show(&written);
+        }
         let outcome = match &self.bundle {
             _ if self.promote => Outcome::Deployed(deploy::promote_canary(target, &order, cx.watch())?),
             Some(file) => {
-                let bundle = Bundle::open(&cx.file(file))?;
-                if let Some(key) = &required {
-                    bundle.check_signature(key)?;
-                }
+                let bundle = signed_bundle(&cx.file(file), required.as_ref())?;
                 match self.plan {
                     true => Outcome::Plan(deploy::plan(target, &Candidate::from(&bundle))?),
                     false => Outcome::Deployed(self.carry_out(cx, target, &bundle, &order)?),
@@ -87,18 +95,8 @@ impl Deploy {
         };
         keep_out_of_git(&project, &targeted)?;
         cx.out.show(&deployed)?;
-        if deployed.canary.is_some() {
-            let name = &self.target;
-            cx.out.hint(format!(
-                "Servers that run `mlx serve {name} --follow` split their requests; \
-                 end it: `mlx deploy {name} --promote` or `mlx rollback {name}`"
-            ));
-        } else if deployed.changed {
-            let (name, rollback) = (&self.target, deployed.plan.live.is_some());
-            cx.out.hint(match rollback {
-                true => format!("{}. Back: `mlx rollback {name}`", targeted::what_follows(name)),
-                false => format!("Serve it: `mlx serve {name}`"),
-            });
+        if let Some(hint) = next(&self.target, &deployed, targeted.manifest.cluster.as_deref()) {
+            cx.out.hint(hint);
         }
         Ok(())
     }
@@ -121,6 +119,59 @@ impl Deploy {
         order: &Order<'_>,
     ) -> Result<Outcome> {
         let target = &*targeted.target;
+        self.assembled(cx, project, targeted, required, |assembly, inputs, file| {
+            let plan = deploy::plan(target, &Candidate::from(assembly))?;
+            if self.plan {
+                return Ok(Outcome::Plan(plan));
+            }
+            if plan.is_live() {
+                let (target, changed, canary) = (self.target.clone(), false, None);
+                return Ok(Outcome::Deployed(Deployed { target, changed, canary, plan }));
+            }
+            let packaged = packaged(cx, project, assembly, inputs, file)?;
+            self.carry_out(cx, target, &packaged, order).map(Outcome::Deployed)
+        })
+    }
+
+    /// Writes what the cluster is to be given, each object into a file of its own.
+    fn write_manifests(
+        &self,
+        cx: &Context,
+        project: &Project,
+        targeted: &Targeted<'_>,
+        required: Option<&PublicKey>,
+        directory: &Path,
+    ) -> Result<Manifests> {
+        let cluster = targeted.cluster()?;
+        let written = match &self.bundle {
+            Some(file) => cluster.manifests(&signed_bundle(&cx.file(file), required)?, self.plan, cx.watch())?,
+            None => self.assembled(cx, project, targeted, required, |assembly, inputs, file| {
+                let bundle = packaged(cx, project, assembly, inputs, file)?;
+                cluster.manifests(&bundle, self.plan, cx.watch())
+            })?,
+        };
+        let mut files = Vec::new();
+        create_dir_all(directory)?;
+        for (name, object) in &written.objects {
+            let file = directory.join(format!("{name}.json"));
+            let mut text = serde_json::to_string_pretty(object).context("cannot write a manifest")?;
+            text.push('\n');
+            write_atomic(&file, text.as_bytes(), directory)?;
+            files.push(file);
+        }
+        Ok(Manifests { target: self.target.clone(), written, directory: directory.to_path_buf(), files })
+    }
+
+    /// Thinks the bundle of the version through, signed where that is asked for, and goes on with it, with what it is made of
+    /// and with the file that it has once it is written.
+    fn assembled<T>(
+        &self,
+        cx: &Context,
+        project: &Project,
+        targeted: &Targeted<'_>,
+        required: Option<&PublicKey>,
+        then: impl FnOnce(&Assembly, Inputs<'_>, &Path) -> Result<T>,
+    ) -> Result<T> {
         let reference = match &self.model {
             Some(reference) => reference.clone(),
             None => named_by(targeted.manifest, &self.target)?,
@@ -159,25 +210,71 @@ impl Deploy {
         if let Some(key) = key {
             assembly = assembly.sign(&key, &store)?;
         }
-        let plan = deploy::plan(target, &Candidate::from(&assembly))?;
-        if self.plan {
-            return Ok(Outcome::Plan(plan));
+        then(&assembly, inputs, &bundle::default_file(project, &version))
+    }
+}
+
+/// A bundle in a file, which the holder of the key must have signed.
+fn signed_bundle(file: &Path, required: Option<&PublicKey>) -> Result<Bundle> {
+    let bundle = Bundle::open(file)?;
+    required.map_or(Ok(()), |key| bundle.check_signature(key))?;
+    Ok(bundle)
+}
+
+/// The bundle in its file, written where it is not there yet.
+fn packaged(cx: &Context, project: &Project, assembly: &Assembly, inputs: Inputs<'_>, file: &Path) -> Result<Bundle> {
+    if let Some(packaged) = Bundle::open(file).ok().filter(|packaged| packaged.digest() == assembly.digest()) {
+        return Ok(packaged);
+    }
+    bundle::write(assembly, inputs, file, &cx.user(), cx.watch())?;
+    package::keep_out_of_git(project)?;
+    Bundle::open(file)
+}
+
+/// What the user can do next.
+fn next(name: &str, deployed: &Deployed, cluster: Option<&Cluster>) -> Option<String> {
+    let back = format!("`mlx rollback {name}`");
+    let is_first = deployed.plan.live.is_none();
+    if deployed.canary.is_some() {
+        let end = format!("end it: `mlx deploy {name} --promote` or {back}");
+        return Some(match cluster {
+            Some(_) => format!("Its pods stand beside those of the live release; {end}"),
+            None => format!("Servers that run `mlx serve {name} --follow` split their requests; {end}"),
+        });
+    }
+    match cluster {
+        _ if !deployed.changed => None,
+        Some(cluster) => {
+            let Cluster { name: service, service: ServiceSettings { port, .. }, .. } = cluster;
+            let namespace = cluster.namespace.as_ref().map_or(String::new(), |name| format!("--namespace {name} "));
+            let ask = format!("Ask it from here: `kubectl {namespace}port-forward service/{service} 8080:{port}`");
+            Some(if is_first { ask } else { format!("{ask}. Back: {back}") })
         }
-        if plan.is_live() {
-            let (target, changed, canary) = (self.target.clone(), false, None);
-            return Ok(Outcome::Deployed(Deployed { target, changed, canary, plan }));
+        None if is_first => Some(format!("Serve it: `mlx serve {name}`")),
+        None => Some(format!("{}. Back: {back}", targeted::what_follows(name))),
+    }
+}
+
+/// What was written for those who apply it themselves.
+#[derive(Serialize)]
+struct Manifests {
+    target: String,
+    #[serde(flatten)]
+    written: Written,
+    directory: PathBuf,
+    files: Vec<PathBuf>,
+}
+
+impl Render for Manifests {
+    fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
+        let Self { written: Written { release, model, version, image, sent, .. }, directory, files, .. } = self;
+        let (what, directory) = (count(files.len() as u64, "manifest"), quote(directory));
+        writeln!(out, "Wrote {what} of `{model}` {version} ({}) to `{directory}`", release.short())?;
+        let image = escape(image.as_bytes());
+        match sent {
+            true => writeln!(out, "They name {image}, which is in the registry"),
+            false => writeln!(out, "They name {image}, which nobody sent: leave `--plan` out to send it"),
         }
-        let file = bundle::default_file(project, &version);
-        let packaged = Bundle::open(&file).ok().filter(|packaged| packaged.digest() == assembly.digest());
-        let packaged = match packaged {
-            Some(packaged) => packaged,
-            None => {
-                bundle::write(&assembly, inputs, &file, order.who, cx.watch())?;
-                package::keep_out_of_git(project)?;
-                Bundle::open(&file)?
-            }
-        };
-        self.carry_out(cx, target, &packaged, order).map(Outcome::Deployed)
     }
 }
 
@@ -239,7 +336,7 @@ impl Render for Plan {
                 return writeln!(out, "{new} is live in {place} already; `{}` stays", live.model);
             }
             Some(_) if self.repair => {
-                writeln!(out, "Would repair {new}, which is live in {place}: files of it are missing or damaged")?;
+                writeln!(out, "Would repair {new}, which is live in {place}: what lies there is not as it should be")?;
             }
             Some(live) => {
                 let (model, version, release) = (&live.model, live.version, live.release.short());

@@ -31,7 +31,7 @@ impl Rollback {
         let to = self.to.as_ref().map(|text| deploy::find_release(target, &self.target, text)).transpose()?;
         let rolled_back = deploy::rollback(target, to.as_ref(), &targeted.order(), cx.watch())?;
         cx.out.show(&rolled_back)?;
-        if rolled_back.changed && !rolled_back.canary_ended {
+        if rolled_back.changed && !rolled_back.canary_ended && targeted.manifest.cluster.is_none() {
             cx.out.hint(targeted::what_follows(&self.target));
         }
         Ok(())

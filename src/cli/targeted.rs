@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Context;
 use super::released::TOKEN;
 use crate::Result;
-use crate::deploy::{self, Cache, Check, Hooks, Order, Reach, Target};
+use crate::deploy::{self, Cache, Check, Hooks, Kubernetes, Order, Reach, Target};
 use crate::project::{Project, manifest};
 use crate::remote::retry::Patience;
 
@@ -53,8 +53,13 @@ fn open_with<'p>(cx: &Context, project: &'p Project, name: &'p str, patience: Pa
 /// How a target is reached from here.
 pub fn reach(cx: &Context, project: &Project, name: &str, manifest: &manifest::Target) -> Result<Reach> {
     let said = deploy::auth(project, name, manifest, cx.variables())?;
-    let cache = cx.cache_directory_for(project).join("targets");
-    Ok(Reach { access: cx.access().of_target(name, said), cache: Cache::new(cache) })
+    let cache = cx.cache_directory_for(project);
+    Ok(Reach {
+        access: cx.access().of_target(name, said),
+        cache: Cache::new(cache.join("targets")),
+        images: cache,
+        program: cx.program()?,
+    })
 }
 
 /// What becomes of servers once another release is live, as a hint.
@@ -77,6 +82,11 @@ impl Targeted<'_> {
             token: self.token.as_deref(),
             keep: *keep,
         }
+    }
+
+    /// The cluster that it is; an error where it is none.
+    pub fn cluster(&self) -> Result<Kubernetes> {
+        deploy::cluster(self.project, self.manifest, &self.reach)
     }
 
     /// Where it lies, if it is a directory of this machine.

@@ -11,11 +11,13 @@ mod fake;
 mod follow;
 mod history;
 mod hooks;
+mod kubernetes;
 mod lease;
 mod machine;
 mod machine_scripts;
 mod objects;
 mod open;
+mod pages;
 mod place;
 mod plan;
 mod probe;
@@ -37,8 +39,9 @@ pub use directory::Directory;
 pub use follow::Followed;
 pub use history::{Action, Entry, Outcome};
 pub use hooks::Hooks;
+pub use kubernetes::{Kubernetes, Written};
 pub use machine::Machine;
-pub use open::{Reach, directory_of, open, required_key};
+pub use open::{Reach, cluster, directory_of, open, required_key};
 pub use plan::{Candidate, Change, FileChange, LiveRelease, Plan, plan};
 pub use split::Split;
 pub use stored::Stored;
@@ -97,6 +100,40 @@ pub trait Target: Send {
     /// Asks the server that answers for the target at `url`, until it says yes or the time is over.
     fn ask(&self, url: &str, health: &Health, watch: Watch<'_>) -> Result<Answer>;
 
+    /// Where the server is reached that the target itself keeps for a release which gets requests; `None` where servers are the
+    /// user's, who says in `health.url` where they are.
+    fn front(&self, release: &Digest, watch: Watch<'_>) -> Result<Option<Front>> {
+        let _ = (release, watch);
+        Ok(None)
+    }
+
+    /// Whether a canary can get this part of the requests here; an error that says what can be done where it can't.
+    fn check_canary(&self, percent: u8) -> Result<()> {
+        let _ = percent;
+        Ok(())
+    }
+
+    /// From now on a canary gets its part of the requests beside the live release; nobody does with `None`. The caller holds
+    /// the lock.
+    fn divert(&self, split: Option<&Split>) -> Result<()> {
+        split::write(self, split)
+    }
+
+    /// Lets go of what ran for a change that is over, however it ended. The caller holds the lock.
+    fn settle(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// What else has to work for a deploy here; `None` where nothing does.
+    fn rest(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Tries that, without touching a release. The caller holds the lock.
+    fn try_rest(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Takes a release away that is not live.
     fn remove(&self, release: &Digest) -> Result<()>;
 
@@ -119,6 +156,15 @@ pub trait Target: Send {
 
     /// Replaces a document, whole and durably, or takes it away. The caller holds the lock.
     fn set_document(&self, name: &str, bytes: Option<&[u8]>) -> Result<()>;
+}
+
+/// A server of a target, reached for as long as this lives.
+pub struct Front {
+    pub url: String,
+    /// What it is, for messages.
+    pub shown: String,
+    /// What keeps the way open.
+    pub held: Option<Box<dyn Send>>,
 }
 
 /// How a release is asked.

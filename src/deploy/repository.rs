@@ -5,6 +5,7 @@
 //! | `TAG` | the release that is live: the manifest of its bundle, as any tool pulls it |
 //! | `MODEL-VERSION` | the release of that version which was deployed last |
 //! | `TAG.releases` | an index of the releases that can be gone back to, so that the registry keeps them |
+//! | `TAG.images` | of a target in a cluster: an index of the images that its releases are served from |
 //! | `TAG.history`, `TAG.history.N` | what was done: the newest entries, and earlier ones by the hundred |
 //! | `TAG.lock.json`, … | small documents |
 //!
@@ -19,7 +20,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::history::{self, Entry};
+use super::history::Entry;
+use super::pages;
 use super::place::Place;
 use super::stored::in_parallel;
 use crate::bundle::oci::{self, Descriptor};
@@ -36,17 +38,26 @@ const DOCUMENT_TYPE: &str = "application/vnd.mlx.document.v1+json";
 /// The annotation with the text of a document.
 const TEXT: &str = "dev.mlx.document";
 const MODEL: &str = "dev.mlx.model";
-const HISTORY: &str = "history";
 const RELEASES: &str = "releases";
-/// So many entries of the history are written together.
-const ENTRIES: usize = 100;
+/// An index of the images that releases are served from.
+const IMAGES: &str = "images";
+/// The annotation with the release that an image is for.
+const RELEASE: &str = "dev.mlx.release";
+/// The annotation with what an image is made of besides the release.
+const MADE: &str = "dev.mlx.made";
 
 /// A place that is a repository.
-pub(super) struct Repository {
+pub struct Repository {
     registry: Arc<Registry>,
     /// The same, for whole blobs.
     blobs: Retry,
     tag: String,
+}
+
+/// What an image is made of besides the release: in words that differ where the image may, and what it is built on.
+pub struct Made {
+    pub what: String,
+    pub base: Option<String>,
 }
 
 /// The manifest of a document.
@@ -63,14 +74,6 @@ struct Artifact {
     annotations: BTreeMap<String, String>,
 }
 
-/// Entries of the history, and how many pages there are before this one.
-#[derive(Default, Serialize, Deserialize)]
-struct Page {
-    format: u64,
-    before: u64,
-    entries: Vec<Entry>,
-}
-
 impl Repository {
     pub(super) fn new(registry: Registry, tag: String, access: &Access) -> Self {
         let registry = Arc::new(registry);
@@ -84,8 +87,8 @@ impl Repository {
         format!("{}.{name}", self.tag)
     }
 
-    fn index(&self) -> Result<oci::Index> {
-        let tag = self.tag_of(RELEASES);
+    fn index(&self, name: &str) -> Result<oci::Index> {
+        let tag = self.tag_of(name);
         match self.registry.manifest(&tag)? {
             Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
                 Error::failed(format!("`{tag}` of {} is damaged: {error}", self.registry.url()))
@@ -95,9 +98,41 @@ impl Repository {
         }
     }
 
-    fn set_index(&self, index: &oci::Index) -> Result<()> {
+    fn set_index(&self, name: &str, index: &oci::Index) -> Result<()> {
         let bytes = serde_json::to_vec(index).expect("an index has text as keys");
-        self.registry.put_manifest(&self.tag_of(RELEASES), oci::INDEX, &bytes)
+        self.registry.put_manifest(&self.tag_of(name), oci::INDEX, &bytes)
+    }
+
+    /// What speaks with the registry.
+    pub(super) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// The image that was made of this for a release, where the registry has it.
+    pub(super) fn image_of(&self, release: &Digest, made: &Made) -> Result<Option<Digest>> {
+        let index = self.index(IMAGES)?;
+        let is_it = |image: &&Descriptor| is_for(image, release) && image.annotations.get(MADE) == Some(&made.what);
+        let Some(image) = index.manifests.iter().find(is_it) else { return Ok(None) };
+        self.registry.resolve(&image.digest.to_string())
+    }
+
+    /// Keeps an image that lies there already, as the one of a release.
+    pub(super) fn keep_image(&self, release: &Digest, made: &Made, manifest: &[u8]) -> Result<()> {
+        let mut index = self.index(IMAGES)?;
+        let mut descriptor = Descriptor::of(oci::MANIFEST, manifest);
+        descriptor.annotations.insert(RELEASE.into(), release.to_string());
+        descriptor.annotations.insert(MADE.into(), made.what.clone());
+        index.manifests.retain(|image| image.annotations != descriptor.annotations);
+        index.manifests.push(descriptor);
+        self.set_index(IMAGES, &index)
+    }
+
+    /// Lets the image of a release go.
+    pub(super) fn forget_image(&self, release: &Digest) -> Result<()> {
+        let mut index = self.index(IMAGES)?;
+        let before = index.manifests.len();
+        index.manifests.retain(|image| !is_for(image, release));
+        if index.manifests.len() == before { Ok(()) } else { self.set_index(IMAGES, &index) }
     }
 
     fn put_document(&self, name: &str, text: &str) -> Result<Digest> {
@@ -115,23 +150,10 @@ impl Repository {
         self.registry.put_manifest(&self.tag_of(name), oci::MANIFEST, &bytes)?;
         Ok(Digest::of(&bytes))
     }
-
-    fn page(&self, name: &str) -> Result<Page> {
-        let Some(state) = self.document(name)? else { return Ok(Page::default()) };
-        serde_json::from_slice(&state.bytes).map_err(|error| {
-            Error::failed(format!("`{}` of {} is damaged: {error}", self.tag_of(name), self.registry.url()))
-        })
-    }
-
-    fn put_page(&self, name: &str, page: &Page) -> Result<()> {
-        let text = serde_json::to_string(page).expect("a page has text as keys");
-        self.put_document(name, &text).map(drop)
-    }
 }
 
-/// The tag of a page of the history that is full.
-fn page_name(number: u64) -> String {
-    format!("{HISTORY}.{number}")
+fn is_for(image: &Descriptor, release: &Digest) -> bool {
+    image.annotations.get(RELEASE).is_some_and(|of| *of == release.to_string())
 }
 
 impl Place for Repository {
@@ -149,7 +171,7 @@ impl Place for Repository {
     }
 
     fn releases(&self) -> Result<Vec<Digest>> {
-        Ok(self.index()?.manifests.iter().map(|descriptor| descriptor.digest).collect())
+        Ok(self.index(RELEASES)?.manifests.iter().map(|descriptor| descriptor.digest).collect())
     }
 
     fn manifest(&self, release: &Digest) -> Result<Option<Vec<u8>>> {
@@ -179,7 +201,7 @@ impl Place for Repository {
         let model = &description.model;
         let version = format!("{}-{}", model.name, model.version);
         self.registry.put_manifest(&version, oci::MANIFEST, manifest)?;
-        let mut index = self.index()?;
+        let mut index = self.index(RELEASES)?;
         if index.manifests.iter().any(|descriptor| descriptor.digest == *release) {
             return Ok(());
         }
@@ -188,17 +210,17 @@ impl Place for Repository {
         descriptor.annotations.insert(MODEL.into(), model.name.clone());
         descriptor.annotations.insert(oci::VERSION.into(), model.version.to_string());
         index.manifests.push(descriptor);
-        self.set_index(&index)
+        self.set_index(RELEASES, &index)
     }
 
     fn delist(&self, release: &Digest) -> Result<()> {
-        let mut index = self.index()?;
+        let mut index = self.index(RELEASES)?;
         let before = index.manifests.len();
         index.manifests.retain(|descriptor| descriptor.digest != *release);
         if index.manifests.len() == before {
             return Ok(());
         }
-        self.set_index(&index)
+        self.set_index(RELEASES, &index)
     }
 
     /// The registry's own garbage collection takes what no manifest names.
@@ -207,29 +229,11 @@ impl Place for Repository {
     }
 
     fn history(&self, events: &dyn EventSink) -> Result<Vec<Entry>> {
-        let newest = self.page(HISTORY)?;
-        let mut entries = Vec::new();
-        for number in 0..newest.before {
-            let page = self.page(&page_name(number))?;
-            if page.entries.is_empty() {
-                events.warn(format!("page {number} of the history of {} is missing", self.shown()));
-            }
-            entries.extend(page.entries);
-        }
-        entries.extend(newest.entries);
-        Ok(history::without_repetitions(entries))
+        pages::history(self, events)
     }
 
     fn append(&self, entry: &Entry) -> Result<()> {
-        let mut page = self.page(HISTORY)?;
-        page.format = 1;
-        if page.entries.len() >= ENTRIES {
-            // Written before the newest page forgets them; a kill in between writes the same again.
-            self.put_page(&page_name(page.before), &page)?;
-            page = Page { format: 1, before: page.before + 1, entries: Vec::new() };
-        }
-        page.entries.push(entry.clone());
-        self.put_page(HISTORY, &page)
+        pages::append(self, entry)
     }
 
     fn document(&self, name: &str) -> Result<Option<State>> {

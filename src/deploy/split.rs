@@ -51,8 +51,9 @@ pub fn canary(target: &dyn Target, live: Option<&Digest>) -> Result<Option<Split
     Ok(Some(split).filter(|split| Some(&split.release) != live))
 }
 
-/// From now on this canary gets its part; nobody does with `None`. The caller holds the lock.
-pub fn set(target: &dyn Target, split: Option<&Split>) -> Result<()> {
+/// Writes down which canary gets its part from now on; nobody does with `None`. Servers that follow the target go by it. The
+/// caller holds the lock.
+pub fn write<T: Target + ?Sized>(target: &T, split: Option<&Split>) -> Result<()> {
     match split {
         Some(split) => {
             let bytes = serde_json::to_vec_pretty(split).expect("it has text as keys");

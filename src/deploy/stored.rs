@@ -13,7 +13,7 @@ use anyhow::Context;
 use super::history::Entry;
 use super::lease::{self, Lease};
 use super::place::Place;
-use super::{Answer, Cache, Candidate, Check, Target, gone, probe, trial};
+use super::{Answer, Cache, Candidate, Check, Target, gone, pages, probe, trial};
 use crate::bundle::{self, Blob, Bundle, Description, File, Parts};
 use crate::error::ErrorContext;
 use crate::event::{Event, EventSink, Interrupt, Unit, Watch};
@@ -83,6 +83,58 @@ impl Stored {
         let whole = self.place.whole(&known.parts.blobs)?;
         let damaged = known.parts.blobs.iter().zip(whole).find(|(_, is_whole)| !is_whole);
         Ok(damaged.map(|(blob, _)| blob.name.clone()))
+    }
+
+    /// Brings what is missing and enlists the release, as [`Target::upload`] does; nothing is laid out here to be tried.
+    pub(super) fn bring(&self, bundle: &Bundle, watch: Watch<'_>) -> Result<()> {
+        let (release, description) = (bundle.digest(), bundle.description());
+        let manifest = bundle.manifest()?;
+        let parts = bundle::parts(&manifest)?;
+        let whole = self.place.whole(&parts.blobs)?;
+        let missing: Vec<Blob> =
+            parts.blobs.iter().zip(whole).filter(|(_, is_whole)| !is_whole).map(|(blob, _)| blob.clone()).collect();
+        let id = format!("upload {release}");
+        let total = parts.blobs.iter().map(|blob| blob.size).sum::<u64>();
+        let event = Event::Started { id: id.clone(), what: "uploading".into(), total: Some(total), unit: Unit::Bytes };
+        watch.events.emit(event);
+        let done = Mutex::new(total - missing.iter().map(|blob| blob.size).sum::<u64>());
+        self.send(bundle, &missing, watch, &|bytes| {
+            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+            *done += bytes;
+            watch.events.emit(Event::Progress { id: id.clone(), done: *done });
+        })?;
+        watch.events.emit(Event::Finished { id });
+        let sent = self.place.arrived(&missing)?;
+        if let Some((blob, _)) = missing.iter().zip(sent).find(|(_, is_whole)| !is_whole) {
+            let name = crate::fs::quote(&blob.name);
+            return Err(Error::failed(format!(
+                "layer `{name}` ({}) was sent and is still damaged on {}",
+                blob.digest,
+                self.place.shown()
+            ))
+            .with_hint(
+                "a registry keeps what it has once taken: let its operator delete that blob, then deploy again",
+            ));
+        }
+        self.place.enlist(&release, &manifest, description)?;
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&release);
+        Ok(())
+    }
+
+    /// Why the release can't be served as it lies there: a content that is missing or damaged.
+    pub(super) fn flaw(&self, release: &Digest) -> Result<Option<String>> {
+        let Some(known) = self.known(release)? else { return Ok(Some("the release is not there any more".into())) };
+        let damage = self.damage(&known)?;
+        Ok(damage.map(|name| format!("its file `{}` is missing or damaged there", crate::fs::quote(&name))))
+    }
+
+    /// Whether the lock is still ours; an error where somebody took it over.
+    pub(super) fn check_lock(&self) -> Result<()> {
+        match lease::holds(&*self.place, &self.token)? {
+            true => Ok(()),
+            false => Err(Error::failed(format!("the lock of {} was lost: somebody took it over", self.place.shown()))
+                .with_hint("nothing was switched; look with `mlx releases` who was there, then run this again")),
+        }
     }
 
     /// Sends blobs, several at once.
@@ -184,38 +236,8 @@ impl Target for Stored {
     }
 
     fn upload(&self, bundle: &Bundle, watch: Watch<'_>) -> Result<()> {
-        let (release, description) = (bundle.digest(), bundle.description());
-        let manifest = bundle.manifest()?;
-        let parts = bundle::parts(&manifest)?;
-        let whole = self.place.whole(&parts.blobs)?;
-        let missing: Vec<Blob> =
-            parts.blobs.iter().zip(whole).filter(|(_, is_whole)| !is_whole).map(|(blob, _)| blob.clone()).collect();
-        let id = format!("upload {release}");
-        let total = parts.blobs.iter().map(|blob| blob.size).sum::<u64>();
-        let event = Event::Started { id: id.clone(), what: "uploading".into(), total: Some(total), unit: Unit::Bytes };
-        watch.events.emit(event);
-        let done = Mutex::new(total - missing.iter().map(|blob| blob.size).sum::<u64>());
-        self.send(bundle, &missing, watch, &|bytes| {
-            let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-            *done += bytes;
-            watch.events.emit(Event::Progress { id: id.clone(), done: *done });
-        })?;
-        watch.events.emit(Event::Finished { id });
-        let sent = self.place.arrived(&missing)?;
-        if let Some((blob, _)) = missing.iter().zip(sent).find(|(_, is_whole)| !is_whole) {
-            let name = crate::fs::quote(&blob.name);
-            return Err(Error::failed(format!(
-                "layer `{name}` ({}) was sent and is still damaged on {}",
-                blob.digest,
-                self.place.shown()
-            ))
-            .with_hint(
-                "a registry keeps what it has once taken: let its operator delete that blob, then deploy again",
-            ));
-        }
-        self.place.enlist(&release, &manifest, description)?;
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&release);
-        if description.serve.is_some() {
+        self.bring(bundle, watch)?;
+        if bundle.description().serve.is_some() {
             // The same bytes, to be tried here.
             self.cache.unpack(bundle, watch)?;
         }
@@ -231,10 +253,7 @@ impl Target for Stored {
     }
 
     fn activate(&self, release: &Digest) -> Result<()> {
-        if !lease::holds(&*self.place, &self.token)? {
-            return Err(Error::failed(format!("the lock of {} was lost: somebody took it over", self.place.shown()))
-                .with_hint("nothing was switched; look with `mlx releases` who was there, then run this again"));
-        }
+        self.check_lock()?;
         self.place.activate(release)
     }
 
@@ -309,13 +328,6 @@ impl Target for Stored {
     }
 
     fn set_document(&self, name: &str, bytes: Option<&[u8]>) -> Result<()> {
-        let Some(bytes) = bytes else { return self.place.delete(name) };
-        for _ in 0..3 {
-            let seen = self.place.document(name)?;
-            if self.place.swap(name, seen.as_ref(), bytes)? {
-                return Ok(());
-            }
-        }
-        Err(Error::failed(format!("`{name}` on {} is changed by somebody else", self.place.shown())))
+        pages::set(&*self.place, name, bytes)
     }
 }

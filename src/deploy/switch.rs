@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::history::{self, Action, Entry, Outcome};
 use super::split::{self, Split};
 use super::watch::OwnServer;
-use super::{Answer, Candidate, Check, Hooks, Plan, Target, gone, hooks, is_unreadable, plan};
+use super::{Answer, Candidate, Check, Front, Hooks, Plan, Target, gone, hooks, is_unreadable, plan};
 use crate::bundle::{Bundle, Description};
 use crate::event::{EventSink, Watch};
 use crate::fs::escape;
@@ -118,22 +118,25 @@ pub fn deploy_canary(
     if is_known && before.is_some_and(|split| split.percent == percent) {
         return Ok(done(false, Some(percent)));
     }
+    target.check_canary(percent)?;
     let was_there = target.releases()?.contains(&release);
     let switch = Switch { target, order, action: Action::Deploy, release, description, watch };
     switch.noting_failure(|| switch.run_hooks(order.hooks.before))?;
     if !is_known {
         switch.noting_failure(|| target.upload(bundle, watch))?;
-        switch.probe(Some(live), !was_there)?;
+        switch.settling(|| switch.probe(Some(live), !was_there))?;
     }
     watch.interrupt.check()?;
-    switch.noting_failure(|| split::set(target, Some(&Split::new(release, percent, order.who))))?;
+    switch.noting_failure(|| target.divert(Some(&Split::new(release, percent, order.who))))?;
     switch.note(Some(live), Outcome::Canary, Some(&format!("{percent} % of the requests")));
-    if let Some(url) = &order.check.health.url
+    let health = order.check.health;
+    let front = if health.url.is_some() || health.watch.is_some() { switch.front()? } else { None };
+    if let Some(front) = &front
         && let Answer::No { why, .. } = switch
-            .watch_canary(url)
+            .watch_canary(&front.url)
             .map_err(|error| switch.unwatched(error, "answers a part of the requests on", "ends that"))?
     {
-        split::set(target, None)?;
+        target.divert(None)?;
         switch.note(Some(live), Outcome::Returned, Some(&why));
         return Err(switch.watched_badly(&why, &format!("{} answers all requests again", switch.named(&live))));
     }
@@ -213,7 +216,7 @@ fn end_canary(target: &dyn Target, live: &Digest, order: &Order<'_>, watch: Watc
     if matches!(split, Ok(None)) {
         return Ok(None);
     }
-    split::set(target, None)?;
+    target.divert(None)?;
     let Some(description) = target.description(live)? else { return Ok(None) };
     let canary = split.ok().flatten().map(|split| split.release);
     if let Some(release) = canary
@@ -321,23 +324,30 @@ impl Switch<'_> {
     /// Probes, switches and watches. `before` is the release that is live now; `is_new` says that the release lies there
     /// only since this deploy, and goes again if it does not answer.
     fn carry_out(&self, before: Option<Digest>, is_new: bool) -> Result<()> {
-        let Self { target, order, release, watch, .. } = self;
+        self.settling(|| self.change(before, is_new))
+    }
+
+    fn change(&self, before: Option<Digest>, is_new: bool) -> Result<()> {
+        let Self { target, release, watch, .. } = self;
         self.probe(before, is_new)?;
         watch.interrupt.check()?;
         // A canary stood beside the release that is live now, and not beside the next one.
-        self.noting_failure(|| split::set(*target, None))?;
+        self.noting_failure(|| target.divert(None))?;
         self.noting_failure(|| target.activate(release))?;
-        let Some(url) = &order.check.health.url else {
-            self.note(before, Outcome::Live, None);
-            return Ok(());
-        };
-        let asked = self.ask(url);
+        let asked = self.front().and_then(|front| match front {
+            Some(front) => self.ask(&front.url).map(|answer| Some((front, answer))),
+            None => Ok(None),
+        });
         let why = match &asked {
-            Ok(Answer::Yes) => {
+            Ok(None) => {
                 self.note(before, Outcome::Live, None);
-                return self.watch(url, before);
+                return Ok(());
             }
-            Ok(Answer::No { why, .. }) => why.clone(),
+            Ok(Some((front, Answer::Yes))) => {
+                self.note(before, Outcome::Live, None);
+                return self.watch(&front.url, before);
+            }
+            Ok(Some((_, Answer::No { why, .. }))) => why.clone(),
             Err(error) => error.to_string(),
         };
         let end = match before {
@@ -351,7 +361,28 @@ impl Switch<'_> {
                 "it stays live: there is no release to return to".into()
             }
         };
-        Err(asked.err().unwrap_or_else(|| self.silent(url, &why, &end)))
+        Err(match asked {
+            Ok(front) => self.silent(front.map_or(String::new(), |(front, _)| front.shown).as_str(), &why, &end),
+            Err(error) => error,
+        })
+    }
+
+    /// Where the server is that answers for the release now: the user's own, or one that the target keeps.
+    fn front(&self) -> Result<Option<Front>> {
+        match &self.order.check.health.url {
+            Some(url) => Ok(Some(Front { url: url.clone(), shown: escape(url.as_bytes()), held: None })),
+            None => self.target.front(&self.release, self.watch),
+        }
+    }
+
+    /// Does something, and then lets go of what ran for it alone.
+    fn settling<T>(&self, act: impl FnOnce() -> Result<T>) -> Result<T> {
+        let done = act();
+        if let Err(error) = self.target.settle() {
+            let name = self.order.name;
+            self.watch.events.warn(format!("what ran on `{name}` for this change alone may go on: {error}"));
+        }
+        done
     }
 
     /// Asks the target's own server whether it is ready, and whether it answers with this release where it can tell.
@@ -538,14 +569,17 @@ impl Switch<'_> {
     }
 
     /// The error of a target whose own server does not answer for the release.
-    fn silent(&self, url: &str, why: &str, end: &str) -> Error {
+    fn silent(&self, front: &str, why: &str, end: &str) -> Error {
         let Self { order, description, .. } = self;
-        let (model, url) = (&description.model, escape(url.as_bytes()));
+        let model = &description.model;
         Error::check(format!(
-            "`{}` {} is on `{}`, but {url} does not answer for it: {why}\n  {end}",
+            "`{}` {} is on `{}`, but {front} does not answer for it: {why}\n  {end}",
             model.name, model.version, order.name
         ))
-        .with_hint(format!("look at the server there; `mlx serve {}` is one", order.name))
+        .with_hint(match order.check.health.url {
+            Some(_) => format!("look at the server there; `mlx serve {}` is one", order.name),
+            None => "look at its pods: `kubectl get pods`, `kubectl describe`".into(),
+        })
     }
 
     /// A release by model and version where it says them.

@@ -50,6 +50,9 @@ pub fn test(target: &dyn Target, name: &str, who: &str) -> Result<Tested> {
     })?;
     attempt("switch in one step", &mut || target.try_switch())?;
     attempt("list the releases", &mut || target.releases().map(drop))?;
+    if let Some(rest) = target.rest() {
+        attempt(rest, &mut || target.try_rest())?;
+    }
     drop(lock);
     Ok(tested)
 }

@@ -14,7 +14,7 @@ mod engine;
 mod gauge;
 mod guard;
 mod job;
-mod kubernetes;
+pub(crate) mod kubernetes;
 mod left;
 mod local;
 pub(crate) mod machine;

@@ -15,7 +15,7 @@ use crate::server::Server;
 use crate::services;
 
 /// mlx without what debuggers need, which would make every layer large; made once for each build.
-fn program() -> &'static Path {
+pub fn program() -> &'static Path {
     static PROGRAM: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
     PROGRAM.get_or_init(|| {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("program");

@@ -1,6 +1,7 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -S
 """A kubectl that keeps Jobs in a directory and runs their pods as processes of this machine, as the Job controller would:
-one for each index, none again after a failure, and again after a disruption. For tests of what mlx asks and understands."""
+one for each index, none again after a failure, and again after a disruption. For tests of what mlx asks and understands.
+What is not about Jobs is done by `kubectl_objects.py`, which lies beside it."""
 
 import fcntl
 import json
@@ -115,13 +116,34 @@ def listed(names, kinds):
     return {"kind": "List", "apiVersion": "v1", "items": items}
 
 
+def refuse():
+    """Says no, where a test wants that for such a call."""
+    path = STATE / "refusals.json"
+    for refusal in json.loads(path.read_text()) if path.exists() else []:
+        if re.search(refusal["call"], " ".join(sys.argv[1:])):
+            fail(refusal["says"])
+
+
 def main():
     arguments = [word for word in sys.argv[1:] if not word.startswith(("--namespace=", "--context="))]
     options = [word for word in arguments if word.startswith("--")]
     words = [word for word in arguments if not word.startswith("--")]
     with open(STATE / "log", "a") as log:
         log.write(" ".join(sys.argv[1:]) + "\n")
+    refuse()
     known = [path.parent.name for path in sorted(STATE.glob("mlx-*/job.json"))]
+    if (STATE / "mlx").exists():
+        # A cluster that serves.
+        import kubectl_objects
+
+        named = dict((word.split("=", 1) + [""])[:2] for word in options)
+        if "--selector" in named and not named["--selector"]:
+            named["--selector"] = words.pop()
+        if words[0] == "port-forward":
+            return kubectl_objects.port_of(words[1])
+        if not kubectl_objects.run(words, named):
+            fail(f'error: unknown command "{words[0]}" for "kubectl"')
+        return None
     if words[0] == "create":
         job = json.load(sys.stdin)
         name = job["metadata"]["name"]
@@ -163,4 +185,8 @@ def main():
 
 with open(STATE / "lock", "w") as lock:
     fcntl.flock(lock, fcntl.LOCK_EX)
-    main()
+    port = main()
+if port:
+    import kubectl_objects
+
+    kubectl_objects.forward(port)

@@ -2,7 +2,7 @@
 //! everything else against one that runs Jobs as processes of this machine.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -10,34 +10,29 @@ use serde_json::Value;
 
 use super::cluster::wait_until;
 use super::harness::Project;
+use super::kubectl::Kubectl;
 use super::services::program;
 
 /// A project whose `kubectl` is not a real one.
 struct Cluster {
     project: Project,
+    kubectl: Kubectl,
 }
 
 impl Cluster {
     fn new(settings: &str, steps: &str) -> Self {
         let project = Project::with_manifest(&manifest(settings, steps));
-        let place = project.home().join("bin/kubectl");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/kubectl.py");
-        let installed = Command::new("install").args(["-D", "-m", "755", source]).arg(&place).status();
-        assert!(installed.unwrap().success());
-        fs::create_dir(project.home().join("cluster")).unwrap();
-        Self { project }
+        let kubectl = Kubectl::install(&project);
+        Self { project, kubectl }
     }
 
-    fn state(&self) -> PathBuf {
-        self.project.home().join("cluster")
+    fn state(&self) -> &Path {
+        self.kubectl.state()
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.project.command(&[&["train", "--executor", "k8s"], arguments].concat());
-        let mut path = self.project.home().join("bin").into_os_string();
-        path.push(":");
-        path.push(std::env::var_os("PATH").unwrap());
-        command.env("PATH", path).env("FAKE_KUBECTL", self.state());
+        command.envs(self.kubectl.environment());
         command
     }
 
@@ -106,8 +101,7 @@ fn a_pod_that_has_to_give_way_runs_again() {
     let mut child = cluster.start(&[]);
     wait_until("the step's output", || cluster.said().contains("begun"));
 
-    let mut disrupt = Command::new(cluster.project.home().join("bin/kubectl"));
-    assert!(disrupt.arg("disrupt").env("FAKE_KUBECTL", cluster.state()).status().unwrap().success());
+    assert!(cluster.kubectl.command(&["disrupt"]).status().unwrap().success());
     wait_until("the second start", || cluster.said().matches("begun").count() == 2);
     cluster.project.set("go", "");
 

@@ -46,6 +46,16 @@ impl Server {
         panic!("the server ended with {:?}:\n{said}", child.wait());
     }
 
+    /// Starts what leads to a server, as `kubectl port-forward` does, and waits until it says where.
+    pub fn forwarded(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim_start_matches("Forwarding from ").split(" -> ").next().unwrap().parse();
+        let address = address.unwrap_or_else(|_| panic!("{command:?} leads nowhere: {line}"));
+        Self { child, address, lines: Mutex::new(mpsc::channel().1) }
+    }
+
     pub fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).unwrap()
     }

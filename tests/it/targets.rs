@@ -1,4 +1,5 @@
-//! Targets of every kind: one suite of rules over a directory, another machine, object stores, web servers and registries.
+//! Targets of every kind: one suite of rules over a directory, another machine, object stores, web servers, registries and a
+//! cluster.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,11 +16,14 @@ use crate::bundles::register;
 use crate::deploy::{answering, full_pipe};
 use crate::deployed::{LINEAR, linear_with_bias, tampered};
 use crate::harness::{Outcome, Project, files_below, noise};
+use crate::kubectl::Kubectl;
 use crate::services::{self, Server};
 use crate::target_faults::{HANGING, await_end, in_python};
 
 /// Somewhere to deploy to, and a project that does.
 pub struct Place {
+    /// Where releases are served, of those targets that do that. What runs there ends before its files go.
+    cluster: Option<Kubectl>,
     pub project: Project,
     pub url: String,
     variables: Vec<(String, String)>,
@@ -30,6 +34,9 @@ pub struct Place {
     counted: Option<u16>,
     pub server: Option<Server>,
 }
+
+const ENV: &str = "[env]\npython = { requirements = [\"onnxruntime==1.32.0\"] }\n";
+const SERVE: &str = "serve = { onnx = \"model/linear.onnx\" }\nexamples = \"rows.csv\"\n";
 
 /// Passes everything on to a port, and counts what goes there.
 fn counting(port: u16) -> (u16, Arc<AtomicU64>) {
@@ -72,15 +79,30 @@ impl Place {
     ) -> Self {
         let counted = Some(port);
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        let place = Self { project: Project::empty(), url, variables, files, sent, counted, server: Some(server) };
+        let project = Project::empty();
+        let server = Some(server);
+        let place = Self { project, url, variables, files, sent, counted, cluster: None, server };
         place.manifest("");
         place
     }
 
-    /// Writes a manifest with a model without a server; `more` belongs to the target.
+    /// Writes a manifest with a model that is served only where it has to be; `more` belongs to the target.
     pub fn manifest(&self, more: &str) {
-        let target = format!("[target.production]\nurl = \"{}\"\nmodel = \"m\"\n{more}\n", self.url);
-        self.project.set("mlx.toml", format!("[model.m]\npath = \"model\"\n{target}"));
+        match self.cluster {
+            Some(_) => self.manifest_with_server(more),
+            None => self.project.set("mlx.toml", format!("[model.m]\npath = \"model\"\n{}", self.target(more))),
+        }
+    }
+
+    /// Writes a manifest with a model that is served, and its rows.
+    fn manifest_with_server(&self, more: &str) {
+        let target = self.target(more);
+        self.project.set("mlx.toml", format!("{ENV}[model.m]\npath = \"model\"\n{SERVE}{target}"));
+        self.project.set("rows.csv", "a,b,c\n1,2,3\n0.5,0,0\n");
+    }
+
+    fn target(&self, more: &str) -> String {
+        format!("[target.production]\nurl = \"{}\"\nmodel = \"m\"\n{more}\n", self.url)
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
@@ -120,7 +142,10 @@ impl Place {
 
     /// Registers the next version: a file of its own, and one that all versions have.
     pub fn version(&self, seed: u64) {
-        register(&self.project, &[("a.bin", &noise(200_000, seed)), ("shared.bin", &noise(3_000_000, 99))]);
+        let (own, shared) = (noise(200_000, seed), noise(3_000_000, 99));
+        let mut files = vec![("a.bin", &own[..]), ("shared.bin", &shared)];
+        files.extend(self.cluster.iter().map(|_| ("linear.onnx", LINEAR)));
+        register(&self.project, &files);
     }
 
     /// The versions that lie there, and which of them is live.
@@ -154,6 +179,7 @@ pub fn directory() -> Option<Place> {
         files: PathBuf::new(),
         sent: Arc::default(),
         counted: None,
+        cluster: None,
         server: None,
     };
     place.manifest("");
@@ -205,6 +231,29 @@ pub fn registry() -> Option<Place> {
     Some(Place::new(format!("oci://127.0.0.1:{port}/models/m"), &variables, files, (port, sent), server))
 }
 
+pub fn kubernetes() -> Option<Place> {
+    let server = services::registry(true)?;
+    let (port, sent) = counting(server.port);
+    let project = Project::empty();
+    let cluster = Kubectl::serving(&project);
+    // The closing quote comes from the manifest.
+    let url = format!(
+        "oci://127.0.0.1:{port}/models/m\"\nkind = \"kubernetes\"\nimage = {{ server = \"mlx:test\" }}\nnamespace = \"ml"
+    );
+    let place = Place {
+        project,
+        url,
+        variables: cluster.environment().into(),
+        files: server.dir.path().join("data"),
+        sent,
+        counted: Some(port),
+        cluster: Some(cluster),
+        server: Some(server),
+    };
+    place.manifest("");
+    Some(place)
+}
+
 impl Place {
     /// The password comes from where the manifest says.
     fn with_password(mut self) -> Self {
@@ -234,7 +283,7 @@ macro_rules! suite {
 }
 
 suite! {
-    directory, ssh, s3, webdav, registry;
+    directory, ssh, s3, webdav, registry, kubernetes;
     (
         only_what_changed_is_sent_and_the_way_back_needs_nothing,
         a_target_that_works_passes_its_test,
@@ -266,7 +315,9 @@ mod rules {
         let uploads: Vec<&str> =
             plan["upload"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect();
         assert!(uploads.contains(&"model/a.bin") && !uploads.contains(&"model/shared.bin"), "{uploads:?}");
-        assert!(after - before < 300_000, "{} bytes were sent", after - before);
+        // A cluster gets an image besides.
+        let most = if place.cluster.is_some() { 600_000 } else { 300_000 };
+        assert!(after - before < most, "{} bytes were sent", after - before);
         assert_eq!(place.releases(), [(2, true), (1, false)]);
 
         place.mlx(&["rollback", "production"]).success().prints("`m` 1");
@@ -294,7 +345,10 @@ mod rules {
         place.version(1);
         place.mlx(&["deploy", "production"]).success();
         place.version(2);
-        place.manifest(&format!("health = {{ url = \"{}\", timeout = \"1s\" }}", answering("503 Unavailable")));
+        // In a cluster pods have to come up within the same time.
+        let timeout = if place.cluster.is_some() { "20s" } else { "1s" };
+        let url = answering("503 Unavailable");
+        place.manifest(&format!("health = {{ url = \"{url}\", timeout = \"{timeout}\" }}"));
 
         place.mlx(&["deploy", "production"]).exits_with(4).says("is live again");
 
@@ -395,13 +449,7 @@ mod rules {
     }
 
     pub fn a_release_is_tried_before_it_is_live_and_answers_anywhere(place: &Place) {
-        let serve = "serve = { onnx = \"model/linear.onnx\" }\nexamples = \"rows.csv\"\n";
-        place.manifest("health = { timeout = \"60s\" }");
-        let env = "[env]\npython = { requirements = [\"onnxruntime==1.32.0\"] }\n";
-        let manifest =
-            place.project.read("mlx.toml").replace("path = \"model\"\n", &format!("path = \"model\"\n{serve}"));
-        place.project.set("mlx.toml", format!("{env}{manifest}"));
-        place.project.set("rows.csv", "a,b,c\n1,2,3\n0.5,0,0\n");
+        place.manifest_with_server("health = { timeout = \"60s\" }");
         register(&place.project, &[("linear.onnx", LINEAR)]);
         place.mlx(&["deploy", "production"]).success();
         register(&place.project, &[("linear.onnx", &linear_with_bias(1.5))]);
@@ -415,7 +463,7 @@ mod rules {
         let elsewhere = Project::empty();
         elsewhere.set(
             "mlx.toml",
-            manifest.replace(serve, "").replace("\"deploy/", &format!("\"{}/deploy/", place.project.root().display())),
+            place.target("").replace("\"deploy/", &format!("\"{}/deploy/", place.project.root().display())),
         );
         elsewhere.set("rows.csv", "a,b,c\n1,2,3\n");
         let mut ask = place.command_of(&elsewhere, &["predict", "production", "--input", "rows.csv", "--json"]);

@@ -2,12 +2,14 @@
 //!
 //! No daemon and no root are needed: layers are tars that are written like everything else, packed with gzip, because
 //! other programs would pack plain ones on their own and change their digest. What changes seldom comes first (the base,
-//! mlx, ONNX Runtime, the weights), so that a new version of a model sends little. The image is a file of its own beside the
-//! bundle: most programs take an archive of one image only.
+//! mlx, ONNX Runtime, the weights), and each large weight is a layer of its own, so that a new version of a model sends little.
+//! The image is a file of its own beside the bundle: most programs take an archive of one image only. A target that serves in
+//! a cluster has it in its registry instead.
 
 mod base;
 mod gzip;
 mod layer;
+mod push;
 mod registry;
 
 use std::collections::BTreeMap;
@@ -17,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::archive::Writer;
 use super::description::{DESCRIPTION_FILE, Description};
@@ -35,11 +37,16 @@ const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 /// Where the model lies in the image, and mlx.
 const ROOT: &str = "opt/mlx";
-const MODEL: &str = "opt/mlx/model";
+const MODEL: &str = "model";
+/// Where the model lies in an image that holds nothing else, as KServe looks for it.
+const MODELS: &str = "models";
 const PROGRAM: &str = "usr/local/bin/mlx";
 /// Who runs where the base says nothing: nobody in particular.
 const USER: &str = "65532:65532";
 const BUNDLE_LABEL: &str = "mlx.bundle";
+/// Weights of this size and more are layers of their own, as long as there are not more of them than engines take.
+const LARGE: u64 = 1 << 20;
+const MOST_LARGE: usize = 32;
 
 /// An image that was written.
 #[derive(Debug, Serialize)]
@@ -73,16 +80,62 @@ pub struct Ingredients<'a> {
     pub scratch: &'a Path,
 }
 
+/// An image whose layers lie in files, and which is not anywhere yet.
+pub struct Built {
+    manifest: Vec<u8>,
+    config: Vec<u8>,
+    layers: Vec<(&'static str, Layer)>,
+}
+
+impl Built {
+    fn of(bundle: &Bundle, base: Option<&Base>, own: Vec<(&'static str, Layer)>, config: Map<String, Value>) -> Self {
+        let of_base = base.iter().flat_map(|base| &base.layers).map(|layer| ("base", layer.clone()));
+        let layers: Vec<(&'static str, Layer)> = of_base.chain(own).collect();
+        let config = json::canonical(&document(base, &layers, config));
+        let manifest = json::canonical(&manifest(bundle.description(), base, &config, &layers));
+        Self { manifest, config, layers }
+    }
+
+    /// Its manifest, as it is kept.
+    pub fn manifest(&self) -> &[u8] {
+        &self.manifest
+    }
+
+    /// The digest of its manifest.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.manifest)
+    }
+}
+
+/// Makes the image that runs: the bundle and mlx on a base.
+pub fn build(ingredients: Ingredients<'_>, watch: Watch<'_>) -> Result<Built> {
+    let Ingredients { bundle, base, program, scratch } = ingredients;
+    check_platform(bundle.description(), Some(base))?;
+    let mut own = vec![("mlx", program_layer(program, scratch, watch)?)];
+    own.extend(model_layers(bundle, ROOT, MODEL, scratch, watch)?);
+    Ok(Built::of(bundle, Some(base), own, config(bundle, base)))
+}
+
+/// Makes an image of the bundle alone, for who mounts it: its files below `models`, where `DIGEST` leads as well. A base is
+/// needed only by those who want a shell in it.
+pub fn build_model(bundle: &Bundle, base: Option<&Base>, scratch: &Path, watch: Watch<'_>) -> Result<Built> {
+    check_platform(bundle.description(), base)?;
+    let own = model_layers(bundle, "", MODELS, scratch, watch)?;
+    let mut config = base.map(|base| base.config.clone()).unwrap_or_default();
+    label(&mut config, bundle);
+    Ok(Built::of(bundle, base, own, config))
+}
+
+/// Where `mlx serve` finds the model in an image of [`build_model`] that is mounted at `place`.
+pub fn mounted(place: &str, release: &Digest) -> String {
+    format!("{place}/{}", release.hex())
+}
+
 /// Writes the image to `file`, an archive as skopeo calls `oci-archive`.
 pub fn write(ingredients: Ingredients<'_>, file: &Path, watch: Watch<'_>) -> Result<Image> {
     let Ingredients { bundle, base, scratch, .. } = ingredients;
-    check_platform(bundle.description(), base)?;
-    let own = own_layers(ingredients, watch)?;
-    let layers: Vec<(&str, &Layer)> =
-        base.layers.iter().map(|layer| ("base", layer)).chain(own.iter().map(|(what, layer)| (*what, layer))).collect();
-    let config = json::canonical(&config(bundle, base, &layers));
-    let manifest = json::canonical(&manifest(bundle.description(), base, &config, &layers));
-    let mut descriptor = Descriptor::of(oci::MANIFEST, &manifest);
+    let built = build(ingredients, watch)?;
+    let mut descriptor = Descriptor::of(oci::MANIFEST, &built.manifest);
     let description = bundle.description();
     let reference = format!("{}:{}", description.model.name, description.model.version);
     descriptor.annotations.insert(oci::REFERENCE.into(), reference);
@@ -94,59 +147,74 @@ pub fn write(ingredients: Ingredients<'_>, file: &Path, watch: Watch<'_>) -> Res
     });
     let mut size = 0;
     fs::write_atomic_checked(file, scratch, |out| {
-        size = archive(&index, &manifest, &config, &layers, out, watch)?;
+        size = archive(&index, &built, out, watch)?;
         Ok(())
     })
     .with_context(|| format!("cannot write the image `{}`", quote(file)))?;
-    let layer =
-        |(what, layer): &(&str, &Layer)| ImageLayer { what: (*what).into(), digest: layer.digest, size: layer.size };
+    let layer = |(what, layer): &(&'static str, Layer)| ImageLayer {
+        what: (*what).into(),
+        digest: layer.digest,
+        size: layer.size,
+    };
     Ok(Image {
         file: file.to_path_buf(),
         manifest: digest,
         size,
         base: base.name.clone(),
-        layers: layers.iter().map(layer).collect(),
+        layers: built.layers.iter().map(layer).collect(),
     })
 }
 
-/// What we bring: mlx, the runtime, the weights, and all else.
-fn own_layers(ingredients: Ingredients<'_>, watch: Watch<'_>) -> Result<Vec<(&'static str, Layer)>> {
-    let Ingredients { bundle, program, scratch, .. } = ingredients;
-    let description = bundle.description();
-    let mut layers = vec![("mlx", program_layer(program, scratch, watch)?)];
-    let is_weight: Vec<bool> = description.files.iter().map(|file| bundle.is_layer(&file.path, &file.digest)).collect();
-    let is_runtime = |path: &str| description.runtimes.iter().any(|runtime| runtime.path == path);
-    let group = |index: usize| match is_weight[index] {
-        _ if is_runtime(&description.files[index].path) => "runtime",
-        true => "weights",
-        false => "documents",
+/// The layers of the bundle, with its files below `root` and `model`: the runtime, the weights, and all else.
+fn model_layers(
+    bundle: &Bundle,
+    root: &str,
+    model: &str,
+    scratch: &Path,
+    watch: Watch<'_>,
+) -> Result<Vec<(&'static str, Layer)>> {
+    let below = |name: &str| if root.is_empty() { name.to_owned() } else { format!("{root}/{name}") };
+    let append = |made: &mut Made, index: usize| {
+        watch.interrupt.check()?;
+        let file = &bundle.description().files[index];
+        let path = below(&format!("{model}/{}", file.path));
+        made.tar.append(&path, file.executable, file.size, |out| bundle.copy_file(index, out))
     };
-    for what in ["runtime", "weights", "documents"] {
-        let files: Vec<usize> = (0..description.files.len()).filter(|index| group(*index) == what).collect();
-        if files.is_empty() && what != "documents" {
-            continue;
-        }
+    let mut layers = Vec::new();
+    for (what, files) in groups(bundle) {
         let mut made = Made::new(scratch)?;
-        for index in files {
-            watch.interrupt.check()?;
-            let file = &description.files[index];
-            let path = format!("{MODEL}/{}", file.path);
-            made.tar.append(&path, file.executable, file.size, |out| bundle.copy_file(index, out))?;
-        }
+        files.into_iter().try_for_each(|index| append(&mut made, index))?;
         if what == "documents" {
             let own = [(DESCRIPTION_FILE, Some(bundle.description_bytes())), (SIGNATURE_FILE, bundle.signature())];
             for (name, bytes) in own.into_iter().filter_map(|(name, bytes)| Some((name, bytes?))) {
-                made.tar.append(&format!("{MODEL}/{name}"), false, bytes.len() as u64, |out| {
+                made.tar.append(&below(&format!("{model}/{name}")), false, bytes.len() as u64, |out| {
                     Ok(out.write_all(bytes).context("cannot write a layer")?)
                 })?;
             }
             // The bundle's name, which answers are to carry: the weights must not lie below it, because their layer
             // would be another one in each version.
-            made.tar.append_link(&format!("{ROOT}/{}", bundle.digest().hex()), "model")?;
+            made.tar.append_link(&below(&bundle.digest().hex()), model)?;
         }
         layers.push((what, made.finish()?));
     }
     Ok(layers)
+}
+
+/// The files of each layer: what changes seldom comes first.
+fn groups(bundle: &Bundle) -> Vec<(&'static str, Vec<usize>)> {
+    let description = bundle.description();
+    let files = &description.files;
+    let is_runtime = |index: &usize| description.runtimes.iter().any(|runtime| runtime.path == files[*index].path);
+    let is_weight = |index: &usize| bundle.is_layer(&files[*index].path, &files[*index].digest);
+    let (runtime, others): (Vec<usize>, Vec<usize>) = (0..files.len()).partition(is_runtime);
+    let (mut weights, documents): (Vec<usize>, Vec<usize>) = others.into_iter().partition(is_weight);
+    weights.sort_by_key(|index| std::cmp::Reverse(files[*index].size));
+    let large = weights.iter().take(MOST_LARGE).take_while(|index| files[**index].size >= LARGE).count();
+    let mut small = weights.split_off(large);
+    small.sort_unstable();
+    let of_weights = weights.into_iter().map(|index| vec![index]).chain([small]);
+    let groups = std::iter::once(("runtime", runtime)).chain(of_weights.map(|files| ("weights", files)));
+    groups.filter(|(_, files)| !files.is_empty()).chain([("documents", documents)]).collect()
 }
 
 fn program_layer(program: &Path, scratch: &Path, watch: Watch<'_>) -> Result<Layer> {
@@ -164,9 +232,11 @@ fn program_layer(program: &Path, scratch: &Path, watch: Watch<'_>) -> Result<Lay
 }
 
 /// The libraries of the bundle and mlx itself are for one kind of processor.
-fn check_platform(description: &Description, base: &Base) -> Result<()> {
+fn check_platform(description: &Description, base: Option<&Base>) -> Result<()> {
     let ours = architecture();
-    if base.architecture != ours {
+    if let Some(base) = base
+        && base.architecture != ours
+    {
         return Err(Error::usage(format!(
             "`{}` is for {}, and mlx and the model's libraries here are for {ours}",
             crate::fs::escape(base.name.as_bytes()),
@@ -193,8 +263,8 @@ fn architecture() -> &'static str {
     }
 }
 
-fn config(bundle: &Bundle, base: &Base, layers: &[(&str, &Layer)]) -> Value {
-    let description = bundle.description();
+/// How the image is started.
+fn config(bundle: &Bundle, base: &Base) -> Map<String, Value> {
     let mut config = base.config.clone();
     let directory = format!("/{ROOT}/{}", bundle.digest().hex());
     config.insert("Entrypoint".into(), json!([format!("/{PROGRAM}"), "serve", directory, "--host", "0.0.0.0"]));
@@ -216,15 +286,25 @@ fn config(bundle: &Bundle, base: &Base, layers: &[(&str, &Layer)]) -> Value {
     }
     config.insert("Env".into(), variables.into());
     config.insert("ExposedPorts".into(), json!({ "8080/tcp": {} }));
+    label(&mut config, bundle);
+    config
+}
+
+/// Says which bundle is in it.
+fn label(config: &mut Map<String, Value>, bundle: &Bundle) {
     let mut labels = config.get("Labels").and_then(Value::as_object).cloned().unwrap_or_default();
-    labels.extend(annotations(description).into_iter().map(|(key, value)| (key, value.into())));
+    labels.extend(annotations(bundle.description()).into_iter().map(|(key, value)| (key, value.into())));
     labels.insert(BUNDLE_LABEL.into(), bundle.digest().to_string().into());
     config.insert("Labels".into(), labels.into());
-    let mut history = base.history.clone();
-    let own = layers.iter().skip(base.layers.len());
+}
+
+/// The document that says what the image is made of.
+fn document(base: Option<&Base>, layers: &[(&'static str, Layer)], config: Map<String, Value>) -> Value {
+    let mut history = base.map(|base| base.history.clone()).unwrap_or_default();
+    let own = layers.iter().filter(|(what, _)| *what != "base");
     history.extend(own.map(|(what, _)| json!({ "created_by": format!("mlx package: {what}") })));
     json!({
-        "architecture": base.architecture,
+        "architecture": base.map_or(architecture(), |base| base.architecture.as_str()),
         "os": "linux",
         // A time would make each image another one.
         "created": "1970-01-01T00:00:00Z",
@@ -244,9 +324,9 @@ fn annotations(description: &Description) -> BTreeMap<String, String> {
     annotations.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }
 
-fn manifest(description: &Description, base: &Base, config: &[u8], layers: &[(&str, &Layer)]) -> Value {
+fn manifest(description: &Description, base: Option<&Base>, config: &[u8], layers: &[(&'static str, Layer)]) -> Value {
     let mut annotations = annotations(description);
-    if let Some(BaseName { name, digest }) = &base.source {
+    if let Some(BaseName { name, digest }) = base.and_then(|base| base.source.as_ref()) {
         annotations.insert("org.opencontainers.image.base.name".into(), name.clone());
         annotations.insert("org.opencontainers.image.base.digest".into(), digest.to_string());
     }
@@ -261,14 +341,8 @@ fn manifest(description: &Description, base: &Base, config: &[u8], layers: &[(&s
     })
 }
 
-fn archive(
-    index: &[u8],
-    manifest: &[u8],
-    config: &[u8],
-    layers: &[(&str, &Layer)],
-    out: &mut dyn Write,
-    watch: Watch<'_>,
-) -> Result<u64> {
+fn archive(index: &[u8], built: &Built, out: &mut dyn Write, watch: Watch<'_>) -> Result<u64> {
+    let Built { manifest, config, layers } = built;
     let mut writer = Writer::new(out);
     let layout = json::canonical(&oci::Layout::default());
     let [manifest_path, config_path] = [manifest, config].map(|bytes| oci::blob_path(&Digest::of(bytes)));

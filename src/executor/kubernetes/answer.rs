@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Deserialize;
 
+use super::kubectl::Cause;
 use super::manifest::JOB;
 use crate::executor::FailureClass;
 use crate::executor::engine::{Answer, CORRECT, Known, Refusal, State};
@@ -77,10 +78,12 @@ struct Condition {
     message: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 struct Container {
-    #[serde(default)]
     state: ContainerState,
+    last_state: ContainerState,
+    restart_count: u32,
 }
 
 #[derive(Default, Deserialize)]
@@ -97,6 +100,8 @@ struct Reason {
     reason: String,
     #[serde(default)]
     message: String,
+    #[serde(default)]
+    exit_code: i32,
 }
 
 /// A pod and the element that it is for.
@@ -142,7 +147,49 @@ pub fn read(text: &str) -> serde_json::Result<HashMap<String, Known>> {
     Ok(jobs.iter().map(known).collect())
 }
 
+/// A pod that serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    pub name: String,
+    pub is_ready: bool,
+    /// Whether it is on its way out.
+    pub is_going: bool,
+    /// So often its container ended and was started again.
+    pub restarts: u32,
+    /// Why its container ended the last time, or does not start.
+    pub why: Option<String>,
+}
+
+/// The pods that serve among what `kubectl get` lists.
+pub fn servers(text: &str) -> serde_json::Result<Vec<Server>> {
+    let list: List = serde_json::from_str(text)?;
+    let server = |item: Item| {
+        let restarts = item.status.container_statuses.iter().map(|container| container.restart_count).max();
+        Server {
+            is_ready: item.condition("Ready").is_some(),
+            is_going: item.metadata.deletion_timestamp.is_some(),
+            restarts: restarts.unwrap_or_default(),
+            why: item.held_up().or_else(|| item.ended()),
+            name: item.metadata.name,
+        }
+    };
+    Ok(list.items.into_iter().filter(|item| item.kind == "Pod").map(server).collect())
+}
+
 impl Item {
+    /// How the container of a pod ended the last time.
+    fn ended(&self) -> Option<String> {
+        let ended = |container: &Container| {
+            let Container { state, last_state, .. } = container;
+            state.terminated.as_ref().or(last_state.terminated.as_ref()).map(|ended| match ended.reason.as_str() {
+                "OOMKilled" => "its server took more memory than `resources` allow (OOMKilled)".to_owned(),
+                "" | "Error" | "Completed" => format!("its server ended with exit code {}", ended.exit_code),
+                reason => format!("its server ended: {reason}"),
+            })
+        };
+        self.status.container_statuses.iter().find_map(ended)
+    }
+
     fn index(&self) -> Option<usize> {
         self.metadata.annotations.get(INDEX).or_else(|| self.metadata.labels.get(INDEX))?.parse().ok()
     }
@@ -177,19 +224,22 @@ impl Item {
 
     /// How a pod is that is not over.
     fn alive(&self) -> State {
-        if self.status.phase != "Pending" {
-            return State::Running;
+        match self.status.phase.as_str() {
+            "Pending" => State::Waiting(self.held_up()),
+            _ => State::Running,
         }
+    }
+
+    /// Why a pod does not start, where time alone does not mend that.
+    fn held_up(&self) -> Option<String> {
         let waiting = self.status.container_statuses.iter().filter_map(|container| container.state.waiting.as_ref());
         let mut stuck = waiting.filter(|waiting| STUCK.contains(&waiting.reason.as_str()));
-        if let Some(Reason { reason, message }) = stuck.next() {
-            return State::Waiting(Some(format!("{reason}: {}", shortened(message))));
+        if let Some(Reason { reason, message, .. }) = stuck.next() {
+            return Some(format!("{reason}: {}", shortened(message)));
         }
         let scheduled = self.status.conditions.iter().find(|condition| condition.kind == "PodScheduled");
         let why = scheduled.filter(|condition| condition.reason.as_deref() == Some("Unschedulable"));
-        State::Waiting(
-            why.map(|why| format!("Unschedulable: {}", shortened(why.message.as_deref().unwrap_or_default()))),
-        )
+        why.map(|why| format!("Unschedulable: {}", shortened(why.message.as_deref().unwrap_or_default())))
     }
 
     /// Why a pod failed.
@@ -235,29 +285,13 @@ fn indexes(text: &str) -> HashSet<usize> {
 
 /// What a `kubectl` that did not succeed means.
 pub fn refusal(answer: &Answer) -> Refusal {
-    const FULL: [&str; 2] = ["exceeded quota", "quota exceeded"];
-    const UNREACHABLE: [&str; 12] = [
-        "Unable to connect to the server",
-        "was refused - did you specify",
-        "connection refused",
-        "Client.Timeout exceeded",
-        "i/o timeout",
-        "TLS handshake timeout",
-        "context deadline exceeded",
-        "ServiceUnavailable",
-        "currently unable to handle the request",
-        "Too many requests",
-        "etcdserver",
-        "connection reset by peer",
-    ];
-    let is_denied = ["Unauthorized", "forbidden"].iter().any(|sign| answer.stderr.contains(sign));
-    let hint = match is_denied {
-        true => {
+    let hint = match Cause::of(&answer.stderr) {
+        Cause::Unauthorized | Cause::Forbidden => {
             "log in to the cluster, or ask for the right to make Jobs there; `kubectl auth can-i create jobs` tells"
         }
-        false => CORRECT,
+        _ => CORRECT,
     };
-    answer.refusal("kubectl", &FULL, &UNREACHABLE, hint)
+    answer.refusal("kubectl", Cause::Quota.signs(), Cause::Unreachable.signs(), hint)
 }
 
 #[cfg(test)]

@@ -2,21 +2,19 @@
 
 use std::ffi::OsStr;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::pod::{self, MANAGER, merge};
+use crate::Result;
 use crate::executor::engine::{Submission, text_of};
 use crate::project::manifest::{KubernetesSettings, VolumeSource};
-use crate::{Error, Result};
 
-/// What finds everything of mlx.
-pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by=mlx";
 /// The label that has the job's name, on the job and its pods.
 pub const JOB: &str = "mlx/job";
 /// So many seconds a job that is over stays there to be looked at.
 const KEPT: u64 = 7 * 24 * 3600;
 /// So many seconds a step has to end in order.
 const GRACE: u64 = 30;
-const USUAL_GPU: &str = "nvidia.com/gpu";
 
 /// The Job: one pod for each element, none of which Kubernetes starts again when it fails, because its results say more
 /// than its exit code; one that its node lost, or that has to give way, starts again. `more` of the pod's specification
@@ -28,7 +26,7 @@ pub fn of(
     user: (u32, u32),
 ) -> Result<Value> {
     let (job, elements) = (submission.job, submission.elements);
-    let labels = json!({ "app.kubernetes.io/managed-by": "mlx", JOB: job.name, "mlx/run": job.run.as_str() });
+    let labels = json!({ MANAGER.0: MANAGER.1, JOB: job.name, "mlx/run": job.run.as_str() });
     let mut pod = pod(submission, settings, user)?;
     if let Some(more) = more {
         merge(&mut pod, more);
@@ -65,21 +63,11 @@ pub fn of(
 
 fn pod(submission: &Submission<'_>, settings: &KubernetesSettings, user: (u32, u32)) -> Result<Value> {
     let resources = &submission.job.resources;
-    let mut requests = Map::from_iter([("cpu".to_owned(), Value::from(resources.cpus.to_string()))]);
-    let mut limits = Map::new();
-    if let Some(bytes) = resources.memory_bytes {
-        requests.insert("memory".into(), bytes.to_string().into());
-        limits.insert("memory".into(), bytes.to_string().into());
-    }
-    if resources.gpus > 0 {
-        let name = settings.gpu_resource.as_deref().unwrap_or(USUAL_GPU);
-        limits.insert(name.into(), resources.gpus.to_string().into());
-    }
     let mut container = json!({
         "name": "steps",
         "image": settings.image,
         "command": ["/bin/sh", "-c", script(submission)?],
-        "resources": { "requests": requests, "limits": limits },
+        "resources": pod::resources(resources, settings.gpu_resource.as_deref()),
     });
     let mut pod = json!({ "restartPolicy": "Never", "terminationGracePeriodSeconds": GRACE });
     if user.0 != 0 {
@@ -139,31 +127,6 @@ fn script(submission: &Submission<'_>) -> Result<String> {
         None => format!(" >> {}/\"$JOB_COMPLETION_INDEX\".log 2>&1", word(submission.logs.as_os_str())?),
     };
     Ok(format!("exec {words} \"$JOB_COMPLETION_INDEX\"{log}"))
-}
-
-/// Whether a file may say this of the pod's specification.
-pub fn check(more: &Value) -> Result<()> {
-    match more {
-        Value::Object(table) if table.contains_key("containers") => {
-            Err(Error::usage("it names `containers`, which are mlx's to name")
-                .with_hint("give what belongs to the pod: `tolerations`, `affinity`, `imagePullSecrets`, …"))
-        }
-        Value::Object(_) => Ok(()),
-        _ => Err(Error::usage("it holds no table").with_hint("it is what `spec` of a pod says, without `containers`")),
-    }
-}
-
-/// Tables are merged, lists are continued, and the rest is replaced.
-fn merge(value: &mut Value, more: &Value) {
-    match (value, more) {
-        (Value::Object(table), Value::Object(more)) => {
-            for (key, more) in more {
-                merge(table.entry(key.clone()).or_insert(Value::Null), more);
-            }
-        }
-        (Value::Array(items), Value::Array(more)) => items.extend(more.iter().cloned()),
-        (value, more) => *value = more.clone(),
-    }
 }
 
 #[cfg(test)]
@@ -242,6 +205,5 @@ mod tests {
         let pod = &manifest["spec"]["template"]["spec"];
         assert_eq!((&pod["terminationGracePeriodSeconds"], &pod["tolerations"][0]["key"]), (&json!(5), &json!("gpu")));
         assert_eq!(pod["securityContext"], json!({ "runAsUser": 1000, "runAsGroup": 100, "fsGroup": 7 }));
-        assert!(check(&json!({ "containers": [] })).is_err() && check(&json!([])).is_err() && check(&more).is_ok());
     }
 }

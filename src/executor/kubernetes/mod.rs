@@ -1,21 +1,24 @@
 //! Kubernetes, through its own program: `kubectl`. A job is an Indexed Job, whose pods are the elements.
 
 mod answer;
+pub mod kubectl;
 mod manifest;
+pub mod pod;
+
+pub use answer::{Server, servers};
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use serde_json::Value;
 
+use self::kubectl::Kubectl;
 use super::Settings;
 use super::engine::{Command, Executor, Known, Refusal, Submission, Submitted};
 use super::job::{self, Task};
 use crate::Result;
-use crate::error::ErrorContext;
 use crate::event::Interrupt;
 use crate::project::manifest::{KubernetesSettings, Resources};
-use crate::project::{ProjectPath, document};
 
 /// So many elements a job has at most; Kubernetes would take many more, but not tell of them in a short answer.
 const MOST_ELEMENTS: usize = 1000;
@@ -25,6 +28,7 @@ const BATCH: usize = 100;
 /// A cluster that the `kubectl` of this machine reaches.
 pub struct Kubernetes {
     settings: KubernetesSettings,
+    kubectl: Kubectl,
     /// What the user's file says of pods.
     pod: Option<Value>,
     /// The user and the group that pods run as.
@@ -34,14 +38,10 @@ pub struct Kubernetes {
 impl Kubernetes {
     /// Reads the user's file of what pods have besides, where the settings name one, in the project's directory `root`.
     pub fn new(settings: KubernetesSettings, root: &Path) -> Result<Self> {
-        let read = |path: &ProjectPath| {
-            let more = document::parse_file(path, &crate::fs::read(&path.below(root))?, &format!("`{path}`"))?;
-            manifest::check(&more).with_context(|| format!("`{path}` can't be what pods have besides"))?;
-            Ok::<_, crate::Error>(more)
-        };
-        let pod = settings.pod.as_ref().map(read).transpose()?;
+        let pod = pod::more(settings.pod.as_ref(), root)?;
+        let kubectl = Kubectl { context: settings.context.clone(), namespace: settings.namespace.clone() };
         let user = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
-        Ok(Self { settings, pod, user })
+        Ok(Self { settings, kubectl, pod, user })
     }
 
     /// The manifests of the jobs that these steps, which take the same resources, would become, by their names. Nothing
@@ -73,12 +73,6 @@ impl Kubernetes {
         manifest::of(submission, &self.settings, self.pod.as_ref(), self.user)
     }
 
-    fn command(&self) -> Command {
-        let place = [("--context", &self.settings.context), ("--namespace", &self.settings.namespace)];
-        let place = place.into_iter().filter_map(|(option, value)| Some(format!("{option}={}", value.as_ref()?)));
-        Command::new("kubectl", &[]).args(place)
-    }
-
     /// Runs it, and takes an answer that is none as a refusal.
     fn ask(command: Command, interrupt: &Interrupt) -> Result<String, Refusal> {
         let answer = command.run(interrupt, |_| false)?;
@@ -89,10 +83,10 @@ impl Kubernetes {
         let selector = match jobs.len() {
             1..=BATCH => format!("{} in ({})", manifest::JOB, jobs.join(",")),
             // None is named, or a selector of all would be too long.
-            _ => manifest::MANAGED_BY.to_owned(),
+            _ => format!("{}={}", pod::MANAGER.0, pod::MANAGER.1),
         };
         let arguments = ["get", what, "--output=json", "--selector", &selector];
-        Self::ask(self.command().args(arguments), interrupt)
+        Self::ask(self.kubectl.command().args(arguments), interrupt)
     }
 }
 
@@ -104,7 +98,8 @@ impl Executor for Kubernetes {
     fn submit(&self, submission: &Submission<'_>, interrupt: &Interrupt) -> Result<String, Refusal> {
         let manifest = self.manifest(submission).map_err(Refusal::Refused)?;
         let name = submission.job.name.clone();
-        let command = self.command().args(["create", "--output=name", "--filename=-"]).input(manifest.to_string());
+        let command =
+            self.kubectl.command().args(["create", "--output=name", "--filename=-"]).input(manifest.to_string());
         let answer = command.run(interrupt, |_| false)?;
         // A name that is taken is ours: an answer before this one got lost.
         let is_there = answer.is_success || (answer.stderr.contains("AlreadyExists") && answer.stderr.contains(&name));
@@ -143,7 +138,7 @@ impl Executor for Kubernetes {
 impl Kubernetes {
     fn delete(&self, what: &str, names: &[String], more: &[&str], interrupt: &Interrupt) -> Result<(), Refusal> {
         names.chunks(BATCH).try_for_each(|names| {
-            let command = self.command().args(["delete", what, "--wait=false", "--ignore-not-found"]);
+            let command = self.kubectl.command().args(["delete", what, "--wait=false", "--ignore-not-found"]);
             Self::ask(command.args(more).args(names), interrupt).map(drop)
         })
     }

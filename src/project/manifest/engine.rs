@@ -172,6 +172,6 @@ fn nfs(item: Item<'_>) -> Result<VolumeSource> {
 }
 
 /// The entries of a table whose keys the user chooses.
-fn entries<'t>(item: Option<Item<'t>>, name: &str) -> Result<Vec<(String, Item<'t>)>> {
+pub(super) fn entries<'t>(item: Option<Item<'t>>, name: &str) -> Result<Vec<(String, Item<'t>)>> {
     item.map_or(Ok(Vec::new()), |item| Ok(item.table(format!("`{name}`"))?.into_entries()))
 }

@@ -1,5 +1,6 @@
 //! The manifest `mlx.toml`: what the user wrote, checked key by key.
 
+mod cluster;
 mod declared;
 mod dependency;
 mod engine;
@@ -23,6 +24,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+pub use cluster::{Api, Autoscale, Cluster, ServiceSettings, ServingImage, Variable};
 pub use declared::DeclaredStep;
 pub use engine::{KubernetesSettings, RaySettings, SlurmSettings, Volume, VolumeSource};
 pub use environment::{

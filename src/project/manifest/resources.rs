@@ -44,7 +44,8 @@ impl Resources {
         Ok((resources, hides_gpus))
     }
 
-    fn of(item: Item<'_>) -> Result<(Self, bool)> {
+    /// Reads the table `resources`.
+    pub(super) fn of(item: Item<'_>) -> Result<(Self, bool)> {
         let mut table = item.table("`resources`".into())?;
         let mut resources = Self::default();
         resources.cpus = table.take("cpus").map_or(Ok(resources.cpus), |item| item.integer(1))?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::cluster::{self, Cluster};
 use crate::error::did_you_mean;
 use crate::fs::escape;
 use crate::project::ProjectPath;
@@ -26,6 +27,8 @@ pub struct Target {
     /// What lets us in, by key: `user`, `password`, `token`, `key_file`, `profile`, `region`, `endpoint`, `account`.
     pub auth: BTreeMap<String, Setting>,
     pub require: Require,
+    /// The cluster that serves what the registry at `url` holds, where the target is one of Kubernetes.
+    pub cluster: Option<Box<Cluster>>,
     pub place: String,
 }
 
@@ -78,6 +81,8 @@ impl Default for Health {
 /// Keys of `auth`; the secret ones are never written out.
 const OPEN_KEYS: [&str; 6] = ["user", "key_file", "profile", "region", "endpoint", "account"];
 const SECRET_KEYS: [&str; 2] = ["password", "token"];
+/// So long a release of Kubernetes may take: its image is fetched, and its pods are started.
+const CLUSTER_TIMEOUT: Duration = Duration::from_secs(300);
 /// Bases may have bases; more of them nobody can follow.
 const DEEPEST: usize = 8;
 
@@ -92,14 +97,15 @@ pub(super) fn read(entries: Vec<(String, Item<'_>)>) -> Result<BTreeMap<String, 
     let mut targets = BTreeMap::new();
     for (name, target) in &written {
         let target = target.over_bases(name, &written)?;
-        if target.health_watch.is_some() && target.health_url.is_none() && target.url.is_some() {
+        let is_reached = target.health_url.is_some() || target.kind.is_some();
+        if target.health_watch.is_some() && !is_reached && target.url.is_some() {
             let place = &target.place;
             return Err(Error::usage(format!(
                 "`health` of target `{name}` has a `watch`, and no `url` of the server that is to be watched ({place})"
             )));
         }
         match target.url {
-            Some(_) => drop(targets.insert(name.clone(), target.into_target())),
+            Some(_) => drop(targets.insert(name.clone(), target.into_target(name)?)),
             None if is_base(name) => {}
             None => return Err(Error::usage(format!("target `{name}` has no `url` ({})", target.place))),
         }
@@ -111,6 +117,7 @@ pub(super) fn read(entries: Vec<(String, Item<'_>)>) -> Result<BTreeMap<String, 
 #[derive(Debug, Clone, Default)]
 struct Written {
     base: Option<String>,
+    kind: Option<String>,
     url: Option<String>,
     model: Option<String>,
     health_url: Option<String>,
@@ -124,6 +131,7 @@ struct Written {
     after: Option<Vec<String>>,
     auth: BTreeMap<String, Setting>,
     signature: Option<ProjectPath>,
+    cluster: cluster::Written,
     place: String,
 }
 
@@ -132,7 +140,9 @@ impl Written {
         let place = table.place();
         let mut text = |key| table.take(key).map(Item::string).transpose();
         let (base, url, model) = (text("base")?, text("url")?, text("model")?);
-        let mut written = Self { base, url, model, place, ..Self::default() };
+        let kind = table.take("kind").map(kind).transpose()?;
+        let cluster = cluster::Written::take(&mut table, kind.is_some())?;
+        let mut written = Self { base, kind, url, model, cluster, place, ..Self::default() };
         if let Some(item) = table.take("health") {
             let mut table = item.table("`health`".into())?;
             written.health_url = table.take("url").map(Item::string).transpose()?;
@@ -180,6 +190,7 @@ impl Written {
         auth.extend(self.auth);
         Self {
             base: self.base,
+            kind: self.kind.or_else(|| base.kind.clone()),
             url: self.url.or_else(|| base.url.clone()),
             model: self.model.or_else(|| base.model.clone()),
             health_url: self.health_url.or_else(|| base.health_url.clone()),
@@ -193,19 +204,35 @@ impl Written {
             after: self.after.or_else(|| base.after.clone()),
             auth,
             signature: self.signature.or_else(|| base.signature.clone()),
+            cluster: self.cluster.over(&base.cluster),
             place: self.place,
         }
     }
 
-    fn into_target(self) -> Target {
+    fn into_target(self, name: &str) -> Result<Target> {
+        let place = &self.place;
+        let cluster = match (&self.kind, &self.cluster.first) {
+            (Some(_), _) => Some(Box::new(self.cluster.into_cluster(name, place)?)),
+            (None, Some((key, place))) => {
+                return Err(Error::usage(format!("`{key}` is for `kind = \"{}\"` ({place})", cluster::KIND))
+                    .with_hint(format!("say that target `{name}` is of that kind, or leave the key out")));
+            }
+            (None, None) => None,
+        };
+        if cluster.is_some() && !self.url.as_ref().is_some_and(|url| url.starts_with("oci://")) {
+            return Err(Error::usage(format!("target `{name}` has no `url` of a registry ({place})")).with_hint(
+                "it is where the cluster fetches images from: `url = \"oci://registry.example/models/churn\"`",
+            ));
+        }
         let default = Health::default();
-        Target {
+        let usual = if cluster.is_some() { CLUSTER_TIMEOUT } else { default.timeout };
+        Ok(Target {
             url: self.url.unwrap_or_default(),
             model: self.model,
             health: Health {
                 url: self.health_url,
                 path: self.health_path.unwrap_or(default.path),
-                timeout: self.health_timeout.unwrap_or(default.timeout),
+                timeout: self.health_timeout.unwrap_or(usual),
                 watch: self.health_watch,
                 errors: self.health_errors.unwrap_or(default.errors),
             },
@@ -215,9 +242,21 @@ impl Written {
             after: self.after.unwrap_or_default(),
             auth: self.auth,
             require: Require { signature: self.signature },
+            cluster,
             place: self.place,
-        }
+        })
     }
+}
+
+fn kind(item: Item<'_>) -> Result<String> {
+    let place = item.place();
+    let kind = item.string()?;
+    if kind == cluster::KIND {
+        return Ok(kind);
+    }
+    Err(Error::usage(format!("there is no kind of targets `{}` ({place})", escape(kind.as_bytes()))).with_hint(
+        format!("`{}` is the only one that is named; of any other the `url` says what it is", cluster::KIND),
+    ))
 }
 
 /// `"1%"` as a part of one.

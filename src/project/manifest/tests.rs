@@ -109,7 +109,26 @@ fn the_schema_and_the_page_name_the_keys_that_the_reader_knows() {
             "model.a = { path = 'x', image = { base = 'x', zzzz = 1 } }",
         ),
         ("/properties/remote/additionalProperties", "remote.a = { url = 'x', zzzz = 1 }"),
-        ("/properties/target/additionalProperties", "target.a = { url = 'x', zzzz = 1 }"),
+        (
+            "/properties/target/additionalProperties",
+            "target.a = { url = 'x', zzzz = 1 } | target.a = { kind = 'kubernetes', zzzz = 1 }",
+        ),
+        (
+            "/properties/target/additionalProperties/properties/image",
+            "target.a = { kind = 'kubernetes', image = { zzzz = 1 } }",
+        ),
+        (
+            "/properties/target/additionalProperties/properties/autoscale",
+            "target.a = { kind = 'kubernetes', autoscale = { max = 1, zzzz = 1 } }",
+        ),
+        (
+            "/properties/target/additionalProperties/properties/service",
+            "target.a = { kind = 'kubernetes', service = { zzzz = 1 } }",
+        ),
+        (
+            "/properties/target/additionalProperties/properties/resources",
+            "target.a = { kind = 'kubernetes', resources = { zzzz = 1 } }",
+        ),
         (
             "/properties/target/additionalProperties/properties/health",
             "target.a = { url = 'x', health = { zzzz = 1 } }",
