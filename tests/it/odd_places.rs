@@ -48,15 +48,15 @@ fn few_open_files_are_enough() {
 #[test]
 fn more_packs_than_open_files_are_no_damage() {
     let project = Project::with_manifest("");
-    for pack in 0..58 {
+    for pack in 0..30 {
         (0..20).for_each(|number| project.set(format!("data/d{pack}/{number}"), format!("{pack} {number}")));
         project.mlx(&["add", "data"]).success();
     }
     let packs = || files_below(&project.path(".mlx/store/packs")).len();
     let before = packs();
-    assert!(before > 48, "{before}");
+    assert!(before > 28, "{before}");
     let limited = |which: &str, arguments: &str| {
-        let script = format!("ulimit -{which} 40; exec '{}' {arguments}", env!("CARGO_BIN_EXE_mlx"));
+        let script = format!("ulimit -{which} 26; exec '{}' {arguments}", env!("CARGO_BIN_EXE_mlx"));
         project.outcome(&mut project.other("sh", &["-c", &script]))
     };
 
