@@ -10,6 +10,7 @@ use super::content::{Content, PlannedLayer};
 use super::description::{DESCRIPTION_FILE, Description, Serve};
 use super::oci::{self, Descriptor};
 use super::open::MOST_ENTRIES;
+use super::seen::Seen;
 use super::signature::{PrivateKey, signed_files};
 use super::{Bundle, json, path};
 use crate::event::{Event, Unit, Watch};
@@ -23,6 +24,7 @@ pub struct Assembly {
     description_bytes: Vec<u8>,
     layers: Vec<PlannedLayer>,
     documents: Documents,
+    seen: Seen,
 }
 
 impl Assembly {
@@ -37,7 +39,17 @@ impl Assembly {
         let document = vec![Content::from_bytes(DESCRIPTION_FILE, bytes.clone())];
         layers.push(PlannedLayer::tar(oci::DOCUMENT, DESCRIPTION_FILE, document, store)?);
         let documents = Documents::new(&description, &descriptors(&layers))?;
-        Ok(Self { description, description_bytes: bytes, layers, documents })
+        Ok(Self { description, description_bytes: bytes, layers, documents, seen: Seen::default() })
+    }
+
+    /// The same, with what is known of its weights in the store.
+    pub(super) fn with(self, seen: Seen) -> Self {
+        Self { seen, ..self }
+    }
+
+    /// What is known of its weights in the store.
+    pub(super) fn seen(&self) -> &Seen {
+        &self.seen
     }
 
     /// The same with a signature by this key, as a layer of its own: another bundle of the same files.

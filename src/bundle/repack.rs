@@ -11,36 +11,12 @@ use std::path::Path;
 
 use anyhow::Context;
 use rustix::fs::FlockOperation;
-use serde::{Deserialize, Serialize};
 
 use super::{Assembly, Bundle};
 use crate::Result;
 use crate::event::Watch;
-use crate::fs::{quote, sync_dir, temporary_file};
+use crate::fs::{Stamp, quote, sync_dir, temporary_file};
 use crate::store::Store;
-
-/// What the file system says of a file; another one has another stamp, and so has one that was written to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamp {
-    pub inode: u64,
-    pub size: u64,
-    /// In nanoseconds since 1970.
-    pub modified: i64,
-    pub changed: i64,
-}
-
-impl Stamp {
-    /// The stamp of a file; `None` where it has none that could be relied on.
-    pub fn of(metadata: &std::fs::Metadata) -> Option<Self> {
-        let nanoseconds = |seconds: i64, rest: i64| seconds.checked_mul(1_000_000_000)?.checked_add(rest);
-        Some(Self {
-            inode: metadata.ino(),
-            size: metadata.len(),
-            modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec())?,
-            changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec())?,
-        })
-    }
-}
 
 /// Less is written anew: a file that is always whole is worth more than a moment.
 const WORTH_IT: u64 = 64 << 20;

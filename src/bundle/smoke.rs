@@ -10,10 +10,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::content::{Content, PlannedLayer, Source};
-use super::description::{PythonClass, Smoke};
+use super::description::{self, PythonClass, Smoke};
 use super::gather::WEIGHTS;
 use super::package::Inputs;
 use super::parity;
+use super::seen::Seen;
 use crate::digest::Object;
 use crate::error::ErrorContext;
 use crate::event::{Event, Watch};
@@ -51,18 +52,22 @@ pub enum Ask<'a> {
 }
 
 /// Loads the model from these layers and asks it for the examples of the manifest.
-pub fn ask(inputs: Inputs<'_>, layers: &[PlannedLayer], how: Ask<'_>, watch: Watch<'_>) -> Result<Answers> {
-    let Inputs { project, store, version, .. } = inputs;
+pub fn ask(
+    inputs: Inputs<'_>,
+    layers: &[PlannedLayer],
+    how: Ask<'_>,
+    seen: &mut Seen,
+    watch: Watch<'_>,
+) -> Result<Answers> {
+    let Inputs { project, store, version, model, .. } = inputs;
     // A model may lie in several files that name each other, so that all of them are laid out as in the bundle.
     let directory = fs::temporary_dir(&project.scratch())?;
     // A class may write to its own files; where nothing would hinder it, it gets copies.
-    let link = match &how {
-        Ask::Python { .. } if rustix::process::geteuid().is_root() => Link::Copy,
-        _ => Link::Hard,
-    };
+    let runs_python = matches!(how, Ask::Python { .. }) || model.parity.is_some();
+    let link = if runs_python && !python::modes_bind() { Link::Copy } else { Link::Hard };
     for content in layers.iter().flat_map(|layer| &layer.contents) {
         watch.interrupt.check()?;
-        lay_out(content, directory.path(), store, link)?;
+        lay_out(content, directory.path(), store, link, seen)?;
     }
     let directory = directory.path();
     let cannot = || format!("version {} of `{}` does not answer and is not packaged", version.version, version.model);
@@ -108,11 +113,21 @@ pub fn ask(inputs: Inputs<'_>, layers: &[PlannedLayer], how: Ask<'_>, watch: Wat
     }
 }
 
-fn lay_out(content: &Content, directory: &Path, store: &Store, link: Link) -> Result<()> {
+fn lay_out(content: &Content, directory: &Path, store: &Store, link: Link, seen: &mut Seen) -> Result<()> {
     let path = directory.join(&content.file.path);
     path.parent().map_or(Ok(()), fs::create_dir_all)?;
     if let Source::Store = content.source {
-        return store.export(&content.file.digest, &path, content.file.executable, directory, link).map(drop);
+        let description::File { digest, executable, .. } = content.file;
+        let stamp = store.stamp(&digest);
+        let is_known = stamp.is_some_and(|stamp| seen.knows(&digest, stamp));
+        let is_linked = is_known && link == Link::Hard && !executable && store.link_unread(&digest, &path)?;
+        if !is_linked {
+            store.export(&digest, &path, executable, directory, link)?;
+        }
+        if let Some(stamp) = stamp {
+            seen.note(digest, stamp);
+        }
+        return Ok(());
     }
     let mut file = File::create(&path).with_context(|| format!("cannot create `{}`", quote(&path)))?;
     content.copy_to(store, &mut file)
@@ -140,6 +155,8 @@ pub fn launch(inputs: Inputs<'_>, launched: Launched<'_>) -> python::Launch {
         threads: 1,
         limits: python::Limits::default(),
         hidden: Vec::new(),
+        is_hindered: true,
+        intact: Box::new(|| Ok(())),
         events: inputs.events.clone(),
         interrupt: inputs.interrupt.clone(),
     }

@@ -8,6 +8,7 @@ use clap::Args;
 use super::output::{count, size};
 use super::{Context, Render, Text, env};
 use crate::Result;
+use crate::bundle;
 use crate::data::{self, Amount, Collected, Collection, History, Workspace};
 use crate::project::parse_duration;
 
@@ -74,6 +75,13 @@ impl Gc {
             cx.out.hint(format!(
                 "{count} ({size}) not used for {OLD_DAYS} days; remove with `mlx env rm --unused {OLD_DAYS}`"
             ));
+        }
+        let releases = bundle::Cache::of_user(&cx.cache_directory_for(&project)).kept()?;
+        let idle: Vec<_> = releases.iter().filter(|kept| kept.is_unused_for(bundle::UNUSED)).collect();
+        if !idle.is_empty() {
+            let (count, size) = (count(idle.len() as u64, "release"), size(idle.iter().map(|kept| kept.bytes).sum()));
+            let what = format!("{count} in the cache ({size}) not used for {OLD_DAYS} days");
+            cx.out.hint(format!("{what}; remove with `mlx cache --clean`"));
         }
         Ok(())
     }

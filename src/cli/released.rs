@@ -72,7 +72,7 @@ pub fn source(cx: &Context, what: &str, key: Option<&PublicKey>, wanted: Wanted)
     }
     if path.is_dir() {
         let target = Box::new(deploy::Directory::open(&path)?);
-        let cache = Cache::new(cx.cache_directory()?.join("targets"));
+        let cache = Cache::of_user(&cx.cache_directory()?);
         let host = host(cx, key.cloned().into_iter().collect())?;
         return Ok(Some(Box::new(Followed { name: quote(what), target, cache, wanted, host })));
     }

@@ -56,7 +56,7 @@ pub fn reach(cx: &Context, project: &Project, name: &str, manifest: &manifest::T
     let cache = cx.cache_directory_for(project);
     Ok(Reach {
         access: cx.access().of_target(name, said),
-        cache: Cache::new(cache.join("targets")),
+        cache: Cache::of_user(&cache),
         images: cache,
         program: cx.program()?,
     })

@@ -181,7 +181,7 @@ fn groups(roots: Vec<Root>) -> Vec<(String, Purpose, HashSet<Named>)> {
 }
 
 /// All files below a directory, by the blocks they take; nothing where there is no such directory.
-pub(super) fn files_below(directory: &Path) -> Amount {
+pub fn files_below(directory: &Path) -> Amount {
     use std::os::unix::fs::MetadataExt;
     let mut amount = Amount::default();
     let files = walkdir::WalkDir::new(directory).into_iter().filter_map(std::result::Result::ok);

@@ -38,7 +38,7 @@ use std::path::{Path, PathBuf};
 
 pub use add::{Added, add};
 pub use arguments::revisions_and_paths;
-pub use cache::{Amount, Cache, Purpose, cache};
+pub use cache::{Amount, Cache, Purpose, cache, files_below};
 pub use cat::{Found, find_file, write_file};
 pub use checkout::{CheckedOut, Lacking, checkout};
 pub use diff::{Change, ChangeKind, Count, Diff, diff};

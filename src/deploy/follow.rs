@@ -29,14 +29,17 @@ impl Source for Followed {
 
     fn load(&self, release: &Digest) -> Result<Release> {
         let watch = Watch { events: &*self.host.events, interrupt: &self.host.interrupt };
-        let fetch = || self.target.fetch(release, &self.cache, watch);
-        match Release::open(&fetch()?, self.wanted, &self.host) {
+        // From before it is brought until it is given up.
+        let using = self.cache.using(release)?;
+        let open = || Release::open(&self.target.fetch(release, &self.cache, watch)?, self.wanted, &self.host);
+        let opened = match open() {
             // What was brought earlier may have been damaged since; what comes anew is checked.
             Err(error) if error.downcast_ref::<Damaged>().is_some() => {
-                self.cache.forget(release)?;
-                Release::open(&fetch()?, self.wanted, &self.host)
+                self.cache.forget(release, watch)?;
+                open()
             }
             opened => opened,
-        }
+        };
+        opened.map(|release| release.in_use(using))
     }
 }

@@ -4,7 +4,6 @@
 //! live one stays a complete release that passed its probe, and the one before it is one switch away.
 
 mod auth;
-mod cache;
 mod directory;
 #[cfg(test)]
 mod fake;
@@ -34,7 +33,6 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 pub use auth::auth;
-pub use cache::Cache;
 pub use directory::Directory;
 pub use follow::Followed;
 pub use history::{Action, Entry, Outcome};
@@ -51,6 +49,7 @@ pub use switch::{
 };
 pub use trial::{Tested, test};
 
+pub use crate::bundle::Cache;
 use crate::bundle::{Bundle, Description, File};
 use crate::event::{EventSink, Watch};
 use crate::project::manifest::Health;

@@ -66,6 +66,7 @@ pub fn try_here(
         watch.events.warn(format!("`{}` answers no requests; only its files are checked", description.model.name));
         return Ok(Answer::Yes);
     }
+    let _using = cache.using(release)?;
     let directory = target.fetch(release, cache, watch)?;
     serve_and_ask(&directory, description, check, watch)
 }

@@ -308,7 +308,7 @@ fn a_release_that_is_damaged_here_is_brought_again() {
     fs::set_permissions(&weights, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     fs::write(&weights, "evil").unwrap();
 
-    cache.forget(&bundle.digest()).unwrap();
+    watched(|watch| cache.forget(&bundle.digest(), watch)).unwrap();
     fetch();
 
     assert_eq!(fs::read_to_string(&weights).unwrap(), "good");

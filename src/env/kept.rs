@@ -188,23 +188,28 @@ impl Place {
         fs::write_atomic(&directory.join(MARK), &text, directory)
     }
 
-    /// Notes that a project uses the environment now. What can't be noted costs a line in a list, not a run.
+    /// Notes that a project uses the environment now.
     pub fn note_use(&self, root: &Path) {
-        let uses = uses_path(&self.directory);
-        let file = uses.join(Digest::of(root.as_os_str().as_encoded_bytes()).short());
-        let is_touched = std::fs::File::options()
-            .write(true)
-            .open(&file)
-            .and_then(|file| file.set_modified(std::time::SystemTime::now()))
-            .is_ok();
-        if !is_touched {
-            let _ = fs::create_dir_all(&uses).and_then(|()| fs::write_atomic(&file, quote(root).as_bytes(), &uses));
-        }
+        note_use(&self.directory, root);
     }
 
     /// The directories of the environment's installed packages.
     pub fn site_packages(&self) -> Vec<PathBuf> {
         library::site_packages(&self.directory)
+    }
+}
+
+/// Notes that a project uses the environment in this directory now. What can't be noted costs a line in a list, not a run.
+pub fn note_use(directory: &Path, root: &Path) {
+    let uses = uses_path(directory);
+    let file = uses.join(Digest::of(root.as_os_str().as_encoded_bytes()).short());
+    let is_touched = std::fs::File::options()
+        .write(true)
+        .open(&file)
+        .and_then(|file| file.set_modified(std::time::SystemTime::now()))
+        .is_ok();
+    if !is_touched {
+        let _ = fs::create_dir_all(&uses).and_then(|()| fs::write_atomic(&file, quote(root).as_bytes(), &uses));
     }
 }
 

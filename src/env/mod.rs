@@ -34,7 +34,7 @@ pub use library::Library;
 pub use pin::{Pinned, pin};
 pub use prepare::Prepared;
 pub use recipe::{Recipe, RecipeKind, Workshop};
-pub use serving::interpreter;
+pub use serving::{Serving, serving};
 pub use shelf::{Kept, Removed, kept, remove};
 
 use crate::event::Watch;

@@ -96,6 +96,17 @@ impl FileLock {
         Ok(flock(&file, FlockOperation::NonBlockingLockShared, path)?.then_some(Self { file }))
     }
 
+    /// Takes the lock alone where nobody has it at all, and writes nothing inside, so that its time stays.
+    pub fn try_alone(path: &Path) -> Result<Option<Self>> {
+        let file = open(path)?;
+        Ok(flock(&file, FlockOperation::NonBlockingLockExclusive, path)?.then_some(Self { file }))
+    }
+
+    /// Sets the time of the lock's file to now, for who asks when it was held last.
+    pub fn touch(&self) {
+        let _ = self.file.set_modified(std::time::SystemTime::now());
+    }
+
     /// Lets the program that takes the place of this one (`exec`) hold the lock until it ends.
     pub fn survive_exec(&self) -> Result<()> {
         rustix::io::fcntl_setfd(&self.file, rustix::io::FdFlags::empty()).context("cannot pass a lock on")?;

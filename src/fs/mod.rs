@@ -5,12 +5,14 @@ mod directory;
 mod lock;
 mod name;
 mod regular;
+mod stamp;
 
 pub use direct::{BlockWriter, Buffer, Way};
 pub use directory::{Directory, Names, c_name};
 pub use lock::{FileLock, Holder};
 pub use name::{escape, quote, unescape};
 pub use regular::{open_regular, refuse_irregular};
+pub use stamp::Stamp;
 
 use std::fs::{self, File};
 use std::io::{self, Write};

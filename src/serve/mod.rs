@@ -14,6 +14,7 @@ mod connections;
 mod early;
 mod follow;
 mod http;
+mod intact;
 mod metrics;
 mod mlflow;
 mod model;
@@ -40,8 +41,9 @@ use tokio_rustls::TlsAcceptor;
 pub use auth::Tokens;
 pub use batch::Batching;
 pub use follow::{Source, Told, Wish};
+pub use intact::Damaged;
 pub use protocol::{Answer, Origin};
-pub use release::{Damaged, Host, Release, Wanted};
+pub use release::{Host, Release, Wanted};
 
 use crate::event::{Event, EventSink, Interrupt};
 use crate::{Error, Result};

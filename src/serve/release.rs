@@ -1,23 +1,20 @@
 //! A release: an unpacked bundle whose model is loaded and answers as it did when it was packaged.
 
-use std::fs::{self, File};
-use std::io::BufReader;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use rayon::prelude::*;
 
-use crate::bundle::{self, Bundle, DESCRIPTION_FILE, Description, PACKAGES, PublicKey, PythonClass, Serve, Smoke};
-use crate::digest::Hasher;
-use crate::env::{self, Interpreters};
+use super::intact::{Damaged, Files};
+use crate::bundle::{self, Bundle, Cache, DESCRIPTION_FILE, Description, PACKAGES, PublicKey, Serve, Smoke, Using};
+use crate::env::{self, Interpreters, Serving};
 use crate::error::ErrorContext;
 use crate::event::{EventSink, Interrupt, Watch};
-use crate::fs::{FileLock, quote};
+use crate::fs::quote;
 use crate::predictor::python::{Launch, Limits, Python};
 use crate::predictor::{Capacity, InferRequest, Predictor, Signature, matches, onnx};
-use crate::{Digest, Error, Kind, Result};
+use crate::{Digest, Error, Result};
 
 /// Above this size a model is loaded once and given all threads, else once for each processor.
 const LARGE_MODEL_BYTES: u64 = 64 << 20;
@@ -31,6 +28,10 @@ pub struct Release {
     pub signature: Signature,
     pub predictor: Box<dyn Predictor>,
     pub capacity: Capacity,
+    /// Its files, where they lie in the cache.
+    _using: Option<Using>,
+    /// The environment of a model in Python, where it lies in the cache.
+    _environment: Option<Serving>,
 }
 
 /// What the user wants of [`Capacity`]; the rest is decided by the machine and the model.
@@ -55,20 +56,6 @@ pub struct Host {
     pub keys: Vec<PublicKey>,
 }
 
-/// A file of a release is not what the bundle brought.
-#[derive(Debug, thiserror::Error)]
-#[error("file `{path}` of the release is damaged: {problem}")]
-pub struct Damaged {
-    path: String,
-    problem: String,
-}
-
-impl From<Damaged> for Error {
-    fn from(error: Damaged) -> Self {
-        Error::new(Kind::Failed, error).with_hint("unpack or deploy the bundle again")
-    }
-}
-
 impl Release {
     /// Opens the release in this directory: checks every file against its digest, loads the model on the runtime that the
     /// bundle brings for this platform, and asks it the recorded rows.
@@ -76,34 +63,26 @@ impl Release {
         Self::load(directory, wanted, host).with_context(|| format!("cannot serve `{}`", quote(directory)))
     }
 
-    /// Opens the bundle in this file, unpacked below `cache` under its digest, once.
+    /// Opens the bundle in this file, unpacked into the user's cache, once.
     pub fn of_bundle(path: &Path, wanted: Wanted, host: &Host) -> Result<Self> {
         let watch = Watch { events: &*host.events, interrupt: &host.interrupt };
-        let bundle = Bundle::open(path)?;
-        let name = bundle.digest().hex();
-        let bundles = host.cache.join("bundles");
-        let directory = bundles.join(&name);
-        let _lock = FileLock::exclusive(&bundles.join(format!("{name}.lock")), "mlx serve", |holder| {
-            watch.events.note(format!("waiting for {}, which unpacks the same bundle", holder.0));
-        })?;
-        if is_unpacked(&directory, &bundle)? {
-            match Self::open(&directory, wanted, host) {
-                Err(error) if error.downcast_ref::<Damaged>().is_some() => {
-                    watch.events.warn(format!("{error}; it is unpacked again"));
-                }
-                opened => return opened,
+        let (bundle, cache) = (Bundle::open(path)?, Cache::of_user(&host.cache));
+        let using = cache.using(&bundle.digest())?;
+        let open = || Self::open(&cache.unpack(&bundle, watch)?, wanted, host);
+        let opened = match open() {
+            Err(error) if error.downcast_ref::<Damaged>().is_some() => {
+                watch.events.warn(format!("{error}; it is unpacked again"));
+                cache.forget(&bundle.digest(), watch)?;
+                open()
             }
-        }
-        // One whose unpacking was killed left its files here, and the lock says that nobody is at it any more.
-        let workshop = bundles.join(format!("{name}.tmp"));
-        clear(&workshop)?;
-        set_aside(&directory, &workshop)?;
-        bundle::unpack(&bundle, &workshop.join("bundle"), &|_| None, watch)?;
-        fs::rename(workshop.join("bundle"), &directory)
-            .with_context(|| format!("cannot create `{}`", quote(&directory)))?;
-        crate::fs::sync_dir(&bundles)?;
-        clear(&workshop)?;
-        Self::open(&directory, wanted, host)
+            opened => opened,
+        };
+        opened.map(|release| release.in_use(using))
+    }
+
+    /// The same, which keeps its files from being taken away as long as it is there.
+    pub fn in_use(self, using: Using) -> Self {
+        Self { _using: Some(using), ..self }
     }
 
     fn load(directory: &Path, wanted: Wanted, host: &Host) -> Result<Self> {
@@ -116,19 +95,42 @@ impl Release {
         })?;
         let description = Description::parse(&bytes)?;
         host.keys.iter().try_for_each(|key| bundle::check_directory(&directory, &description, &bytes, key))?;
-        check_files(&directory, &description)?;
+        let files = Files::new(&directory, &description.files);
+        let mut environment = None;
         let (predictor, capacity) = match &description.serve {
             Some(Serve::Onnx(model)) => {
                 let model = directory.join(model);
                 let library = library(&directory, &description)?;
                 let capacity = wanted.for_model(model.metadata().map_or(0, |metadata| metadata.len()));
+                // What is loaded runs, so that it is checked first; all else is checked while that happens.
+                files.check_file(&library)?;
+                let (checked, loaded) = rayon::join(|| files.check(), || onnx::load(&library));
+                checked.and(loaded)?;
                 (onnx::open(&library, &model, capacity)?, capacity)
             }
             Some(Serve::Python(class)) => {
                 let weights = description.files.iter().filter(|file| Path::new(&file.path).starts_with(&class.path));
                 let capacity = wanted.for_model(weights.map(|file| file.size).sum());
-                let launch = launch(&directory, &description, class, capacity, wanted, host)?;
+                files.check()?;
+                let serving = serving(&directory, &description, host)?;
+                let (interpreter, file) = (serving.interpreter.clone(), directory.join(&class.file));
+                let launch = Launch {
+                    name: description.model.name.clone(),
+                    interpreter,
+                    file,
+                    class: class.class.clone(),
+                    model: directory.join(&class.path),
+                    processes: capacity.workers,
+                    threads: capacity.threads,
+                    limits: wanted.limits,
+                    hidden: host.hidden.clone(),
+                    is_hindered: false,
+                    intact: Box::new(move || files.check()),
+                    events: host.events.clone(),
+                    interrupt: host.interrupt.clone(),
+                };
                 let python = Python::open(launch, description.signature.clone())?;
+                environment = Some(serving);
                 (Box::new(python) as Box<dyn Predictor>, capacity)
             }
             None => {
@@ -140,7 +142,7 @@ impl Release {
         // A link may have the name, as in an image.
         let named = |path: &Path| Digest::from_hex(path.file_name()?.to_str()?).ok();
         let bundle = named(&directory).or_else(|| named(given));
-        let release = Self::new(description, bundle, predictor, capacity);
+        let release = Self { _environment: environment, ..Self::new(description, bundle, predictor, capacity) };
         release.ask_smoke()?;
         Ok(release)
     }
@@ -159,7 +161,7 @@ impl Release {
                 input.columns.clone_from(&known.columns);
             }
         }
-        Self { description, bundle, signature, predictor, capacity }
+        Self { description, bundle, signature, predictor, capacity, _using: None, _environment: None }
     }
 
     /// Asks the recorded rows and compares the answers with those that were recorded.
@@ -191,15 +193,8 @@ impl Wanted {
     }
 }
 
-/// How the class is started: on the packages that its training had.
-fn launch(
-    directory: &Path,
-    description: &Description,
-    class: &PythonClass,
-    capacity: Capacity,
-    wanted: Wanted,
-    host: &Host,
-) -> Result<Launch> {
+/// The environment that the class runs in: the packages that its training had.
+fn serving(directory: &Path, description: &Description, host: &Host) -> Result<Serving> {
     let watch = Watch { events: &*host.events, interrupt: &host.interrupt };
     let packages = match description.file(PACKAGES) {
         Some(_) => crate::fs::read_optional(&directory.join(PACKAGES))?,
@@ -207,40 +202,8 @@ fn launch(
     };
     let packages = packages.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let trained_in = description.lineage.environment.as_ref();
-    let interpreter = env::interpreter(trained_in, packages.as_deref(), &host.cache, &host.interpreters, watch)
-        .context("cannot make the environment of the model")?;
-    Ok(Launch {
-        name: description.model.name.clone(),
-        interpreter,
-        file: directory.join(&class.file),
-        class: class.class.clone(),
-        model: directory.join(&class.path),
-        processes: capacity.workers,
-        threads: capacity.threads,
-        limits: wanted.limits,
-        hidden: host.hidden.clone(),
-        events: host.events.clone(),
-        interrupt: host.interrupt.clone(),
-    })
-}
-
-fn check_files(directory: &Path, description: &Description) -> Result<()> {
-    description.files.par_iter().try_for_each(|file| {
-        let path = directory.join(&file.path);
-        let damaged = |problem: String| Damaged { path: quote(&file.path), problem };
-        let metadata = path.symlink_metadata().map_err(|error| damaged(error.to_string()))?;
-        if !metadata.is_file() {
-            return Err(damaged("it is no regular file".into()).into());
-        }
-        let mut hasher = Hasher::new();
-        let content = File::open(&path).map_err(|error| damaged(error.to_string()))?;
-        let mut content = BufReader::with_capacity(256 * 1024, content);
-        std::io::copy(&mut content, &mut hasher).map_err(|error| damaged(error.to_string()))?;
-        match hasher.finish() {
-            (digest, size) if digest == file.digest && size == file.size => Ok(()),
-            (digest, _) => Err(damaged(format!("it should be {} and hashes to {digest}", file.digest)).into()),
-        }
-    })
+    env::serving(trained_in, packages.as_deref(), &host.cache, &host.interpreters, watch)
+        .context("cannot make the environment of the model")
 }
 
 /// The ONNX Runtime that the bundle brings for this machine.
@@ -258,30 +221,4 @@ fn library(directory: &Path, description: &Description) -> Result<PathBuf> {
             ))
         }
     }
-}
-
-/// Whether the directory was unpacked from this bundle; its files are yet to be checked.
-fn is_unpacked(directory: &Path, bundle: &Bundle) -> Result<bool> {
-    let description = crate::fs::read_optional(&directory.join(DESCRIPTION_FILE))?;
-    Ok(description.is_some_and(|description| description == bundle.description_bytes()))
-}
-
-/// Removes a directory of ours, if it is there.
-fn clear(directory: &Path) -> Result<()> {
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove `{}`", quote(directory))).map_err(Into::into)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Takes away what lies at `directory`; a server that runs from it keeps its open files.
-fn set_aside(directory: &Path, scratch: &Path) -> Result<()> {
-    if directory.symlink_metadata().is_err() {
-        return Ok(());
-    }
-    let aside = crate::fs::temporary_dir(scratch)?;
-    fs::rename(directory, aside.path().join("old")).with_context(|| format!("cannot move `{}`", quote(directory)))?;
-    Ok(())
 }

@@ -5,6 +5,7 @@
 mod architecture;
 mod branches;
 mod bundles;
+mod cached;
 mod cat;
 mod clients;
 mod cluster;

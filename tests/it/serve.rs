@@ -203,12 +203,12 @@ fn a_damaged_release_is_not_served_and_a_damaged_cache_is_mended() {
     let answers = (Some(0), "   y\n 2.5\n-0.5\n".to_owned());
 
     assert_eq!(predict("dist/m-1.tar"), answers);
-    let bundles = fs::read_dir(cache.join("bundles")).unwrap().map(|entry| entry.unwrap().path());
-    let cached: Vec<_> = bundles.filter(|path| path.is_dir()).collect();
+    let bundles = fs::read_dir(cache.join("bundles/releases")).unwrap().map(|entry| entry.unwrap().path());
+    let cached: Vec<_> = bundles.collect();
     assert_eq!(cached.len(), 1);
     damaged(&cached[0].join("model/linear.onnx"));
-    // What is left of one that was killed while it unpacked this bundle.
-    let left = cached[0].with_extension("tmp").join("tmp-killed");
+    // What is left of one that was killed while it unpacked a bundle.
+    let left = cache.join("bundles/tmp/tmp-killed");
     fs::create_dir_all(&left).unwrap();
     fs::write(left.join("half"), "of a file").unwrap();
     assert_eq!(predict("dist/m-1.tar"), answers);

@@ -224,3 +224,76 @@ fn no_process_outlives_a_server_that_is_killed() {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn a_class_that_was_replaced_under_the_server_is_not_started_again() {
+    let project = packaged(CLASS);
+    project.mlx(&["bundle", "unpack", "dist/m-1.tar", "release"]).success();
+    let server = Server::start(&project, &["release", "--workers", "1"]);
+    assert_answers(&server);
+    let path = project.path("release/code/serve.py");
+    crate::server::replace(&path, CLASS.replace("+ self.offset", "+ 1000").as_bytes());
+    assert_answers(&server);
+
+    assert_eq!(ask(&server, 1000).status, 500);
+    let refused = server.await_line("file `code/serve.py` of the release is damaged");
+
+    assert!(refused.contains("tried again"), "{refused}");
+    let answer = ask(&server, 1);
+    assert_eq!((answer.status, answer.json()["error"].is_string()), (503, true), "{}", answer.body);
+    assert_eq!(server.get("/v2/health/ready").status, 503);
+    crate::server::replace(&path, CLASS.as_bytes());
+    server.await_line("of `m` answers");
+    assert_answers(&server);
+}
+
+#[test]
+fn what_a_class_writes_while_it_is_tried_reaches_no_object() {
+    let class = r#"
+class Model:
+    def load(self, path):
+        try:
+            with open(f"{path}/offset", "r+b") as file:
+                file.write(b"9.9")
+        except PermissionError:
+            pass
+
+    def predict(self, inputs):
+        return {"y": [float(sum(row)) for row in inputs["input"]]}
+"#;
+    let project = packaged(class);
+    let digest = |file: &str| mlx::Digest::of(std::fs::read(project.path(file)).unwrap());
+    let first = digest("dist/m-1.tar");
+
+    project.mlx(&["package", "m", "-o", "again.tar"]).success();
+
+    project.mlx(&["verify"]).success();
+    assert_eq!(digest("again.tar"), first);
+    project.mlx(&["bundle", "unpack", "again.tar", "release"]).success();
+    assert_eq!(project.read("release/model/offset"), "0.5");
+}
+
+/// Weights that were found right are not read again while their file looks the same; one that was written to is.
+#[test]
+fn weights_that_were_damaged_since_they_were_packaged_are_noticed() {
+    use std::os::unix::fs::PermissionsExt;
+    let project = unpackaged(CLASS, "examples = \"rows.csv\"\n");
+    let weights = crate::harness::noise(2 << 20, 7);
+    register(&project, &[("offset", b"0.5"), ("large.bin", &weights)]);
+    for code in ["", "# second\n", "# third\n"] {
+        project.set("serve.py", format!("{CLASS}{code}"));
+        project.mlx(&["package", "m"]).success();
+    }
+    let hex = mlx::Digest::of(&weights).hex();
+    let object = project.path(format!(".mlx/store/objects/{}/{}", &hex[..2], &hex[2..]));
+    let modified = object.metadata().unwrap().modified().unwrap();
+    let mut damaged = weights;
+    damaged[1 << 20] ^= 1;
+    std::fs::set_permissions(&object, std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::write(&object, damaged).unwrap();
+    std::fs::set_permissions(&object, std::fs::Permissions::from_mode(0o444)).unwrap();
+    std::fs::File::open(&object).unwrap().set_modified(modified).unwrap();
+
+    project.set("serve.py", format!("{CLASS}# fourth\n"));
+    project.mlx(&["package", "m"]).exits_with(1).says("is damaged: its content hashes to");
+}

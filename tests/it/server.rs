@@ -95,6 +95,14 @@ impl Server {
         assert_eq!((answer.status, &answer.json()["outputs"][0]["data"]), (200, &json!([2.5])), "{}", answer.body);
     }
 
+    /// Waits until it says a line that holds this text.
+    #[track_caller]
+    pub fn await_line(&self, text: &str) -> String {
+        let lines = self.lines.lock().unwrap();
+        let found = lines.iter().find(|line| line.contains(text));
+        found.unwrap_or_else(|| panic!("the server ended without `{text}`"))
+    }
+
     /// Asks it to stop; returns its exit code and what it said.
     pub fn stop(mut self) -> (Option<i32>, Vec<String>) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use super::base::{Base, BaseName, Blobs, DOCKER_INDEX, DOCKER_MANIFEST, LARGEST_DOCUMENT, checked};
+use crate::bundle::cache::touch;
 use crate::bundle::oci::{self, Descriptor};
+use crate::bundle::shelf;
 use crate::digest::Hasher;
 use crate::event::{Event, Unit, Watch};
 use crate::fs::{escape, quote};
@@ -110,7 +112,7 @@ impl<'a> Images<'a> {
         let registry = Arc::new(Registry::new(repository, &[], access)?);
         let (events, interrupt) = (access.events.clone(), access.interrupt.clone());
         let blobs = Retry::new(Box::new(registry.clone()), access.patience, events, interrupt);
-        Ok(Self { registry, blobs, reference, cache: cache.join("images"), watch })
+        Ok(Self { registry, blobs, reference, cache: shelf::layers(cache), watch })
     }
 
     fn manifest(&self, version: &str) -> Result<Vec<u8>> {
@@ -126,6 +128,7 @@ impl<'a> Images<'a> {
         // One that was damaged since is fetched again.
         let known = File::open(&path).and_then(crate::digest::of_reader);
         if known.is_ok_and(|(found, _)| found == *digest) {
+            touch(&path);
             return Ok(path);
         }
         let id = format!("layer {}", digest.short());

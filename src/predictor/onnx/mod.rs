@@ -25,6 +25,18 @@ impl Default for Capacity {
     }
 }
 
+/// Loads the ONNX Runtime library in this file, which may go on while the model is looked at.
+#[cfg(feature = "onnx")]
+pub fn load(library: &Path) -> Result<()> {
+    library::load(library).map(drop)
+}
+
+/// [`open`] says that this program was built without ONNX.
+#[cfg(not(feature = "onnx"))]
+pub fn load(_library: &Path) -> Result<()> {
+    Ok(())
+}
+
 /// Opens an ONNX model on the ONNX Runtime library in this file.
 ///
 /// A process has one such library for as long as it lives: opening a model on another one is an error.

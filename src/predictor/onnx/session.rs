@@ -30,14 +30,20 @@ impl Onnx {
     pub fn open(environment: &Environment, model: &Path, capacity: Capacity) -> Result<Self> {
         let cannot = || format!("cannot open the ONNX model `{}`", quote(model));
         let open = || open_session(environment, model, capacity.threads);
-        let first = open().with_context(cannot)?;
+        // The copies are made side by side: each takes as long as the first.
+        let mut opened = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..capacity.workers).map(|_| scope.spawn(open)).collect();
+            let first = open();
+            let others = others.into_iter().map(|thread| thread.join().expect("opening a session does not panic"));
+            std::iter::once(first).chain(others).collect::<ort::Result<Vec<_>>>()
+        })
+        .with_context(cannot)?
+        .into_iter();
+        let first = opened.next().expect("there is at least one session");
         let inputs: Vec<Tensor> = first.inputs().iter().map(input).collect::<Result<_>>()?;
         let outputs = first.outputs().iter().map(output).collect::<Result<Vec<_>>>()?;
         let (outputs, forms) = outputs.into_iter().unzip();
-        let mut sessions = vec![Mutex::new(first)];
-        while sessions.len() < capacity.workers {
-            sessions.push(Mutex::new(open().with_context(cannot)?));
-        }
+        let sessions = std::iter::once(first).chain(opened).map(Mutex::new).collect();
         Ok(Self { signature: Signature { inputs, outputs }, forms, sessions, turn: AtomicUsize::new(0) })
     }
 

@@ -1,6 +1,7 @@
 //! Models in Python: a class with `load(path)` and `predict(inputs)`, asked in processes of its own. One that dies, hangs or
 //! grows too large costs the request that it had, and another takes its place.
 
+mod modes;
 mod process;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use anyhow::Context;
 use super::{BadRequest, InferRequest, InferResponse, NamedTensor, Predictor, Signature, Tensor, Unavailable};
 use crate::event::{EventSink, Interrupt};
 use crate::{Error, Result};
+pub use modes::bind as modes_bind;
 use process::{Answer, Process, Ready};
 
 /// The first pause after a process that did not start, and the longest.
@@ -35,6 +37,11 @@ pub struct Launch {
     pub limits: Limits,
     /// Variables of the environment that the model must not see.
     pub hidden: Vec<String>,
+    /// Whether a model that runs as root may write only where the modes of files let it, as everybody else; where that can be
+    /// ([`modes_bind`]).
+    pub is_hindered: bool,
+    /// Asked before another process is started: whether the model's files are still what they were.
+    pub intact: Box<dyn Fn() -> Result<()> + Send + Sync>,
     pub events: Arc<dyn EventSink>,
     pub interrupt: Interrupt,
 }
@@ -221,7 +228,9 @@ impl Shared {
             }
             drop(state);
             number += 1;
-            let process = Process::spawn(&self.launch, number).and_then(|process| self.finish(process));
+            let intact = (self.launch.intact)();
+            let process = intact.and_then(|()| Process::spawn(&self.launch, number));
+            let process = process.and_then(|process| self.finish(process));
             match process {
                 Ok((process, _)) => {
                     let mut state = self.lock();

@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Launch;
+use super::{Launch, modes};
 use crate::env::for_each_line;
 use crate::event::EventSink;
 use crate::fs::{escape, quote};
@@ -32,12 +32,16 @@ const LARGEST_JSON: u64 = 64 << 20;
 const LARGEST_BINARY: u64 = 4 << 30;
 /// So much is read at a time: what a message claims to hold costs nothing before it is there.
 const PIECE_BYTES: u64 = 1 << 20;
+/// So much is read ahead, so that a small message is read at once.
+const AHEAD_BYTES: usize = 16 << 10;
 
 /// A process with a model in it; its whole group is killed when this is dropped.
 pub struct Process {
     child: Child,
     group: Pid,
     socket: UnixStream,
+    /// What was read and belongs to what is read next.
+    ahead: Vec<u8>,
 }
 
 /// What the process says once its model is loaded.
@@ -102,13 +106,17 @@ impl Process {
         }
         command.stdin(Stdio::null()).stdout(writer).stderr(both).process_group(0);
         let parent = rustix::process::getpid();
-        // SAFETY: the closure makes three system calls and touches no memory of the parent.
+        let obeys_modes = launch.is_hindered && modes::can_obey();
+        // SAFETY: the closure makes a few system calls and touches no memory of the parent.
         unsafe {
             command.pre_exec(move || {
                 rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
                 if rustix::process::getppid() != Some(parent) {
                     // It ended before it could be named as the one to follow.
                     return Err(ErrorKind::NotConnected.into());
+                }
+                if obeys_modes {
+                    modes::obey()?;
                 }
                 rustix::io::fcntl_setfd(&other, FdFlags::empty()).map_err(Into::into)
             });
@@ -120,7 +128,7 @@ impl Process {
         tell_output(reader, format!("{} {number}", launch.name), launch.events.clone());
         socket.set_read_timeout(Some(PAUSE)).context("cannot set up a socket")?;
         socket.set_write_timeout(Some(PAUSE)).context("cannot set up a socket")?;
-        Ok(Self { child, group, socket })
+        Ok(Self { child, group, socket, ahead: Vec::new() })
     }
 
     /// Waits until the model is loaded.
@@ -208,11 +216,12 @@ impl Process {
     }
 
     fn read(&mut self, size: u64, patience: &Patience<'_>) -> Result<Vec<u8>, Trouble> {
-        let mut bytes = Vec::new();
+        let known = self.ahead.len().min(usize::try_from(size).unwrap_or(usize::MAX));
+        let mut bytes: Vec<u8> = self.ahead.drain(..known).collect();
         while (bytes.len() as u64) < size {
             let have = bytes.len();
             let piece = (size - have as u64).min(PIECE_BYTES) as usize;
-            bytes.resize(have + piece, 0);
+            bytes.resize(have + piece.max(AHEAD_BYTES), 0);
             let read = self.socket.read(&mut bytes[have..]);
             bytes.truncate(have + *read.as_ref().unwrap_or(&0));
             match read {
@@ -221,6 +230,9 @@ impl Process {
                 Err(error) if is_pause(&error) => self.look(patience)?,
                 Err(_) => return Err(self.end()),
             }
+        }
+        if bytes.len() as u64 > size {
+            self.ahead = bytes.split_off(size as usize);
         }
         Ok(bytes)
     }

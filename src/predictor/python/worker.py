@@ -25,6 +25,10 @@ CODES = {
     "BOOL": "B", "UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q", "INT8": "b", "INT16": "h", "INT32": "i",
     "INT64": "q", "FP16": "e", "FP32": "f", "FP64": "d",
 }
+# Datatype -> type of NumPy, little-endian.
+DTYPES = {
+    name: numpy.dtype("?") if name == "BOOL" else numpy.dtype(code).newbyteorder("<") for name, code in CODES.items()
+} if numpy is not None else {}
 # Kind and size of a NumPy type -> datatype.
 KINDS = {
     "b1": "BOOL", "u1": "UINT8", "u2": "UINT16", "u4": "UINT32", "u8": "UINT64", "i1": "INT8", "i2": "INT16",
@@ -36,24 +40,24 @@ class BadAnswer(Exception):
     """What `predict` gave is no tensor."""
 
 
-def receive(connection, size):
+def receive(stream, size):
     """As many bytes as that; `None` where mlx is gone."""
     data = bytearray(size)
     view = memoryview(data)
     while view:
-        count = connection.recv_into(view)
+        count = stream.readinto(view)
         if count == 0:
             return None
         view = view[count:]
     return data
 
 
-def read(connection):
-    head = receive(connection, 12)
+def read(stream):
+    head = receive(stream, 12)
     if head is None:
         return None
     lengths = struct.unpack("<IQ", head)
-    parts = [receive(connection, length) for length in lengths]
+    parts = [receive(stream, length) for length in lengths]
     return None if None in parts else (json.loads(parts[0]), parts[1])
 
 
@@ -95,8 +99,7 @@ def decode(tensor, data):
         filled[:] = values
         return filled.reshape(shape)
     if numpy is not None:
-        dtype = "?" if datatype == "BOOL" else "<" + numpy.dtype(CODES[datatype]).str[1:]
-        return numpy.frombuffer(data, dtype=dtype).reshape(shape)
+        return numpy.frombuffer(data, dtype=DTYPES[datatype]).reshape(shape)
     if datatype == "FP16":
         values = list(struct.unpack(f"<{len(data) // 2}e", data))
     else:
@@ -220,6 +223,8 @@ def takes_parameters(predict):
 def main():
     descriptor, file, name, path = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
     connection = socket.socket(fileno=descriptor)
+    # A small request is read at once, and a large one to where it stays.
+    stream = connection.makefile("rb")
     sys.dont_write_bytecode = True
     try:
         model = load(file, name, path)
@@ -233,7 +238,7 @@ def main():
     send(connection, {**ready, "platform": f"python_{platform.python_version()}"})
     wanted = {output["name"]: output["datatype"] for output in outputs or []}
     while True:
-        message = read(connection)
+        message = read(stream)
         if message is None:
             return 0
         head, data = message

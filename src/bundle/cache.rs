@@ -1,20 +1,25 @@
-//! Releases of targets on this machine: brought once, each content lying here once however many releases have it.
+//! Bundles unpacked on this machine, from files and from targets: brought once, each content lying here once however many
+//! releases have it.
 //!
 //! ```text
 //! blobs/sha256/HEX     contents, read-only
 //! releases/HEX/        releases by the digest of their bundle; their files are links to the contents
+//! uses/HEX             a lock that is shared by who uses a release; its time is that of the last use
 //! lock, tmp/           who brings something now, and what is not finished
 //! ```
+//!
+//! What nobody used for a while goes when something else is brought, or when the user says so ([`super::shelf`]).
 
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 
-use crate::bundle::{self, Bundle, DESCRIPTION_FILE, Description, File};
+use super::description::{DESCRIPTION_FILE, Description, File};
+use super::{Bundle, shelf};
 use crate::digest::{self, Hasher};
 use crate::event::{Event, Unit, Watch};
 use crate::fs::{FileLock, create_dir_all, quote, read_optional, sync_dir, temporary_dir, temporary_file};
@@ -23,13 +28,29 @@ use crate::{Digest, Error, Result};
 /// A directory of releases that were brought to this machine.
 #[derive(Debug, Clone)]
 pub struct Cache {
-    root: PathBuf,
+    pub(super) root: PathBuf,
+}
+
+/// A release is in use as long as this is there: nobody takes it away meanwhile.
+#[derive(Debug)]
+pub struct Using(FileLock);
+
+impl Drop for Using {
+    fn drop(&mut self) {
+        // One that was used for long was used until now.
+        self.0.touch();
+    }
 }
 
 impl Cache {
     /// The cache in this directory, which need not exist yet.
     pub fn new(root: PathBuf) -> Self {
         Self { root }
+    }
+
+    /// The one that the user's projects share, in their directory for caches.
+    pub fn of_user(caches: &Path) -> Self {
+        Self::new(caches.join("bundles"))
     }
 
     /// Where a release lies once it was brought.
@@ -47,41 +68,82 @@ impl Cache {
         self.root.join("tmp")
     }
 
+    /// Says that a release is in use from now on, whether it is here already or about to be brought.
+    pub fn using(&self, release: &Digest) -> Result<Using> {
+        let lock = FileLock::shared(&self.use_of(release))?;
+        lock.touch();
+        Ok(Using(lock))
+    }
+
+    /// The lock that is shared by who uses a release.
+    pub(super) fn use_of(&self, release: &Digest) -> PathBuf {
+        self.root.join("uses").join(release.hex())
+    }
+
+    /// Keeps others from bringing releases and from taking them away.
+    pub(super) fn alone(&self, watch: Watch<'_>) -> Result<FileLock> {
+        let waiting = |holder: &crate::fs::Holder| {
+            watch.events.note(format!("waiting for {}, which brings a release too", holder.0));
+        };
+        FileLock::exclusive_while(&self.root.join("lock"), "mlx", waiting, || watch.interrupt.check())
+    }
+
     /// The directory of a release, which `bring` makes at [`Cache::release`] where it is not here yet. Of several processes
     /// that want one, the first brings it and the others wait.
     ///
     /// The files that are here already are not read again: whoever serves them checks them, and takes a release that is
     /// damaged away with [`Cache::forget`].
     pub fn hold(&self, release: &Digest, watch: Watch<'_>, bring: impl FnOnce() -> Result<()>) -> Result<PathBuf> {
-        let waiting = |holder: &crate::fs::Holder| {
-            watch.events.note(format!("waiting for {}, which brings a release too", holder.0));
-        };
-        let lock = self.root.join("lock");
-        let _alone = FileLock::exclusive_while(&lock, "mlx", waiting, || watch.interrupt.check())?;
+        let _using = self.using(release)?;
+        let _alone = self.alone(watch)?;
         let directory = self.release(release);
         if !self.is_complete(release)? {
-            remove(&directory)?;
-            // The lock says that nobody is at it any more.
-            remove(&self.scratch())?;
-            let releases = self.root.join("releases");
-            create_dir_all(&releases)?;
-            crate::fs::sweep(&releases, Duration::ZERO)?;
-            create_dir_all(&self.root.join("blobs/sha256"))?;
-            bring()?;
+            self.bring(release, watch, bring)?;
         }
         Ok(directory)
+    }
+
+    /// Makes the directory of a release, in the place of what lies there. The caller keeps others away.
+    fn bring(&self, release: &Digest, watch: Watch<'_>, bring: impl FnOnce() -> Result<()>) -> Result<()> {
+        remove(&self.release(release))?;
+        // The lock says that nobody is at it any more.
+        remove(&self.scratch())?;
+        let releases = self.root.join("releases");
+        create_dir_all(&releases)?;
+        crate::fs::sweep(&releases, Duration::ZERO)?;
+        create_dir_all(&self.root.join("blobs/sha256"))?;
+        // What can't be taken away takes room, and keeps nothing from being brought.
+        match shelf::clean_alone(self, shelf::UNUSED, true) {
+            Ok(cleaned) if !cleaned.releases.is_empty() => {
+                let count = cleaned.releases.len();
+                let days = shelf::UNUSED.as_secs() / 86400;
+                let message = format!("took {count} releases out of the cache that nobody used for {days} days");
+                watch.events.emit(Event::Detail { message });
+            }
+            Ok(_) => {}
+            Err(error) => watch.events.warn(format!("old releases stay in the cache: {error}")),
+        }
+        bring()
     }
 
     /// The release that a bundle of this machine is, unpacked.
     pub fn unpack(&self, bundle: &Bundle, watch: Watch<'_>) -> Result<PathBuf> {
         let release = bundle.digest();
-        self.hold(&release, watch, || self.lay_out_bundle(bundle, watch))
+        let _using = self.using(&release)?;
+        let _alone = self.alone(watch)?;
+        let directory = self.release(&release);
+        let described = read_optional(&directory.join(DESCRIPTION_FILE))?;
+        let is_it = described.is_some_and(|described| described == bundle.description_bytes());
+        if !is_it || !self.is_complete(&release)? {
+            self.bring(&release, watch, || self.lay_out_bundle(bundle, watch))?;
+        }
+        Ok(directory)
     }
 
     /// As [`Cache::unpack`], called while the release is held.
     pub fn lay_out_bundle(&self, bundle: &Bundle, watch: Watch<'_>) -> Result<()> {
         let directory = self.release(&bundle.digest());
-        bundle::unpack(bundle, &directory, &|digest| Some(self.content(digest)), watch)?;
+        super::unpack(bundle, &directory, &|digest| Some(self.content(digest)), watch)?;
         for File { path, digest, executable, .. } in &bundle.description().files {
             // Unpacking checked it. One that is here already is the same, or is brought anew when that turns out wrong.
             if !executable {
@@ -95,6 +157,7 @@ impl Cache {
     pub fn keep(&self, digest: &Digest, size: u64, read: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<PathBuf> {
         let path = self.content(digest);
         if path.symlink_metadata().is_ok_and(|known| known.is_file() && known.len() == size) {
+            touch(&path);
             return Ok(path);
         }
         let cannot = || format!("cannot write `{}`", quote(&path));
@@ -158,21 +221,25 @@ impl Cache {
         Ok(())
     }
 
-    /// Takes a release away that turned out to be damaged, and those of its contents that are.
-    pub fn forget(&self, release: &Digest) -> Result<()> {
+    /// Takes a release away that turned out to be damaged, and those of its contents that are. One that is whole was
+    /// mended by somebody else meanwhile, and stays.
+    pub fn forget(&self, release: &Digest, watch: Watch<'_>) -> Result<()> {
+        let _alone = self.alone(watch)?;
         let directory = self.release(release);
-        if let Some(bytes) = read_optional(&directory.join(DESCRIPTION_FILE))?
-            && let Ok(description) = Description::parse(&bytes)
-        {
-            for File { digest, .. } in &description.files {
-                let path = self.content(digest);
-                let Ok(content) = fs::File::open(&path) else { continue };
-                if !digest::of_reader(content).is_ok_and(|(found, _)| found == *digest) {
-                    fs::remove_file(&path).with_context(|| format!("cannot remove `{}`", quote(&path)))?;
-                }
+        let bytes = read_optional(&directory.join(DESCRIPTION_FILE))?;
+        let Some(description) = bytes.and_then(|bytes| Description::parse(&bytes).ok()) else {
+            return remove(&directory);
+        };
+        let mut is_whole = true;
+        for File { path, digest, .. } in &description.files {
+            watch.interrupt.check()?;
+            is_whole &= is_content(&directory.join(path), digest);
+            let content = self.content(digest);
+            if !is_content(&content, digest) && content.symlink_metadata().is_ok() {
+                fs::remove_file(&content).with_context(|| format!("cannot remove `{}`", quote(&content)))?;
             }
         }
-        remove(&directory)
+        if is_whole { Ok(()) } else { remove(&directory) }
     }
 
     /// Whether every file of the release is here, by its size.
@@ -206,8 +273,19 @@ impl Write for Checked<'_> {
     }
 }
 
+/// Whether the file has this content.
+fn is_content(path: &Path, digest: &Digest) -> bool {
+    let content = fs::File::open(path).and_then(digest::of_reader);
+    content.is_ok_and(|(found, _)| found == *digest)
+}
+
+/// Notes that a content is used now. It is read-only, which keeps its owner from nothing here.
+pub(super) fn touch(path: &Path) {
+    let _ = fs::File::open(path).and_then(|file| file.set_modified(SystemTime::now()));
+}
+
 /// Removes a directory of ours, if it is there.
-fn remove(directory: &Path) -> Result<()> {
+pub(super) fn remove(directory: &Path) -> Result<()> {
     match fs::remove_dir_all(directory) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove `{}`", quote(directory))).map_err(Into::into)
