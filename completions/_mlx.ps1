@@ -50,7 +50,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('get', 'get', [CompletionResultType]::ParameterValue, 'Copy data from another project, a Git repository or a URL, without tracking it')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every object that the project needs')
             [CompletionResult]::new('gc', 'gc', [CompletionResultType]::ParameterValue, 'Find objects that nothing names, and remove them with `--yes`')
-            [CompletionResult]::new('cache', 'cache', [CompletionResultType]::ParameterValue, 'Show what takes room in the store')
+            [CompletionResult]::new('cache', 'cache', [CompletionResultType]::ParameterValue, 'Show what takes room in the store and in the user''s cache')
             [CompletionResult]::new('train', 'train', [CompletionResultType]::ParameterValue, 'Run the steps of the pipeline that are not up to date')
             [CompletionResult]::new('sweep', 'sweep', [CompletionResultType]::ParameterValue, 'Try the pipeline with other parameters, and find good ones')
             [CompletionResult]::new('exec-step', 'exec-step', [CompletionResultType]::ParameterValue, 'Carry out the steps of one element of a job, for executors')
@@ -455,10 +455,14 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             break
         }
         'mlx;cache' {
+            [CompletionResult]::new('--unused', '--unused', [CompletionResultType]::ParameterName, 'Remove those that nobody used for so many days')
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--events', '--events', [CompletionResultType]::ParameterName, 'Write what happens on the way to this file, one JSON object a line')
             [CompletionResult]::new('--adopt', '--adopt', [CompletionResultType]::ParameterName, 'Bring objects from `.mlx/store` over to the store that the settings name')
+            [CompletionResult]::new('--clean', '--clean', [CompletionResultType]::ParameterName, 'Remove releases and layers of images that nobody uses from the cache')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Show what would be removed, and remove nothing')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Show what would be removed, and remove nothing')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print the result as one JSON document')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print the result and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print the result and errors only')
@@ -1451,6 +1455,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
         'mlx;deploy' {
             [CompletionResult]::new('--bundle', '--bundle', [CompletionResultType]::ParameterName, 'Deploy this bundle, as `mlx package` wrote it')
             [CompletionResult]::new('--sign', '--sign', [CompletionResultType]::ParameterName, 'Sign what is packaged with this private key (P-256, PEM)')
+            [CompletionResult]::new('--manifests', '--manifests', [CompletionResultType]::ParameterName, 'Of a cluster: write what is to be applied there into this directory instead, and ask the cluster nothing; contents and image are sent to the registry, unless `--plan` is given too')
             [CompletionResult]::new('--canary', '--canary', [CompletionResultType]::ParameterName, 'Have it answer a part of the requests beside the live release, on servers that follow the target')
             [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
             [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Work as if started in this directory')
@@ -1710,7 +1715,7 @@ Register-ArgumentCompleter -Native -CommandName 'mlx' -ScriptBlock {
             [CompletionResult]::new('get', 'get', [CompletionResultType]::ParameterValue, 'Copy data from another project, a Git repository or a URL, without tracking it')
             [CompletionResult]::new('verify', 'verify', [CompletionResultType]::ParameterValue, 'Check every object that the project needs')
             [CompletionResult]::new('gc', 'gc', [CompletionResultType]::ParameterValue, 'Find objects that nothing names, and remove them with `--yes`')
-            [CompletionResult]::new('cache', 'cache', [CompletionResultType]::ParameterValue, 'Show what takes room in the store')
+            [CompletionResult]::new('cache', 'cache', [CompletionResultType]::ParameterValue, 'Show what takes room in the store and in the user''s cache')
             [CompletionResult]::new('train', 'train', [CompletionResultType]::ParameterValue, 'Run the steps of the pipeline that are not up to date')
             [CompletionResult]::new('sweep', 'sweep', [CompletionResultType]::ParameterValue, 'Try the pipeline with other parameters, and find good ones')
             [CompletionResult]::new('exec-step', 'exec-step', [CompletionResultType]::ParameterValue, 'Carry out the steps of one element of a job, for executors')

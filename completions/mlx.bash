@@ -1083,12 +1083,16 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__cache)
-            opts="-C -q -v -h --adopt --directory --json --quiet --verbose --events --help"
+            opts="-n -C -q -v -h --adopt --clean --unused --dry-run --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --unused)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --directory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1275,7 +1279,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__deploy)
-            opts="-n -C -q -v -h --bundle --sign --dry-run --plan --canary --promote --directory --json --quiet --verbose --events --help"
+            opts="-n -C -q -v -h --bundle --sign --dry-run --plan --manifests --canary --promote --directory --json --quiet --verbose --events --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1286,6 +1290,10 @@ _mlx() {
                     return 0
                     ;;
                 --sign)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --manifests)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -48,7 +48,7 @@ complete -c mlx -n "__fish_mlx_needs_command" -f -a "update" -d 'Bring what is n
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "get" -d 'Copy data from another project, a Git repository or a URL, without tracking it'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "verify" -d 'Check every object that the project needs'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "gc" -d 'Find objects that nothing names, and remove them with `--yes`'
-complete -c mlx -n "__fish_mlx_needs_command" -f -a "cache" -d 'Show what takes room in the store'
+complete -c mlx -n "__fish_mlx_needs_command" -f -a "cache" -d 'Show what takes room in the store and in the user\'s cache'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "train" -d 'Run the steps of the pipeline that are not up to date'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "sweep" -d 'Try the pipeline with other parameters, and find good ones'
 complete -c mlx -n "__fish_mlx_needs_command" -f -a "exec-step" -d 'Carry out the steps of one element of a job, for executors'
@@ -264,9 +264,12 @@ complete -c mlx -n "__fish_mlx_using_subcommand gc" -l json -d 'Print the result
 complete -c mlx -n "__fish_mlx_using_subcommand gc" -s q -l quiet -d 'Print the result and errors only'
 complete -c mlx -n "__fish_mlx_using_subcommand gc" -s v -l verbose -d 'Say more about what is being done'
 complete -c mlx -n "__fish_mlx_using_subcommand gc" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mlx -n "__fish_mlx_using_subcommand cache" -l unused -d 'Remove those that nobody used for so many days' -r
 complete -c mlx -n "__fish_mlx_using_subcommand cache" -s C -l directory -d 'Work as if started in this directory' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand cache" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand cache" -l adopt -d 'Bring objects from `.mlx/store` over to the store that the settings name'
+complete -c mlx -n "__fish_mlx_using_subcommand cache" -l clean -d 'Remove releases and layers of images that nobody uses from the cache'
+complete -c mlx -n "__fish_mlx_using_subcommand cache" -s n -l dry-run -d 'Show what would be removed, and remove nothing'
 complete -c mlx -n "__fish_mlx_using_subcommand cache" -l json -d 'Print the result as one JSON document'
 complete -c mlx -n "__fish_mlx_using_subcommand cache" -s q -l quiet -d 'Print the result and errors only'
 complete -c mlx -n "__fish_mlx_using_subcommand cache" -s v -l verbose -d 'Say more about what is being done'
@@ -777,6 +780,7 @@ complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcomma
 complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c mlx -n "__fish_mlx_using_subcommand deploy" -l bundle -d 'Deploy this bundle, as `mlx package` wrote it' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand deploy" -l sign -d 'Sign what is packaged with this private key (P-256, PEM)' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand deploy" -l manifests -d 'Of a cluster: write what is to be applied there into this directory instead, and ask the cluster nothing; contents and image are sent to the registry, unless `--plan` is given too' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand deploy" -l canary -d 'Have it answer a part of the requests beside the live release, on servers that follow the target' -r
 complete -c mlx -n "__fish_mlx_using_subcommand deploy" -s C -l directory -d 'Work as if started in this directory' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand deploy" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
@@ -915,7 +919,7 @@ complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcom
 complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep exec-step guard dag explain env runs compare logs model lineage package bundle deploy rollback releases target serve predict doctor completions man merge-lock hook help" -f -a "get" -d 'Copy data from another project, a Git repository or a URL, without tracking it'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep exec-step guard dag explain env runs compare logs model lineage package bundle deploy rollback releases target serve predict doctor completions man merge-lock hook help" -f -a "verify" -d 'Check every object that the project needs'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep exec-step guard dag explain env runs compare logs model lineage package bundle deploy rollback releases target serve predict doctor completions man merge-lock hook help" -f -a "gc" -d 'Find objects that nothing names, and remove them with `--yes`'
-complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep exec-step guard dag explain env runs compare logs model lineage package bundle deploy rollback releases target serve predict doctor completions man merge-lock hook help" -f -a "cache" -d 'Show what takes room in the store'
+complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep exec-step guard dag explain env runs compare logs model lineage package bundle deploy rollback releases target serve predict doctor completions man merge-lock hook help" -f -a "cache" -d 'Show what takes room in the store and in the user\'s cache'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep exec-step guard dag explain env runs compare logs model lineage package bundle deploy rollback releases target serve predict doctor completions man merge-lock hook help" -f -a "train" -d 'Run the steps of the pipeline that are not up to date'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep exec-step guard dag explain env runs compare logs model lineage package bundle deploy rollback releases target serve predict doctor completions man merge-lock hook help" -f -a "sweep" -d 'Try the pipeline with other parameters, and find good ones'
 complete -c mlx -n "__fish_mlx_using_subcommand help; and not __fish_seen_subcommand_from init add untrack status diff ls cat checkout push pull fetch remote import update get verify gc cache train sweep exec-step guard dag explain env runs compare logs model lineage package bundle deploy rollback releases target serve predict doctor completions man merge-lock hook help" -f -a "exec-step" -d 'Carry out the steps of one element of a job, for executors'
