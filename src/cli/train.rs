@@ -13,7 +13,7 @@ use super::{Context, Render, Table, Text, secrets};
 use crate::data::Workspace;
 use crate::event::Event;
 use crate::fs::{create_dir_all, escape, quote, write_atomic};
-use crate::pipeline::{self, Action, Engines, JobManifest, Options, Plan, Scope, Trained, Travel};
+use crate::pipeline::{self, Action, Engines, JobManifest, Options, Plan, PlannedStep, Scope, Trained, Travel};
 use crate::project::Project;
 use crate::remote::{self, Transfer};
 use crate::run::{Label, Outcome, Run, RunStep, Status};
@@ -21,6 +21,8 @@ use crate::{Error, Kind, Result};
 
 /// More metrics than these are listed by `mlx runs show` only.
 const SHOWN_METRICS: usize = 12;
+/// More steps than these that had nothing to do are only counted.
+const SHOWN_IDLE: usize = 20;
 
 /// Run the steps of the pipeline that are not up to date
 ///
@@ -258,13 +260,20 @@ impl Render for Report<'_> {
     fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
         let run = self.0;
         let mut table = Table::new(["step", "outcome", "time", "why"]).right([2]);
-        for step in &run.steps {
+        let is_idle = |step: &&RunStep| step.outcome == Outcome::UpToDate && step.reason.is_empty();
+        let hides = run.steps.iter().filter(is_idle).count() > SHOWN_IDLE;
+        for step in run.steps.iter().filter(|step| !(hides && is_idle(step))) {
             let time = if step.seconds > 0.0 { duration(step.seconds) } else { String::new() };
             table.row([step.name.clone(), outcome(step, run).to_owned(), time, step.reason.clone()]);
         }
-        table.render(out)?;
+        let mut gap = "";
+        if !table.is_empty() || run.steps.is_empty() {
+            table.render(out)?;
+            gap = "\n";
+        }
         if !run.metrics.is_empty() {
-            writeln!(out)?;
+            write!(out, "{gap}")?;
+            gap = "\n";
             let mut table = Table::new(["metric", "value"]).right([1]);
             for (name, value) in run.metrics.iter().take(SHOWN_METRICS) {
                 table.row([escape(name.as_bytes()), number(*value)]);
@@ -276,7 +285,7 @@ impl Render for Report<'_> {
                 writeln!(out, "{line}")?;
             }
         }
-        writeln!(out, "\n{}", summary(&run.steps))
+        writeln!(out, "{gap}{}", summary(&run.steps))
     }
 }
 
@@ -308,7 +317,9 @@ fn summary(steps: &[RunStep]) -> String {
 impl Render for Plan {
     fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
         let mut table = Table::new(["step", "action", "why"]);
-        for step in &self.steps {
+        let is_idle = |step: &&PlannedStep| step.action == Action::UpToDate && step.reason.is_empty();
+        let hides = self.steps.iter().filter(is_idle).count() > SHOWN_IDLE;
+        for step in self.steps.iter().filter(|step| !(hides && is_idle(step))) {
             let action = match step.action {
                 Action::Run => "run",
                 Action::Restore => "restore",
@@ -319,7 +330,11 @@ impl Render for Plan {
             };
             table.row([step.name.clone(), action.to_owned(), step.reason.clone()]);
         }
-        table.render(out)?;
+        let mut gap = "";
+        if !table.is_empty() || self.steps.is_empty() {
+            table.render(out)?;
+            gap = "\n";
+        }
         let number = |action| self.steps.iter().filter(|step| step.action == action).count();
         let mut text = format!("{}: {} to run", count(self.steps.len() as u64, "step"), number(Action::Run));
         for (action, word) in
@@ -329,6 +344,6 @@ impl Render for Plan {
                 text.push_str(&format!(", {} {word}", number(action)));
             }
         }
-        writeln!(out, "\n{text}, {} up to date", number(Action::UpToDate))
+        writeln!(out, "{gap}{text}, {} up to date", number(Action::UpToDate))
     }
 }

@@ -163,3 +163,24 @@ fn parameter_files_with_mistakes_stop_what_depends_on_them() {
     assert_outcomes(&project, &["--set", "models=['c']"], &[("t@c", "ran")]);
     assert_outcomes(&project, &[], &[("t@a", "up_to_date"), ("t@b", "up_to_date")]);
 }
+
+#[test]
+fn steps_that_have_nothing_to_do_are_counted_where_they_are_many() {
+    let items: Vec<String> = (0..30).map(|item| format!("'{item}'")).collect();
+    let manifest = format!(
+        "[params]\nn = 1\n[step.t]\nforeach = [{}]\ncmd = 'echo ${{item}} > o${{item}}'\nouts = ['o${{item}}']\n\
+         [step.last]\ncmd = 'echo $MLX_PARAM_N > last'\nparams = ['n']\nouts = ['last']\n",
+        items.join(", ")
+    );
+    let project = Project::with_manifest(&manifest);
+    let first = project.mlx(&["train"]).success();
+    assert!(first.text().contains("t@29") && first.text().contains("31 steps: 31 run, 0 up to date"));
+
+    let idle = project.mlx(&["train"]).success().prints("31 steps: 0 run, 31 up to date");
+    assert_eq!(idle.stdout.lines().count(), 1);
+    let planned = project.mlx(&["train", "--dry-run", "--set", "n=2"]).success();
+    let planned = planned.prints("last").prints("31 steps: 1 to run, 30 up to date");
+    assert!(!planned.text().contains("t@29"));
+    let json = project.mlx(&["train", "--json", "--set", "n=2"]).success().json();
+    assert_eq!(json["steps"].as_array().unwrap().len(), 31);
+}
