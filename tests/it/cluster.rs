@@ -216,8 +216,11 @@ impl Cluster {
     /// The node is lost, with what runs on it.
     pub fn lose_node(&self) {
         let node = self.node();
-        self.slurm("scontrol", &["update", &format!("nodename={node}"), "state=down", "reason=test"]);
-        wait_until("the loss of the node", || self.node_state().starts_with("down"));
+        // A node that registers in this moment, which it does some time after it came back, is taken for there again.
+        wait_until("the loss of the node", || {
+            self.slurm("scontrol", &["update", &format!("nodename={node}"), "state=down", "reason=test"]);
+            self.node_state().starts_with("down")
+        });
     }
 
     /// The node is there again, and what waits for it may start now.
