@@ -1,16 +1,21 @@
 //! Whether the files of a release are what its bundle brought: before its model is loaded, and again before another copy of
 //! it is.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
+use walkdir::WalkDir;
 
 use crate::bundle;
 use crate::digest;
 use crate::fs::{Stamp, quote};
 use crate::{Error, Kind, Result};
+
+/// Where the code of a release lies, from which Python imports.
+const CODE: &str = "code";
 
 /// A file of a release is not what the bundle brought.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +47,29 @@ impl Files {
     /// Reads those files that were not read before, or look otherwise than they did then; [`Damaged`] where one is not as
     /// it should be.
     pub fn check(&self) -> Result<()> {
-        self.files.par_iter().try_for_each(|(file, seen)| self.check_one(file, seen))
+        self.files.par_iter().try_for_each(|(file, seen)| self.check_one(file, seen))?;
+        self.refuse_strangers()
+    }
+
+    /// [`Damaged`] where something lies beside the code that the bundle did not bring: Python would run it, and take what is
+    /// called as a compiled file for the code itself.
+    fn refuse_strangers(&self) -> Result<()> {
+        let code = self.directory.join(CODE);
+        if code.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        let known: HashSet<PathBuf> = self.files.iter().map(|(file, _)| self.directory.join(&file.path)).collect();
+        for entry in WalkDir::new(&code).min_depth(1) {
+            let damaged = |path: &Path, problem: String| {
+                let path = path.strip_prefix(&self.directory).unwrap_or(path);
+                Damaged { path: quote(path).to_string(), problem }
+            };
+            let entry = entry.map_err(|error| damaged(&code, error.to_string()))?;
+            if !entry.file_type().is_dir() && !known.contains(entry.path()) {
+                return Err(damaged(entry.path(), "the bundle did not bring it".into()).into());
+            }
+        }
+        Ok(())
     }
 
     /// As [`Files::check`], of one of them.
@@ -72,5 +99,33 @@ impl Files {
             }
             (digest, _) => Err(damaged(format!("it should be {} and hashes to {digest}", file.digest)).into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Digest;
+
+    #[test]
+    fn what_the_bundle_did_not_bring_is_not_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = |name: &str| dir.path().join(name);
+        std::fs::create_dir_all(place("code/__pycache__")).unwrap();
+        std::fs::write(place("code/serve.py"), "pass").unwrap();
+        std::fs::write(place("mlx.bundle.json"), "{}").unwrap();
+        let file = serde_json::from_value(serde_json::json!({
+            "path": "code/serve.py", "digest": Digest::of("pass"), "size": 4, "executable": false
+        }));
+        let files = Files::new(dir.path(), &[file.unwrap()]);
+        files.check().unwrap();
+
+        for stranger in ["code/numpy.py", "code/__pycache__/serve.cpython-311.pyc"] {
+            std::fs::write(place(stranger), "evil").unwrap();
+            let error = files.check().unwrap_err().to_string();
+            assert!(error.contains(stranger) && error.contains("the bundle did not bring it"), "{error}");
+            std::fs::remove_file(place(stranger)).unwrap();
+        }
+        files.check().unwrap();
     }
 }
