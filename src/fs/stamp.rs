@@ -3,6 +3,7 @@
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
+use rustix::fs::Statx;
 use serde::{Deserialize, Serialize};
 
 /// What the file system says of a file; another one has another stamp, and so has one that was written to.
@@ -26,6 +27,17 @@ impl Stamp {
             modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec())?,
             changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec())?,
         })
+    }
+
+    /// As [`Stamp::of`], of what statx(2) gives.
+    pub fn of_statx(stat: &Statx) -> Self {
+        let nanoseconds = |seconds: i64, rest: u32| seconds.saturating_mul(1_000_000_000).saturating_add(rest.into());
+        Self {
+            inode: stat.stx_ino,
+            size: stat.stx_size,
+            modified: nanoseconds(stat.stx_mtime.tv_sec, stat.stx_mtime.tv_nsec),
+            changed: nanoseconds(stat.stx_ctime.tv_sec, stat.stx_ctime.tv_nsec),
+        }
     }
 
     /// Whether nothing was written to the file between the two, though names of it may have come and gone.

@@ -19,11 +19,11 @@ use tempfile::{NamedTempFile, TempPath};
 use super::large::{self, Reader, Source, Sparse};
 use super::pack::{self, Compression, Item, Written};
 use super::packer::Packer;
-use super::sound::{Sound, Stamp};
+use super::sound::Sound;
 use super::tree::Tree;
 use super::{Store, cannot_write};
 use crate::digest::Object;
-use crate::fs::{self, Way, quote};
+use crate::fs::{self, Stamp, Way, quote};
 use crate::{Digest, Error, Result};
 
 const CANNOT_READ: &str = "cannot read what is to be stored";
@@ -311,11 +311,17 @@ impl Batch {
     }
 
     /// Keeps a second name of a file whose content is this object.
-    pub(super) fn keep_link(&self, (digest, size): (Digest, u64), link: TempPath, stamp: Stamp, begun: SystemTime) {
+    pub(super) fn keep_link(
+        &self,
+        (digest, size): (Digest, u64),
+        link: TempPath,
+        stamp: Option<Stamp>,
+        begun: SystemTime,
+    ) {
         if self.is_new(&digest, size) {
             let mut pending = self.pending();
             pending.linked.push((digest, link));
-            pending.stamps.push((digest, stamp, begun));
+            pending.stamps.extend(stamp.map(|stamp| (digest, stamp, begun)));
         }
     }
 

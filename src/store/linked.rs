@@ -13,9 +13,9 @@ use anyhow::Context;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Statx, StatxFlags};
 
 use super::batch::Batch;
-use super::sound::{Sound, Stamp};
+use super::sound::Sound;
 use super::{Store, cannot_write};
-use crate::fs::{self, Directory};
+use crate::fs::{self, Directory, Stamp};
 use crate::project::Link;
 use crate::{Digest, Result};
 
@@ -66,7 +66,7 @@ impl Linker {
             let opened = rustix::fs::openat(directory, name, flags, Mode::empty()).map_err(io::Error::from);
             self.store.check_content(digest, opened.context("cannot read it")?.into())?;
             let after = stat().context("cannot look at it")?;
-            if Stamp::of_statx(&after) == stamp {
+            if Stamp::of_statx(&after).has_same_content(&stamp) {
                 self.sound.note(*digest, stamp, begun);
             }
         }

@@ -8,45 +8,20 @@
 //! The records are disposable: without them objects are read again.
 
 use std::collections::HashSet;
-use std::fs::Metadata;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::fs::Statx;
-
 use super::Store;
-use crate::{Digest, Result, fs};
+use crate::fs::{self, Stamp};
+use crate::{Digest, Result};
 
 /// Name and version of the format; the records follow, sorted by digest, and then the SHA-256 of all of it.
 const HEAD: &[u8] = b"mlx sound 1\n";
 const RECORD_BYTES: usize = 32 + 3 * 8;
 /// Time stamps are not finer than this; those of some file systems are whole seconds, or two.
 const TICK_NS: i128 = 2_000_000_000;
-
-/// What a file looked like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
-    inode: u64,
-    /// In bytes.
-    size: u64,
-    /// Since 1970.
-    modified_ns: i64,
-}
-
-impl Stamp {
-    pub fn of(metadata: &Metadata) -> Self {
-        let modified_ns = metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec());
-        Self { inode: metadata.ino(), size: metadata.len(), modified_ns }
-    }
-
-    pub fn of_statx(stat: &Statx) -> Self {
-        let modified = stat.stx_mtime.tv_sec.saturating_mul(1_000_000_000);
-        let modified_ns = modified.saturating_add(i64::from(stat.stx_mtime.tv_nsec));
-        Self { inode: stat.stx_ino, size: stat.stx_size, modified_ns }
-    }
-}
 
 /// The records of a store, and those that are new.
 #[derive(Debug)]
@@ -69,14 +44,14 @@ impl Sound {
     /// Whether the object was read when its file looked like this.
     pub fn holds(&self, digest: &Digest, stamp: &Stamp) -> bool {
         let found = self.known.binary_search_by(|(known, _)| known.cmp(digest));
-        found.is_ok_and(|at| self.known[at].1 == *stamp)
+        found.is_ok_and(|at| self.known[at].1.has_same_content(stamp))
     }
 
     /// The object was read after `begun`, and its file looked like this before and after.
     pub fn note(&self, digest: Digest, stamp: Stamp, begun: SystemTime) {
         let begun = begun.duration_since(UNIX_EPOCH).unwrap_or_default();
         // A time stamp close to that may be the one of a write that is still to come.
-        if i128::from(stamp.modified_ns) + TICK_NS < begun.as_nanos().cast_signed() {
+        if i128::from(stamp.modified) + TICK_NS < begun.as_nanos().cast_signed() {
             self.found.lock().unwrap_or_else(PoisonError::into_inner).push((digest, stamp));
         }
     }
@@ -117,7 +92,7 @@ fn encode(records: &[(Digest, Stamp)]) -> Vec<u8> {
         bytes.extend_from_slice(digest.as_bytes());
         bytes.extend_from_slice(&stamp.inode.to_le_bytes());
         bytes.extend_from_slice(&stamp.size.to_le_bytes());
-        bytes.extend_from_slice(&stamp.modified_ns.to_le_bytes());
+        bytes.extend_from_slice(&stamp.modified.to_le_bytes());
     }
     let check = Digest::of(&bytes);
     bytes.extend_from_slice(check.as_bytes());
@@ -131,7 +106,8 @@ fn decode(bytes: &[u8]) -> Option<Vec<(Digest, Stamp)>> {
     let record = |record: &[u8]| {
         let (digest, rest) = record.split_first_chunk::<32>()?;
         let number = |at: usize| rest.get(at * 8..at * 8 + 8)?.try_into().ok().map(u64::from_le_bytes);
-        let stamp = Stamp { inode: number(0)?, size: number(1)?, modified_ns: number(2)?.cast_signed() };
+        // The time of change is not kept, because it is not compared.
+        let stamp = Stamp { inode: number(0)?, size: number(1)?, modified: number(2)?.cast_signed(), changed: 0 };
         Some((Digest::from_bytes(*digest), stamp))
     };
     is_whole.then(|| records.chunks_exact(RECORD_BYTES).map(record).collect())?
@@ -142,7 +118,7 @@ mod tests {
     use super::*;
 
     fn stamp(inode: u64) -> Stamp {
-        Stamp { inode, size: 7, modified_ns: -1 }
+        Stamp { inode, size: 7, modified: -1, changed: 3 }
     }
 
     #[test]
