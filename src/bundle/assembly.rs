@@ -10,7 +10,6 @@ use super::content::{Content, PlannedLayer};
 use super::description::{DESCRIPTION_FILE, Description, Serve};
 use super::oci::{self, Descriptor};
 use super::open::MOST_ENTRIES;
-use super::seen::Seen;
 use super::signature::{PrivateKey, signed_files};
 use super::{Bundle, json, path};
 use crate::event::{Event, Unit, Watch};
@@ -24,7 +23,6 @@ pub struct Assembly {
     description_bytes: Vec<u8>,
     layers: Vec<PlannedLayer>,
     documents: Documents,
-    seen: Seen,
 }
 
 impl Assembly {
@@ -39,17 +37,7 @@ impl Assembly {
         let document = vec![Content::from_bytes(DESCRIPTION_FILE, bytes.clone())];
         layers.push(PlannedLayer::tar(oci::DOCUMENT, DESCRIPTION_FILE, document, store)?);
         let documents = Documents::new(&description, &descriptors(&layers))?;
-        Ok(Self { description, description_bytes: bytes, layers, documents, seen: Seen::default() })
-    }
-
-    /// The same, with what is known of its weights in the store.
-    pub(super) fn with(self, seen: Seen) -> Self {
-        Self { seen, ..self }
-    }
-
-    /// What is known of its weights in the store.
-    pub(super) fn seen(&self) -> &Seen {
-        &self.seen
+        Ok(Self { description, description_bytes: bytes, layers, documents })
     }
 
     /// The same with a signature by this key, as a layer of its own: another bundle of the same files.

@@ -29,7 +29,6 @@ mod refusal;
 mod repack;
 mod sbom;
 mod scan;
-mod seen;
 mod shelf;
 mod sign;
 mod signature;

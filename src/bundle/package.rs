@@ -15,7 +15,6 @@ use super::provenance::{PROVENANCE, provenance};
 use super::record::{self, Record};
 use super::repack;
 use super::sbom::sbom;
-use super::seen::Seen;
 use super::smoke::{self, Answers};
 use super::{Assembly, Layer, gather, oci, scan};
 use crate::env::{Environment, Library};
@@ -76,7 +75,6 @@ pub fn assemble(inputs: Inputs<'_>, watch: Watch<'_>) -> Result<Assembly> {
     scan::check(inputs, &weights, watch)?;
     let mut runtimes = Vec::new();
     let mut answers = Answers::default();
-    let mut seen = Seen::recorded(store, version)?;
     let code = gather::code(version, model, project, store)?;
     if let Some(Serve::Onnx(onnx)) = &serve {
         let library = onnxruntime.ok_or_else(no_library)?;
@@ -89,14 +87,14 @@ pub fn assemble(inputs: Inputs<'_>, watch: Watch<'_>) -> Result<Assembly> {
             digest: content.file.digest,
         });
         let how = smoke::Ask::Onnx { library: &library.path, onnx };
-        answers = smoke::ask(inputs, &layers, how, &mut seen, watch)?;
+        answers = smoke::ask(inputs, &layers, how, watch)?;
         let path = content.file.path.clone();
         layers.push(PlannedLayer::tar(oci::CODE, &path, vec![content], store)?);
     }
     if let Some(Serve::Python(class)) = &serve {
         let interpreter = inputs.python.ok_or_else(no_python)?;
         let files: Vec<PlannedLayer> = layers.iter().chain(&code).cloned().collect();
-        answers = smoke::ask(inputs, &files, smoke::Ask::Python { interpreter, class }, &mut seen, watch)?;
+        answers = smoke::ask(inputs, &files, smoke::Ask::Python { interpreter, class }, watch)?;
     }
     layers.extend(code);
     let name = ModelName {
@@ -128,7 +126,7 @@ pub fn assemble(inputs: Inputs<'_>, watch: Watch<'_>) -> Result<Assembly> {
         smoke: answers.smoke,
         files: Vec::new(),
     };
-    Ok(Assembly::new(description, layers, store)?.with(seen))
+    Assembly::new(description, layers, store)
 }
 
 /// Writes the bundle to `file`, atomically, and records that it was made.
@@ -141,23 +139,15 @@ pub fn write(assembly: &Assembly, inputs: Inputs<'_>, file: &Path, by: &str, wat
     let name = file.strip_prefix(project.root()).unwrap_or(file);
     let known = record::made(store, &version.model, version.version)?;
     let stamp = known.iter().find(|record| record.file == name).and_then(|record| record.stamp);
-    let mut seen = assembly.seen().clone();
     let size = match repack::in_place(assembly, store, file, stamp, &scratch, watch).with_context(cannot)? {
         Some(size) => size,
         None => {
-            let weights = assembly.layers().iter().filter(|layer| layer.descriptor.media_type == oci::WEIGHT);
-            let stamps = weights.filter_map(|PlannedLayer { descriptor: Descriptor { digest, .. }, .. }| {
-                store.stamp(digest).map(|stamp| (*digest, stamp))
-            });
-            let stamps: Vec<_> = stamps.collect();
             let mut size = 0;
             fs::write_atomic_checked(file, &scratch, |out| {
                 size = assembly.write(store, out, watch)?;
                 Ok(())
             })
             .with_context(cannot)?;
-            // All of them were read and checked on the way.
-            stamps.into_iter().for_each(|(digest, stamp)| seen.note(digest, stamp));
             size
         }
     };
@@ -172,7 +162,6 @@ pub fn write(assembly: &Assembly, inputs: Inputs<'_>, file: &Path, by: &str, wat
         created_by: by.to_owned(),
         objects: keep(assembly, store)?,
         stamp: file.metadata().ok().as_ref().and_then(fs::Stamp::of),
-        weights: seen.unchanged(store),
     };
     record::write(store, &record)?;
     Ok(packaged(assembly, file, Some(size)))

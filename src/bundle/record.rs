@@ -1,6 +1,5 @@
 //! The record that a bundle was made: `bundles/DIGEST` in the store.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -32,9 +31,6 @@ pub struct Record {
     /// The file as it was when it was written, by which a changed one is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stamp: Option<Stamp>,
-    /// Weights that were found right in the store, and how their files looked then.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub weights: BTreeMap<Digest, Stamp>,
 }
 
 /// The bundles that were made here, in no order. Their files may be gone.

@@ -14,7 +14,6 @@ use super::description::{self, PythonClass, Smoke};
 use super::gather::WEIGHTS;
 use super::package::Inputs;
 use super::parity;
-use super::seen::Seen;
 use crate::digest::Object;
 use crate::error::ErrorContext;
 use crate::event::{Event, Watch};
@@ -24,7 +23,7 @@ use crate::predictor::{InferRequest, InferResponse, Signature, Tensor, learn, py
 use crate::project::{Link, ProjectPath};
 use crate::registry::Version;
 use crate::run::Run;
-use crate::store::Store;
+use crate::store::{Linker, Store};
 use crate::{Error, Result};
 
 /// So many rows of the examples are asked for.
@@ -52,23 +51,20 @@ pub enum Ask<'a> {
 }
 
 /// Loads the model from these layers and asks it for the examples of the manifest.
-pub fn ask(
-    inputs: Inputs<'_>,
-    layers: &[PlannedLayer],
-    how: Ask<'_>,
-    seen: &mut Seen,
-    watch: Watch<'_>,
-) -> Result<Answers> {
+pub fn ask(inputs: Inputs<'_>, layers: &[PlannedLayer], how: Ask<'_>, watch: Watch<'_>) -> Result<Answers> {
     let Inputs { project, store, version, model, .. } = inputs;
     // A model may lie in several files that name each other, so that all of them are laid out as in the bundle.
     let directory = fs::temporary_dir(&project.scratch())?;
     // A class may write to its own files; where nothing would hinder it, it gets copies.
     let runs_python = matches!(how, Ask::Python { .. }) || model.parity.is_some();
     let link = if runs_python && !python::modes_bind() { Link::Copy } else { Link::Hard };
+    // What was linked or packaged before and was not written to since is not read again.
+    let linker = (link == Link::Hard).then(|| Linker::of(store));
     for content in layers.iter().flat_map(|layer| &layer.contents) {
         watch.interrupt.check()?;
-        lay_out(content, directory.path(), store, link, seen)?;
+        lay_out(content, directory.path(), store, linker.as_ref())?;
     }
+    linker.into_iter().for_each(Linker::finish);
     let directory = directory.path();
     let cannot = || format!("version {} of `{}` does not answer and is not packaged", version.version, version.model);
     match how {
@@ -113,20 +109,17 @@ pub fn ask(
     }
 }
 
-fn lay_out(content: &Content, directory: &Path, store: &Store, link: Link, seen: &mut Seen) -> Result<()> {
+fn lay_out(content: &Content, directory: &Path, store: &Store, linker: Option<&Linker>) -> Result<()> {
     let path = directory.join(&content.file.path);
     path.parent().map_or(Ok(()), fs::create_dir_all)?;
     if let Source::Store = content.source {
         let description::File { digest, executable, .. } = content.file;
-        let stamp = store.stamp(&digest);
-        let is_known = stamp.is_some_and(|stamp| seen.knows(&digest, stamp));
-        let is_linked = is_known && link == Link::Hard && !executable && store.link_unread(&digest, &path)?;
-        if !is_linked {
-            store.export(&digest, &path, executable, directory, link)?;
+        if let (Some(linker), false) = (linker, executable)
+            && linker.link_at(&digest, &path)?
+        {
+            return Ok(());
         }
-        if let Some(stamp) = stamp {
-            seen.note(digest, stamp);
-        }
+        store.export(&digest, &path, executable, directory, Link::Copy)?;
         return Ok(());
     }
     let mut file = File::create(&path).with_context(|| format!("cannot create `{}`", quote(&path)))?;

@@ -11,7 +11,7 @@ use super::batch::SMALL_BYTES;
 use super::large::{self, Reader, Sparse};
 use super::{Content, Store, is_right};
 use crate::digest;
-use crate::fs::{self, Stamp, Way, quote};
+use crate::fs::{self, Way, quote};
 use crate::project::Link;
 use crate::{Digest, Result};
 
@@ -65,19 +65,6 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot write `{}`", quote(path))).map_err(Into::into),
         }
-    }
-
-    /// Makes `path`, where nothing lies, another name of a loose object that is known to be right and is not read; `false`, and
-    /// nothing made, where that can't be.
-    pub fn link_unread(&self, digest: &Digest, path: &Path) -> Result<bool> {
-        let Content::Loose(object) = self.open_object(digest)? else { return Ok(false) };
-        Ok(!is_writable(&object) && std::fs::hard_link(self.path_of(digest), path).is_ok())
-    }
-
-    /// What the file system says of a loose object; `None` for one that lies in a pack.
-    pub fn stamp(&self, digest: &Digest) -> Option<Stamp> {
-        let metadata = self.path_of(digest).symlink_metadata().ok().filter(std::fs::Metadata::is_file)?;
-        Stamp::of(&metadata)
     }
 
     /// Whether the loose object is this very file.

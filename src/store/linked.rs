@@ -5,6 +5,7 @@ use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::SystemTime;
@@ -71,6 +72,15 @@ impl Linker {
             }
         }
         Ok(Some(found))
+    }
+
+    /// As [`Linker::link`], at a path where nothing lies; `false`, and nothing made, where that can't be.
+    pub fn link_at(&self, digest: &Digest, path: &Path) -> Result<bool> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(false) };
+        let cannot = || format!("cannot create `{}`", fs::quote(path));
+        let directory = Directory::open(parent).with_context(cannot)?;
+        let name = fs::c_name(name.as_bytes()).with_context(cannot)?;
+        Ok(self.link(digest, &directory, &name)?.is_some())
     }
 
     /// Keeps what was found sound for the next time, where that can be.
