@@ -156,7 +156,12 @@ fn write_owner(file: &mut File, owner: &str) {
 
 fn holder(file: &mut File) -> Holder {
     let mut text = String::new();
-    let _ = file.rewind().and_then(|()| file.take(1000).read_to_string(&mut text));
+    let mut read = || file.rewind().and_then(|()| file.take(1000).read_to_string(&mut text));
+    if let Ok(0) = read() {
+        // Who took it in this moment has yet to write the name; nothing tells when that is done.
+        std::thread::sleep(Duration::from_millis(20));
+        let _ = read();
+    }
     Holder(if text.trim().is_empty() { "another process".into() } else { text.trim().into() })
 }
 
