@@ -24,52 +24,37 @@ const BUFFERS: usize = 6;
 /// One thread reads, one hashes and one writes: the time is that of the slowest, which is hashing on a fast disk.
 pub fn copy(mut source: impl Source, to: &File, way: Way, cannot_read: &'static str) -> Result<(Digest, u64)> {
     std::thread::scope(|scope| {
-        let (read, to_hash) = sync_channel(BUFFERS);
-        let (hashed, to_write) = sync_channel(BUFFERS);
-        let (give_back, free) = sync_channel(BUFFERS);
-        (0..BUFFERS).for_each(|_| give_back.send(Buffer::new(BUFFER_BYTES)).expect("all of them have room"));
-        let hasher = scope.spawn(move || hash(&to_hash, &hashed));
-        let writer = scope.spawn(move || write(to, way, &to_write, &give_back));
-        let read = self::read(&mut source, read, &free);
-        let hashed = hasher.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(cannot_write)?;
+        let (reading, hashing, writing) = stations();
+        let hasher = scope.spawn(move || hashing.run());
+        let writer = scope.spawn(move || write(writing, to, way));
+        let read = reading.run(&mut source);
+        let hashed = joined(hasher.join());
+        joined(writer.join()).map_err(cannot_write)?;
         read.context(cannot_read)?;
         Ok(hashed)
     })
 }
 
-/// Gives all that the source has to `out`, hashed on the way; returns its digest and size.
+/// As [`copy`], to anything that can be written to, from here. Returns the digest and size of what the source gave.
 ///
 /// # Errors
 /// Then what `out` got must be thrown away.
 pub fn give(mut source: impl Source + Send, out: &mut dyn Write) -> Result<(Digest, u64), Broken> {
     std::thread::scope(|scope| {
-        let (read, to_hash) = sync_channel(BUFFERS);
-        let (hashed, to_write) = sync_channel(BUFFERS);
-        let (give_back, free) = sync_channel(BUFFERS);
-        (0..BUFFERS).for_each(|_| give_back.send(Buffer::new(BUFFER_BYTES)).expect("all of them have room"));
-        let reader = scope.spawn(move || self::read(&mut source, read, &free));
-        let hasher = scope.spawn(move || hash(&to_hash, &hashed));
-        let mut written = Ok(());
-        for part in &to_write {
-            written = match part {
-                Part::Bytes(bytes, count) => {
-                    let written = out.write_all(&bytes[..count]);
-                    let _ = give_back.send(bytes);
-                    written
-                }
-                Part::Zeros(count) => io::copy(&mut io::repeat(0).take(count), out).map(drop),
-            };
-            if written.is_err() {
-                break;
-            }
-        }
-        // Whoever still works for this ends.
-        drop((to_write, give_back));
-        let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let hashed = hasher.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let (reading, hashing, writing) = stations();
+        let reader = scope.spawn(move || reading.run(&mut source));
+        let hasher = scope.spawn(move || hashing.run());
+        let written = writing.run(|piece| match piece {
+            Written::Bytes(bytes) => out.write_all(bytes),
+            Written::Zeros(count) => io::copy(&mut io::repeat(0).take(count), out).map(drop),
+        });
+        let (read, hashed) = (joined(reader.join()), joined(hasher.join()));
         written.map_err(Broken::Out).and_then(|()| read.map_err(Broken::Source)).map(|()| hashed)
     })
+}
+
+fn joined<T>(ended: std::thread::Result<T>) -> T {
+    ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Which side failed.
@@ -85,65 +70,105 @@ enum Part {
     Zeros(u64),
 }
 
-/// Reads until the source is at its end, or until who comes after it has failed.
-fn read(source: &mut impl Source, read: SyncSender<Part>, free: &Receiver<Buffer>) -> io::Result<()> {
-    while let Ok(mut buffer) = free.recv() {
-        loop {
-            match source.next(&mut buffer)? {
-                Piece::Bytes(0) => return Ok(()),
-                Piece::Bytes(count) => {
-                    if read.send(Part::Bytes(buffer, count)).is_err() {
-                        return Ok(());
+/// What each of the three threads has of the ring in which the buffers go round. Who ends lets go of its part, and so the
+/// others end.
+struct Reading(SyncSender<Part>, Receiver<Buffer>);
+struct Hashing(Receiver<Part>, SyncSender<Part>);
+struct Writing(Receiver<Part>, SyncSender<Buffer>);
+
+fn stations() -> (Reading, Hashing, Writing) {
+    let (read, to_hash) = sync_channel(BUFFERS);
+    let (hashed, to_write) = sync_channel(BUFFERS);
+    let (give_back, free) = sync_channel(BUFFERS);
+    (0..BUFFERS).for_each(|_| give_back.send(Buffer::new(BUFFER_BYTES)).expect("all of them have room"));
+    (Reading(read, free), Hashing(to_hash, hashed), Writing(to_write, give_back))
+}
+
+impl Reading {
+    /// Reads until the source is at its end, or until who comes after it has failed.
+    fn run(self, source: &mut impl Source) -> io::Result<()> {
+        let Self(read, free) = self;
+        while let Ok(mut buffer) = free.recv() {
+            loop {
+                let part = match source.next(&mut buffer)? {
+                    Piece::Bytes(0) => return Ok(()),
+                    Piece::Bytes(count) => {
+                        let _ = read.send(Part::Bytes(buffer, count));
+                        break;
                     }
-                    break;
-                }
-                Piece::Hole(count) => {
-                    if read.send(Part::Zeros(count)).is_err() {
-                        return Ok(());
-                    }
+                    Piece::Hole(count) => Part::Zeros(count),
+                };
+                if read.send(part).is_err() {
+                    return Ok(());
                 }
             }
         }
+        Ok(())
     }
-    Ok(())
 }
 
-fn hash(parts: &Receiver<Part>, hashed: &SyncSender<Part>) -> (Digest, u64) {
-    let mut hasher = Hasher::new();
-    let zeros = [0; 1 << 16];
-    for part in parts {
-        match &part {
-            Part::Bytes(bytes, count) => hasher.update(&bytes[..*count]),
-            Part::Zeros(count) => {
-                let mut count = *count;
-                while count > 0 {
-                    let now = count.min(zeros.len() as u64);
-                    hasher.update(&zeros[..now as usize]);
-                    count -= now;
+impl Hashing {
+    fn run(self) -> (Digest, u64) {
+        let Self(parts, hashed) = self;
+        let mut hasher = Hasher::new();
+        let zeros = [0; 1 << 16];
+        for part in parts {
+            match &part {
+                Part::Bytes(bytes, count) => hasher.update(&bytes[..*count]),
+                Part::Zeros(count) => {
+                    let mut count = *count;
+                    while count > 0 {
+                        let now = count.min(zeros.len() as u64);
+                        hasher.update(&zeros[..now as usize]);
+                        count -= now;
+                    }
                 }
             }
+            // Who writes ends early on an error, and returns it.
+            if hashed.send(part).is_err() {
+                break;
+            }
         }
-        // The writer ends early on an error, which it returns.
-        if hashed.send(part).is_err() {
-            break;
-        }
+        hasher.finish()
     }
-    hasher.finish()
 }
 
-fn write(to: &File, mut way: Way, parts: &Receiver<Part>, give_back: &SyncSender<Buffer>) -> io::Result<()> {
+/// What is to be written next.
+enum Written<'b> {
+    Bytes(&'b [u8]),
+    Zeros(u64),
+}
+
+impl Writing {
+    fn run(self, mut write: impl FnMut(Written<'_>) -> io::Result<()>) -> io::Result<()> {
+        let Self(parts, give_back) = self;
+        for part in parts {
+            match part {
+                Part::Bytes(bytes, count) => {
+                    write(Written::Bytes(&bytes[..count]))?;
+                    // Nobody takes it back after the end.
+                    let _ = give_back.send(bytes);
+                }
+                Part::Zeros(count) => write(Written::Zeros(count))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Holes stay holes.
+fn write(parts: Writing, to: &File, mut way: Way) -> io::Result<()> {
     let mut position = 0;
-    for part in parts {
-        match part {
-            Part::Bytes(bytes, count) => {
-                way.write(to, &bytes[..count], position)?;
-                position += count as u64;
-                // Nobody takes it back after the end.
-                let _ = give_back.send(bytes);
+    parts.run(|part| {
+        position += match part {
+            Written::Bytes(bytes) => {
+                way.write(to, bytes, position)?;
+                bytes.len() as u64
             }
-            Part::Zeros(count) => position += count,
-        }
-    }
+            Written::Zeros(count) => count,
+        };
+        Ok(())
+    })?;
     way.end(to)?;
     if to.metadata()?.len() < position {
         to.set_len(position)?;
