@@ -138,7 +138,7 @@ pub struct Runtime {
 }
 
 /// From the model back to the data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lineage {
     pub run: Option<RunId>,
     pub step: Option<String>,

@@ -106,15 +106,7 @@ pub fn plan(target: &dyn Target, candidate: &Candidate<'_>) -> Result<Plan> {
         },
         None => None,
     };
-    let nothing = Lineage {
-        run: None,
-        step: None,
-        commit: None,
-        params: BTreeMap::new(),
-        metrics: BTreeMap::new(),
-        data: Vec::new(),
-        environment: None,
-    };
+    let nothing = Lineage::default();
     let (lineage, files) = live.as_ref().map_or((&nothing, &[][..]), |(_, live)| (&live.lineage, &live.files));
     let upload = target.missing(candidate)?;
     let is_same = live.as_ref().is_some_and(|(live, _)| *live == release);

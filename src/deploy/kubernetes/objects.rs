@@ -355,15 +355,7 @@ pub fn example() -> Description {
         serve: None,
         signature: None,
         runtimes: Vec::new(),
-        lineage: Lineage {
-            run: None,
-            step: None,
-            commit: None,
-            params: BTreeMap::new(),
-            metrics: BTreeMap::new(),
-            data: Vec::new(),
-            environment: None,
-        },
+        lineage: Lineage::default(),
         smoke: None,
         files: Vec::new(),
     }

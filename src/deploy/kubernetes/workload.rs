@@ -1,6 +1,5 @@
 //! The objects that make pods, and the pods: applied, scaled, waited for, and what they say when they do not come.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -10,6 +9,7 @@ use super::objects::{IMAGE, RELEASE, SETTINGS, STOP, Serving, TARGET, TRACK, lab
 use crate::deploy::probe::LAST_LINES;
 use crate::event::{Interrupt, Watch};
 use crate::executor::kubernetes::kubectl::Kubectl;
+use crate::executor::kubernetes::object::{Condition, List, Metadata};
 use crate::executor::kubernetes::{Server, servers};
 use crate::fs::escape;
 use crate::project::manifest::Api;
@@ -60,28 +60,12 @@ pub(super) struct Trouble {
 }
 
 #[derive(Deserialize)]
-struct List {
-    items: Vec<Object>,
-}
-
-#[derive(Deserialize)]
 struct Object {
     metadata: Metadata,
     #[serde(default)]
     spec: Spec,
     #[serde(default)]
     status: Status,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    name: String,
-    #[serde(default)]
-    labels: BTreeMap<String, String>,
-    #[serde(default)]
-    annotations: BTreeMap<String, String>,
-    deletion_timestamp: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -103,15 +87,6 @@ struct Status {
     conditions: Vec<Condition>,
 }
 
-#[derive(Deserialize)]
-struct Condition {
-    #[serde(rename = "type")]
-    kind: String,
-    status: String,
-    #[serde(default)]
-    message: String,
-}
-
 impl Object {
     fn workload(self) -> Option<Workload> {
         let Self { metadata, spec, status } = self;
@@ -121,9 +96,12 @@ impl Object {
         // A Deployment says that it can't make pods, a service of KServe that it is not ready for a reason.
         let tells = |condition: &&Condition| match condition.kind.as_str() {
             "ReplicaFailure" => condition.status == "True",
-            "PredictorReady" => condition.status == "False" && !condition.message.is_empty(),
+            "PredictorReady" => {
+                condition.status == "False" && condition.message.as_ref().is_some_and(|message| !message.is_empty())
+            }
             _ => false,
         };
+        let why = |condition: &Condition| escape(condition.message.as_deref().unwrap_or_default().as_bytes());
         let is_stopped = metadata.annotations.get(STOP).is_some_and(|stopped| stopped == "true");
         Some(Workload {
             release: metadata.annotations.get(RELEASE)?.parse().ok()?,
@@ -131,7 +109,7 @@ impl Object {
             settings: metadata.annotations.get(SETTINGS).cloned(),
             pods: if is_stopped { 0 } else { spec.replicas.max(spec.predictor.min_replicas) },
             track: metadata.labels.get(TRACK)?.clone(),
-            why: status.conditions.iter().find(tells).map(|condition| escape(condition.message.as_bytes())),
+            why: status.conditions.iter().find(tells).map(why),
             name: metadata.name,
         })
     }
@@ -157,7 +135,7 @@ impl Workloads {
     pub fn list(&self) -> Result<Vec<Workload>> {
         let selector = format!("{TARGET}={},{RELEASE},{TRACK}", self.serving.cluster.name);
         let text = self.kubectl(&["get", self.serving.kind(), "--output=json", "--selector", &selector], "")?;
-        let list: List = serde_json::from_str(&text)
+        let list: List<Object> = serde_json::from_str(&text)
             .map_err(|error| Error::failed(format!("`kubectl get {}` gives no list: {error}", self.serving.kind())))?;
         Ok(list.items.into_iter().filter_map(Object::workload).filter(|workload| workload.track != "rolling").collect())
     }

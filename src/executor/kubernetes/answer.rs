@@ -1,11 +1,12 @@
 //! What `kubectl` says, and what that means.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 
 use super::kubectl::Cause;
 use super::manifest::JOB;
+use super::object::{Condition, List, Metadata};
 use crate::executor::FailureClass;
 use crate::executor::engine::{Answer, CORRECT, Known, Refusal, State};
 
@@ -24,11 +25,6 @@ const STUCK: [&str; 7] = [
 /// So much of a message is shown.
 const MOST_WORDS: usize = 200;
 
-#[derive(Deserialize)]
-struct List {
-    items: Vec<Item>,
-}
-
 /// A Job or a Pod, as far as it matters.
 #[derive(Deserialize)]
 struct Item {
@@ -38,17 +34,6 @@ struct Item {
     spec: Spec,
     #[serde(default)]
     status: Status,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    name: String,
-    #[serde(default)]
-    labels: BTreeMap<String, String>,
-    #[serde(default)]
-    annotations: BTreeMap<String, String>,
-    deletion_timestamp: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -67,15 +52,6 @@ struct Status {
     failed_indexes: String,
     conditions: Vec<Condition>,
     container_statuses: Vec<Container>,
-}
-
-#[derive(Deserialize)]
-struct Condition {
-    #[serde(rename = "type")]
-    kind: String,
-    status: String,
-    reason: Option<String>,
-    message: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -113,7 +89,7 @@ pub struct Pod {
 
 /// The pods among what `kubectl get` lists.
 pub fn pods(text: &str) -> serde_json::Result<Vec<Pod>> {
-    let list: List = serde_json::from_str(text)?;
+    let list: List<Item> = serde_json::from_str(text)?;
     let pod = |item: &Item| {
         Some(Pod {
             name: item.metadata.name.clone(),
@@ -126,7 +102,7 @@ pub fn pods(text: &str) -> serde_json::Result<Vec<Pod>> {
 
 /// What `kubectl get jobs,pods` says of the jobs of mlx.
 pub fn read(text: &str) -> serde_json::Result<HashMap<String, Known>> {
-    let list: List = serde_json::from_str(text)?;
+    let list: List<Item> = serde_json::from_str(text)?;
     let (jobs, others): (Vec<Item>, Vec<Item>) = list.items.into_iter().partition(|item| item.kind == "Job");
     let mut pods: HashMap<(&str, usize), Vec<&Item>> = HashMap::new();
     for pod in others.iter().filter(|item| item.kind == "Pod") {
@@ -162,7 +138,7 @@ pub struct Server {
 
 /// The pods that serve among what `kubectl get` lists.
 pub fn servers(text: &str) -> serde_json::Result<Vec<Server>> {
-    let list: List = serde_json::from_str(text)?;
+    let list: List<Item> = serde_json::from_str(text)?;
     let server = |item: Item| {
         let restarts = item.status.container_statuses.iter().map(|container| container.restart_count).max();
         Server {

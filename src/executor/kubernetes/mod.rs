@@ -3,6 +3,7 @@
 mod answer;
 pub mod kubectl;
 mod manifest;
+pub mod object;
 pub mod pod;
 
 pub use answer::{Server, servers};
