@@ -57,7 +57,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub use context::Context;
 pub use output::{Output, Render, Text};
@@ -200,17 +199,6 @@ pub fn main() -> ExitCode {
     run(std::env::args_os())
 }
 
-/// A store has a file open for each of its packs; most systems allow a process a thousand at first, and more when it asks.
-fn allow_many_files() {
-    const ENOUGH: u64 = 1 << 16;
-    let limit = getrlimit(Resource::Nofile);
-    let wanted = limit.maximum.map_or(ENOUGH, |maximum| maximum.min(ENOUGH));
-    if limit.current.is_some_and(|current| current < wanted) {
-        // With fewer, most stores work all the same.
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit });
-    }
-}
-
 fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
@@ -220,7 +208,8 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    allow_many_files();
+    // A store has a file open for each of its packs.
+    crate::fs::allow_open_files(1 << 16);
     let result = Context::new(cli.global.clone()).and_then(|mut cx| {
         let result = cli.command.run(&mut cx);
         cx.close();

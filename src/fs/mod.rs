@@ -20,6 +20,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::{Error, Result};
@@ -102,6 +103,16 @@ pub fn begin_writing(file: &File, from: u64, to: u64) {
     let (offset, length) = (from.cast_signed(), (to - from).cast_signed());
     // SAFETY: a plain system call on an open descriptor; a failure only makes the sync take longer.
     unsafe { libc::sync_file_range(file.as_raw_fd(), offset, length, libc::SYNC_FILE_RANGE_WRITE) };
+}
+
+/// Lets this process have up to so many files open, as far as the system allows; its usual first limit is a thousand.
+pub fn allow_open_files(most: u64) {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(most, |maximum| maximum.min(most));
+    if limit.current.is_some_and(|current| current < wanted) {
+        // With fewer, most of the work is done all the same.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit });
+    }
 }
 
 /// A new empty file in `scratch`, which is created where it is missing; it goes when dropped.

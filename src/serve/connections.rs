@@ -14,7 +14,6 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
-use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -85,13 +84,6 @@ impl hyper::service::Service<Request<Incoming>> for Service {
         request.extensions_mut().insert(Client(self.client));
         self.inner.call(request)
     }
-}
-
-/// Takes all the files that the system lets this process have; the usual first limit is a thousand connections.
-pub fn allow_many() {
-    let limit = getrlimit(Resource::Nofile);
-    // A server with fewer connections is a server all the same.
-    let _ = setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit });
 }
 
 #[cfg(test)]

@@ -120,7 +120,8 @@ pub fn run(
     interrupt: &Interrupt,
     events: &Arc<dyn EventSink>,
 ) -> Result<()> {
-    connections::allow_many();
+    // Each connection is one.
+    crate::fs::allow_open_files(u64::MAX);
     let tls = options.tls.as_ref().map(|(certificates, key)| tls::acceptor(certificates, key)).transpose()?;
     let (host, port) = (options.host.clone(), options.port);
     let (serving, every) = (options.serving.clone(), options.follow_every);
