@@ -1,6 +1,7 @@
 //! Steps on nodes that do not see the project: their files come and go by a remote.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::cluster::{Cluster, wait_until};
@@ -132,17 +133,21 @@ resources = { memory = "500MB" }
     project.mlx(&["train"]).success().prints("2 steps: 0 run, 2 up to date");
 }
 
+/// A step that waits for a file.
+fn slow(go: &Path) -> String {
+    format!(
+        "[step.slow]\ncmd = 'until test -e {}; do sleep 0.05; done; cat raw/* > o'\ndeps = ['raw']\nouts = ['o']\n",
+        go.display()
+    )
+}
+
 #[test]
 fn a_killed_mlx_train_comes_back_to_what_nodes_do_for_it() {
     let Some(cluster) = Cluster::start("") else { return };
     let project = project("../remote", "", "");
     // A place that both sides know.
     let go = project.home().join("go");
-    let step = format!(
-        "[step.slow]\ncmd = 'until test -e {}; do sleep 0.05; done; cat raw/* > o'\ndeps = ['raw']\nouts = ['o']\n",
-        go.display()
-    );
-    project.set("mlx.toml", manifest("../remote", "", &step));
+    project.set("mlx.toml", manifest("../remote", "", &slow(&go)));
     let mut child = train(&cluster, &project, &[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     wait_until("the job", || cluster.jobs().iter().any(|job| job.ends_with("RUNNING")));
     child.kill().unwrap();
@@ -159,11 +164,7 @@ fn nothing_stays_on_the_remote_of_a_job_that_nobody_comes_back_to() {
     let Some(cluster) = Cluster::start("") else { return };
     let project = project("../remote", "", "");
     let go = project.home().join("go");
-    let step = format!(
-        "[step.slow]\ncmd = 'until test -e {}; do sleep 0.05; done; cat raw/* > o'\ndeps = ['raw']\nouts = ['o']\n",
-        go.display()
-    );
-    project.set("mlx.toml", manifest("../remote", "", &step));
+    project.set("mlx.toml", manifest("../remote", "", &slow(&go)));
     let start = || train(&cluster, &project, &[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let mut killed = start();
     wait_until("the job", || cluster.jobs().iter().any(|job| job.ends_with("RUNNING")));
