@@ -29,7 +29,9 @@ class Bench:
         self.arguments, self.files, self.s3, self.only, self.prefix = arguments, files, server, only, prefix
         self.work = arguments.work.resolve()
         self.remotes = self.work / "remotes"
-        self.tree = self.work / f"tree-{files}-{arguments.seed}"
+        self.largest = arguments.largest_bytes
+        sizes = "" if self.largest == make_data.LARGEST else f"-{self.largest}"
+        self.tree = self.work / f"tree-{files}-{arguments.seed}{sizes}"
         self.results: dict[str, dict[str, dict]] = {}
         self.output, self.messages = self.work / "stdout", self.work / "stderr"
         self.environment = self.make_environment()
@@ -40,7 +42,7 @@ class Bench:
             (self.work / place).mkdir(parents=True)
         self.tools = [tool for kind in tools.ALL if self.is_there(tool := kind(self))]
         self.projects: dict[str, Path] = {}
-        in_child(make_data.make_tree, self.tree, files, arguments.seed)
+        in_child(make_data.make_tree, self.tree, files, arguments.seed, self.largest)
 
     def make_environment(self) -> dict[str, str]:
         programs = self.work / "bin"

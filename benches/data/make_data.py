@@ -6,12 +6,13 @@ from pathlib import Path
 
 # Files in one directory.
 PER_DIRECTORY = 1000
-SMALLEST, LARGEST = 1_000, 20_000
+# Bytes of the largest file of a tree where nothing else is said; the smallest has a twentieth of that.
+LARGEST = 20_000
 MIB = 1 << 20
 
 
-def make_tree(directory: Path, files: int, seed: int) -> None:
-    """Files of 1 to 20 KB, half of them text and half of them noise. A tree that is there already stays."""
+def make_tree(directory: Path, files: int, seed: int, largest: int = LARGEST) -> None:
+    """Files of up to `largest` bytes, half of them text and half of them noise. A tree that is there already stays."""
     done = directory.with_name(directory.name + ".done")
     if done.exists():
         return
@@ -22,7 +23,7 @@ def make_tree(directory: Path, files: int, seed: int) -> None:
         if number % PER_DIRECTORY == 0:
             place = directory / f"d{number // PER_DIRECTORY:04}"
             place.mkdir(parents=True)
-        (place / name(number)).write_bytes(content(source, text, number))
+        (place / name(number)).write_bytes(content(source, text, number, largest))
     done.touch()
 
 
@@ -30,8 +31,8 @@ def name(number: int) -> str:
     return f"f{number:07}.{'bin' if number % 2 else 'txt'}"
 
 
-def content(source: random.Random, text: bytes, number: int) -> bytes:
-    size = source.randint(SMALLEST, LARGEST)
+def content(source: random.Random, text: bytes, number: int, largest: int) -> bytes:
+    size = source.randint(largest // 20, largest)
     if number % 2:
         return source.randbytes(size)
     start = source.randrange(len(text) - size)
@@ -50,14 +51,14 @@ def words(source: random.Random, size: int) -> bytes:
     return "".join(lines).encode()
 
 
-def change_some(directory: Path, share: float, seed: int) -> int:
+def change_some(directory: Path, share: float, seed: int, largest: int = LARGEST) -> int:
     """Writes new content into this share of the files of a tree, as an editor does: beside, then renamed."""
     source = random.Random(seed)
     paths = sorted(path for path in directory.rglob("*") if not path.is_dir() and not path.name.endswith(".new"))
     changed = source.sample(paths, max(1, round(len(paths) * share)))
     for path in changed:
         beside = path.with_name(path.name + ".new")
-        beside.write_bytes(source.randbytes(source.randint(SMALLEST, LARGEST)))
+        beside.write_bytes(source.randbytes(source.randint(largest // 20, largest)))
         beside.rename(path)
     return len(changed)
 

@@ -38,7 +38,7 @@ def changed(bench: Bench) -> None:
     def work(tool: Tool) -> None:
         nonlocal seed
         project, seed = bench.project(tool), seed + 1
-        in_child(make_data.change_some, project / "data", 0.01, seed)
+        in_child(make_data.change_some, project / "data", 0.01, seed, bench.largest)
         bench.measure("status-changed", tool, tool.status(), project)
         if tool.name != "floor":
             bench.measure("add-changed", tool, tool.add("data"), project)

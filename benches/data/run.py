@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 import bars
+import make_data
 import s3
 import tools
 from bench import Bench, Failed, say
@@ -47,6 +48,7 @@ def main() -> int:
     document = {
         "machine": describe_machine(),
         "files": arguments.files,
+        "largest_bytes": arguments.largest_bytes,
         "large_mib": arguments.large_mib,
         "csv_mib": arguments.csv_mib,
         "results": bench.results,
@@ -74,7 +76,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=ROOT / "target/bench-data", help="what setup.sh made; on a disk")
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     parser.add_argument("--mlx", type=Path, default=target / "release/mlx")
-    parser.add_argument("--files", type=int, default=100_000, help="files of 1 to 20 KB in the tree")
+    parser.add_argument("--files", type=int, default=100_000, help="files in the tree")
+    sizes = "bytes of the largest file of the tree; the smallest has a twentieth"
+    parser.add_argument("--largest-bytes", type=int, default=make_data.LARGEST, help=sizes)
     parser.add_argument("--large-mib", type=int, default=4096, help="size of the large file")
     parser.add_argument("--csv-mib", type=int, default=1024, help="size of the table")
     parser.add_argument("--seed", type=int, default=7)
@@ -97,7 +101,7 @@ def print_tables(bench: Bench, document: dict) -> None:
                 rows.append([row, *(form.format(value) if value is not None else "" for value in values)])
         return rows
 
-    print(f"{document['machine']}; {document['files']} files, large file of {document['large_mib']} MiB, ", end="")
+    print(f"{document['machine']}; {document['files']} files of up to {document['largest_bytes']} bytes, large file of {document['large_mib']} MiB, ", end="")
     print(f"table of {document['csv_mib']} MiB; medians of up to {bench.arguments.rounds} rounds\n")
     print_table(figures("seconds", "seconds", "{:.3f}"))
     print_table(figures("peak memory, MB", "peak_mb", "{:.0f}"))
