@@ -236,10 +236,18 @@ impl<'t> Table<'t> {
         rest.into_entries()
     }
 
-    /// Takes the value of a key that must be there.
+    /// Takes the value of a key that must be there. It is asked for after all others, so that what is left then is unknown.
     pub fn require(&mut self, key: &'static str) -> Result<Item<'t>> {
         let item = self.take(key);
-        item.ok_or_else(|| Error::usage(format!("{} has no `{key}` ({})", self.name, self.source.place(&self.span))))
+        item.ok_or_else(|| self.missing(key))
+    }
+
+    /// An error about a key that must be there and is not. A key that nobody took comes first: it may be what was meant.
+    pub fn missing(&self, key: &str) -> Error {
+        match self.check() {
+            Err(unknown) => unknown,
+            Ok(()) => Error::usage(format!("{} has no `{key}` ({})", self.name, self.source.place(&self.span))),
+        }
     }
 
     /// An error about the whole table.
@@ -264,11 +272,16 @@ impl<'t> Table<'t> {
 
     /// Refuses the first key that nobody took.
     pub fn finish(self) -> Result<()> {
+        self.check()
+    }
+
+    /// As [`Table::finish`], before an error about what the known keys say together.
+    pub fn check(&self) -> Result<()> {
         let Some((key, span, _)) = self.entries.first() else { return Ok(()) };
         let place = self.source.place(span);
         let key_text = crate::fs::escape(key.as_bytes());
         Err(Error::usage(format!("unknown key `{key_text}`{} ({place})", self.within()))
-            .with_hint(did_you_mean(key, self.known)))
+            .with_hint(did_you_mean(key, self.known.iter().copied())))
     }
 }
 

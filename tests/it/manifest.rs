@@ -49,6 +49,24 @@ fn an_unknown_key_gets_a_suggestion() {
         "unknown key `dep` in step `a` (mlx.toml, line 3)",
         "did you mean `deps`?",
     );
+    // However deep it stands, and also where a key that must be there is missing for it.
+    for (text, key, place, meant) in [
+        ("[step.a]\ncmnd = 'x'", "cmnd", "step `a`", "cmd"),
+        ("[step.a]\ncmd = 'x'\nretry = { tims = 1 }", "tims", "`retry`", "times"),
+        ("[step.a]\ncmd = 'x'\nouts = [{ pth = 'y' }]", "pth", "an output of step `a`", "path"),
+        ("[step.a]\ncmd = 'x'\ndeps = [{ pth = 'y' }]", "pth", "a dependency of step `a`", "path"),
+        ("[env]\npython = { requirement = 'r.txt' }", "requirement", "`python` in [env]", "requirements"),
+        ("[data]\nraw = { pth = 'y' }", "pth", "[data]", "path"),
+        ("[model.m]\npth = 'y'", "pth", "model `m`", "path"),
+        ("[model.m]\npath = 'y'\nserve = { onx = 'y' }", "onx", "`serve`", "onnx"),
+        ("[executor.e]\nknd = 'slurm'", "knd", "executor `e`", "kind"),
+        ("[executor.e]\nkind = 'kubernetes'\nimag = 'x'", "imag", "executor `e`", "image"),
+        ("[remote.r]\nurll = 'y'", "urll", "remote `r`", "url"),
+        ("[target.t]\nurl = 'y'\nauth = { token = { envv = 'X' } }", "envv", "`token`", "env"),
+    ] {
+        let message = format!("unknown key `{key}` in {place} (mlx.toml, line");
+        manifest_is_refused(text, &message, &format!("did you mean `{meant}`?"));
+    }
 }
 
 #[test]

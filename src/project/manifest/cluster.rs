@@ -273,8 +273,8 @@ fn image(item: Item<'_>) -> Result<ServingImage> {
 
 fn autoscale(item: Item<'_>) -> Result<Autoscale> {
     let mut table = item.table("`autoscale`".into())?;
-    let max = table.require("max")?.integer(1)?;
     let cpu = table.take("cpu").map(percent).transpose()?;
+    let max = table.require("max")?.integer(1)?;
     table.finish()?;
     Ok(Autoscale { max, cpu: cpu.unwrap_or(80) })
 }
@@ -313,7 +313,9 @@ fn variable(item: Item<'_>) -> Result<Variable> {
         return item.string().map(Variable::Text);
     }
     let mut table = item.table("a variable of `env`".into())?;
-    let (name, key) = (table.require("secret")?.string()?, table.require("key")?.string()?);
+    let key = table.take("key");
+    let name = table.require("secret")?.string()?;
+    let key = key.ok_or_else(|| table.missing("key"))?.string()?;
     table.finish()?;
     Ok(Variable::Secret { name, key })
 }

@@ -45,12 +45,7 @@ impl DeclaredStep {
     pub(super) fn of(name: String, item: Item<'_>) -> Result<Self> {
         let mut table = item.table(format!("step `{name}`"))?;
         let place = table.place();
-        let cmd = table.require("cmd")?;
-        let cmd_place = cmd.place();
-        let cmd = cmd.string()?;
-        if cmd.trim().is_empty() {
-            return Err(Error::usage(format!("`cmd` in step `{name}`: the command is empty ({cmd_place})")));
-        }
+        let cmd = table.take("cmd");
         let mut outputs = |key| table.take(key).map_or(Ok(Vec::new()), |item| DeclaredOutput::all(item, key, &name));
         let (outs, metrics) = (outputs("outs")?, outputs("metrics")?);
         let params = table.take("params").map_or(Ok(Vec::new()), |item| Text::all(item, "params"))?;
@@ -74,6 +69,12 @@ impl DeclaredStep {
             return Err(table.error("is both `always` and `frozen`: it can't run each time and never"));
         }
         let fan = Fan::take(&mut table)?;
+        let cmd = cmd.ok_or_else(|| table.missing("cmd"))?;
+        let cmd_place = cmd.place();
+        let cmd = cmd.string()?;
+        if cmd.trim().is_empty() {
+            return Err(Error::usage(format!("`cmd` in step `{name}`: the command is empty ({cmd_place})")));
+        }
         table.finish()?;
         let mut declared = Self {
             name,

@@ -51,6 +51,7 @@ impl DeclaredDependency {
             (None, None, None, None, None, Some(command), None) => Self::Command(command),
             (None, None, None, None, None, None, Some(url)) => Self::Url(url),
             _ => {
+                table.check()?;
                 return Err(table.error("says no single thing").with_hint(
                     "it has `path`, alone or with one of `columns`, `lines` and `key`; or `env`, `command` or `url` alone",
                 ));

@@ -106,27 +106,28 @@ fn source(table: &mut Table<'_>, title: &str) -> Result<Option<EnvironmentSource
 
 fn python(item: Item<'_>, title: &str) -> Result<PythonEnvironment> {
     let mut table = item.table(format!("`python` in {title}"))?;
+    let python = table.take("python").map(Item::string).transpose()?;
+    let lock = table.take("lock").map(Item::path).transpose()?;
     let requirements = table.require("requirements")?;
     let requirements = match requirements.is_array() {
         true => Requirements::Lines(requirements.strings()?),
         false => Requirements::File(requirements.path()?),
     };
-    let python = table.take("python").map(Item::string).transpose()?;
-    let lock = table.take("lock").map(Item::path).transpose()?;
     table.finish()?;
     Ok(PythonEnvironment { requirements, python, lock })
 }
 
 fn conda(item: Item<'_>, title: &str) -> Result<CondaEnvironment> {
     let mut table = item.table(format!("`conda` in {title}"))?;
-    let file = table.require("file")?.path()?;
     let lock = table.take("lock").map(Item::path).transpose()?;
+    let file = table.require("file")?.path()?;
     table.finish()?;
     Ok(CondaEnvironment { file, lock })
 }
 
 fn container(item: Item<'_>, title: &str) -> Result<ContainerEnvironment> {
     let mut table = item.table(format!("`container` in {title}"))?;
+    let options = table.take("options").map_or(Ok(Vec::new()), Item::strings)?;
     let item = table.require("image")?;
     let place = item.place();
     let image = item.string()?;
@@ -139,7 +140,6 @@ fn container(item: Item<'_>, title: &str) -> Result<ContainerEnvironment> {
         ))
         .with_hint("write a name such as \"docker.io/library/python:3.12-slim\""));
     }
-    let options = table.take("options").map_or(Ok(Vec::new()), Item::strings)?;
     table.finish()?;
     Ok(ContainerEnvironment { image, options })
 }

@@ -57,19 +57,30 @@ impl Executor {
 
     /// Reads `[executor.NAME]`.
     pub(super) fn of(mut table: Table<'_>) -> Result<Self> {
-        let kind = table.require("kind")?;
-        let kind_place = kind.place();
-        let name = kind.string()?;
+        let kind = table.take("kind");
+        let kind_place = kind.as_ref().map(Item::place);
+        let name = kind.map(Item::string).transpose()?.unwrap_or_default();
         let mut keys = KeysOfKinds { table: &mut table, name: &name, stray: None };
         let slurm = SlurmSettings::take(&mut keys)?;
         let ray = RaySettings::take(&mut keys)?;
         let kubernetes = KubernetesSettings::take(&mut keys)?;
         let stray = keys.stray;
-        let engine = match name.as_str() {
+        let mut executor = Self::local();
+        if name == "ray" {
+            executor.jobs = RAY_JOBS;
+        }
+        executor.remote = table.take("remote").map(Item::string).transpose()?;
+        executor.program = table.take("program").map(Item::string).transpose()?.map(PathBuf::from);
+        executor.pack = table.take("pack").map(|item| item.integer(1)).transpose()?;
+        executor.jobs = table.take("jobs").map_or(Ok(executor.jobs), |item| item.integer(1))?;
+        executor.retries = table.take("retries").map_or(Ok(executor.retries), |item| item.integer(0))?;
+        executor.patience = table.take("patience").map_or(Ok(executor.patience), Item::duration)?;
+        let kind_place = kind_place.ok_or_else(|| table.missing("kind"))?;
+        executor.engine = match name.as_str() {
             "local" => Engine::Local,
             "slurm" => Engine::Slurm(slurm),
             "ray" => Engine::Ray(ray),
-            "kubernetes" if kubernetes.image.is_empty() => return Err(table.error("has no `image`")),
+            "kubernetes" if kubernetes.image.is_empty() => return Err(table.missing("image")),
             "kubernetes" => Engine::Kubernetes(Box::new(kubernetes)),
             other => {
                 let shown = crate::fs::escape(other.as_bytes());
@@ -80,16 +91,6 @@ impl Executor {
         if let Some((owner, key, place)) = stray {
             return Err(Error::usage(format!("`{key}` is for the kind `{owner}`, not for `{name}` ({place})")));
         }
-        let mut executor = Self { engine, ..Self::local() };
-        if matches!(executor.engine, Engine::Ray(_)) {
-            executor.jobs = RAY_JOBS;
-        }
-        executor.remote = table.take("remote").map(Item::string).transpose()?;
-        executor.program = table.take("program").map(Item::string).transpose()?.map(PathBuf::from);
-        executor.pack = table.take("pack").map(|item| item.integer(1)).transpose()?;
-        executor.jobs = table.take("jobs").map_or(Ok(executor.jobs), |item| item.integer(1))?;
-        executor.retries = table.take("retries").map_or(Ok(executor.retries), |item| item.integer(0))?;
-        executor.patience = table.take("patience").map_or(Ok(executor.patience), Item::duration)?;
         table.finish()?;
         Ok(executor)
     }

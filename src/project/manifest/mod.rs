@@ -281,7 +281,7 @@ fn data_source(item: Item<'_>) -> Result<DataSource> {
         return Ok(DataSource { path: item.path()?, url: None, rev: None, place });
     }
     let mut table = item.table("[data]".into())?;
-    let path = table.require("path")?.path()?;
+    let path = table.take("path");
     let url = table.take("url").map(Item::string).transpose()?;
     let rev = table.take("rev").map(Item::string).transpose()?;
     if rev.is_some() && !url.as_ref().is_some_and(|url| url.contains('#')) {
@@ -301,3 +301,4 @@ fn params(item: Item<'_>) -> Result<Params> {
     }
     Ok(Params { values, files: Vec::new() })
 }
+    let path = path.ok_or_else(|| table.missing("path"))?.path()?;

@@ -61,7 +61,7 @@ impl Model {
     /// Reads `[model.NAME]`.
     pub(super) fn of(mut table: Table<'_>) -> Result<Self> {
         let place = table.place();
-        let path = table.require("path")?.path()?;
+        let path = table.take("path");
         let description = table.take("description").map(Item::string).transpose()?;
         let examples = table.take("examples").map(Item::path).transpose()?;
         let serve = table.take("serve").map(serve).transpose()?;
@@ -78,6 +78,7 @@ impl Model {
                 gates.insert(metric.clone(), condition.map_err(named)?);
             }
         }
+        let path = path.ok_or_else(|| table.missing("path"))?.path()?;
         if let Some(Serve::Onnx(file)) = &serve
             && !file.is_within(&path)
         {
@@ -100,7 +101,10 @@ fn serve(item: Item<'_>) -> Result<Serve> {
             let (file, class) = self::python(item, "serve")?;
             Serve::Python { file, class }
         }
-        _ => return Err(table.error("must have either `onnx` or `python`")),
+        _ => {
+            table.check()?;
+            return Err(table.error("must have either `onnx` or `python`"));
+        }
     };
     table.finish()?;
     Ok(served)
@@ -132,7 +136,6 @@ fn parity(item: Item<'_>) -> Result<Parity> {
     const TOLERANCE: f64 = 1e-4;
     let mut table = item.table("`parity`".into())?;
     let place = table.place();
-    let (file, class) = python(table.require("python")?, "parity")?;
     let path = table.take("path").map(Item::path).transpose()?;
     let tolerance = match table.take("tolerance") {
         None => TOLERANCE,
@@ -143,6 +146,7 @@ fn parity(item: Item<'_>) -> Result<Parity> {
                 .ok_or_else(|| Error::usage(format!("`tolerance` in `parity` must be a number from 0 up ({place})")))?
         }
     };
+    let (file, class) = python(table.require("python")?, "parity")?;
     table.finish()?;
     Ok(Parity { file, class, path, tolerance, place })
 }

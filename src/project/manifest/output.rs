@@ -35,9 +35,10 @@ impl DeclaredOutput {
             return Ok(Self { path: Text::of(item, key)?, optional: false, stored: true });
         }
         let mut table = item.table(format!("an output of step `{step}`"))?;
-        let path = Text::of(table.require("path")?, key)?;
+        let path = table.take("path");
         let optional = table.take("optional").map_or(Ok(false), Item::boolean)?;
         let stored = table.take("store").map_or(Ok(true), Item::boolean)?;
+        let path = Text::of(path.ok_or_else(|| table.missing("path"))?, key)?;
         table.finish()?;
         Ok(Self { path, optional, stored })
     }

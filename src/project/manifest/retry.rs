@@ -88,11 +88,12 @@ impl Retry {
             return Ok(retry);
         }
         let mut table = item.table("`retry`".into())?;
-        retry.times = table.require("times")?.integer(0)?;
+        let times = table.take("times");
         if let Some(item) = table.take("on") {
             retry.on = item.items()?.into_iter().map(FailureClass::of).collect::<Result<_>>()?;
         }
         retry.delay = table.take("delay").map_or(Ok(retry.delay), Item::duration)?;
+        retry.times = times.ok_or_else(|| table.missing("times"))?.integer(0)?;
         table.finish()?;
         Ok(retry)
     }
@@ -159,6 +160,7 @@ mod tests {
             ("retry = { on = ['step'] }", "`retry` has no `times` (mlx.toml, line 3)"),
             ("retry = { times = 1, on = ['cancelled'] }", "there is no class of failures `cancelled`"),
             ("retry = { times = 1, in = '1s' }", "unknown key `in` in `retry` (mlx.toml, line 3)"),
+            ("retry = { tims = 1 }", "unknown key `tims` in `retry` (mlx.toml, line 3)"),
             ("retry = 'often'", "`retry` in step `a` must be a whole number from 0 up, not a string"),
         ];
         for (text, expected) in cases {

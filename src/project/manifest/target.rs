@@ -305,7 +305,10 @@ fn secret(item: Item<'_>, key: &str) -> Result<Secret> {
         (Some(variable), None, None) => Secret::Env(variable),
         (None, Some(file), None) => Secret::File(file),
         (None, None, Some(command)) => Secret::Command(command),
-        _ => return Err(table.error("must say one of `env`, `file` and `command`")),
+        _ => {
+            table.check()?;
+            return Err(table.error("must say one of `env`, `file` and `command`"));
+        }
     };
     table.finish()?;
     Ok(secret)
