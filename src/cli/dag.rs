@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::ending::format_of;
 use super::output::{Style, count};
 use super::train::{ScopeArguments, options_to_ask};
 use super::{Context, Render, Text};
@@ -49,25 +50,17 @@ enum Format {
     Svg,
 }
 
-impl Format {
-    /// What the ending of a file says.
-    fn of(path: &Path) -> Option<Self> {
-        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-            "svg" => Some(Self::Svg),
-            "mmd" | "mermaid" => Some(Self::Mermaid),
-            "txt" => Some(Self::Text),
-            _ => None,
-        }
-    }
-}
+/// The endings that files of each format have.
+const ENDINGS: [(&str, Format); 4] =
+    [("svg", Format::Svg), ("mmd", Format::Mermaid), ("mermaid", Format::Mermaid), ("txt", Format::Text)];
 
 impl ShowDag {
     pub fn run(self, cx: &mut Context) -> Result<()> {
+        let format = format_of(self.format, self.output.as_deref(), &ENDINGS, Format::Text)?;
         let project = cx.project()?;
         let options = options_to_ask(cx, &project, self.steps, self.scope.into(), self.settings);
         cx.catch_signals()?;
         let dag = pipeline::dag(&project, &options, cx.watch())?;
-        let format = self.format.or_else(|| Format::of(self.output.as_deref()?)).unwrap_or(Format::Text);
         let shown = if self.all { dag.clone() } else { dag.folded(SHOWN_OF_GROUP) };
         let content = match format {
             Format::Text => text(&shown)?,

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::ending::format_of;
 use super::output::{Style, minute, size};
 use super::{Context, Render, Text, targeted};
 use crate::deploy;
@@ -50,19 +51,12 @@ enum Format {
     Svg,
 }
 
-impl Format {
-    /// What the ending of a file says.
-    fn of(path: &Path) -> Option<Self> {
-        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-            "svg" => Some(Self::Svg),
-            "txt" => Some(Self::Text),
-            _ => None,
-        }
-    }
-}
+/// The endings that files of each format have.
+const ENDINGS: [(&str, Format); 2] = [("svg", Format::Svg), ("txt", Format::Text)];
 
 impl ShowLineage {
     pub fn run(self, cx: &mut Context) -> Result<()> {
+        let format = format_of(self.format, self.output.as_deref(), &ENDINGS, Format::Text)?;
         let project = cx.project()?;
         let store = Store::of(&project)?;
         let runs = Runs::open(&project, &store, &*cx.events)?;
@@ -74,7 +68,6 @@ impl ShowLineage {
         let path = project.relative(&cx.directory, self.what.as_ref()).ok();
         let subjects = sources.find(&mut graph, &self.what, path.as_ref())?;
         let lineage = graph.trace(&subjects);
-        let format = self.format.or_else(|| Format::of(self.output.as_deref()?)).unwrap_or(Format::Text);
         let content = match format {
             Format::Text => text(&lineage)?,
             Format::Svg => svg(&lineage),

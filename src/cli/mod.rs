@@ -13,6 +13,7 @@ mod dag;
 mod deploy;
 mod diff;
 mod doctor;
+mod ending;
 mod env;
 mod exec_step;
 mod explain;

@@ -101,6 +101,19 @@ fn pictures_go_to_files_and_their_ending_says_which() {
     assert!(project.read("dag.mmd").starts_with("flowchart LR\n  s0[\"prepare"));
     let printed = project.mlx(&["dag", "--format", "mermaid"]).success().stdout;
     assert_eq!(printed, project.read("dag.mmd"));
+    project.mlx(&["train"]).success();
+    for (command, endings) in [
+        (&["dag"][..], "`.svg`, `.mmd`, `.mermaid`, `.txt`"),
+        (&["lineage", "model"], "`.svg`, `.txt`"),
+        (&["runs", "export"], "`.json`, `.csv`"),
+    ] {
+        let refused = project.mlx(&[command, &["--output", "p.png"]].concat()).exits_with(2);
+        refused.says("`p.png` ends with `.png`, and no format").says(&format!("hint: write to {endings}, or say"));
+        assert!(!project.exists("p.png"));
+    }
+    project.mlx(&["dag", "--output", "p.png", "--format", "svg"]).success();
+    project.mlx(&["dag", "--output", "plain"]).success();
+    assert!(project.read("plain").starts_with("prepare"), "{}", project.read("plain"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::super::Context;
+use super::super::ending::format_of;
 use super::super::output::count;
 use crate::fs::{quote, write_atomic};
 use crate::run::{Exported, Filter, to_csv, to_json};
@@ -38,8 +39,12 @@ enum Format {
     Csv,
 }
 
+/// The endings that files of each format have.
+const ENDINGS: [(&str, Format); 2] = [("json", Format::Json), ("csv", Format::Csv)];
+
 impl Export {
     pub fn run(self, cx: &mut Context) -> Result<()> {
+        let format = format_of(self.format, self.output.as_deref(), &ENDINGS, Format::Json)?;
         let (_, runs) = cx.runs()?;
         let found = match self.runs.as_slice() {
             [] => {
@@ -53,9 +58,7 @@ impl Export {
             let label = runs.label(&run.id)?;
             exported.push(Exported { run, label });
         }
-        let ending = self.output.as_ref().and_then(|output| output.extension()).and_then(|ending| ending.to_str());
-        let by_ending = ending.filter(|ending| ending.eq_ignore_ascii_case("csv")).map(|_| Format::Csv);
-        let text = match self.format.or(by_ending).unwrap_or(Format::Json) {
+        let text = match format {
             Format::Json => to_json(&exported)?,
             Format::Csv if cx.out.is_json() => {
                 return Err(Error::usage("`--json` and `--format csv` are two formats").with_hint("leave one out"));
