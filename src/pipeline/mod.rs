@@ -123,5 +123,6 @@ pub fn plan(project: &Project, options: &Options, watch: Watch<'_>) -> Result<Pl
     let setup = Setup::of(project, options, Purpose::Plan, watch)?;
     let judged = plan::judge_all(&setup.judge(options)?, &setup.graph, &setup.selected, watch)?;
     setup.save();
+    setup.tell(watch);
     Ok(Plan { steps: judged.iter().map(|judged| judged.planned(&setup.graph)).collect() })
 }

@@ -24,7 +24,15 @@ impl Scope {
     }
 }
 
-/// The steps that the options ask for, in order. Steps that were left out and whose outputs others need come along where
+/// The steps that are asked for.
+pub struct Selection {
+    /// In order.
+    pub steps: Vec<usize>,
+    /// What there is to tell of why it is these, line by line.
+    pub why: Vec<String>,
+}
+
+/// The steps that the options ask for. Steps that were left out and whose outputs others need come along where
 /// these outputs are not in the working tree.
 pub fn select(
     project: &Project,
@@ -33,10 +41,11 @@ pub fn select(
     params: &Params,
     options: &Options,
     watch: Watch<'_>,
-) -> Result<Vec<usize>> {
+) -> Result<Selection> {
     let named = graph.select(&options.steps)?;
+    let mut why = Vec::new();
     if options.scope.is_whole() {
-        return Ok(named);
+        return Ok(Selection { steps: named, why });
     }
     let Scope { since, downstream, until } = &options.scope;
     let mut chosen = marks(graph, named);
@@ -47,11 +56,13 @@ pub fn select(
         keep(&mut chosen, &closure(graph.indexes(until)?, &graph.needs));
     }
     if let Some(revision) = since {
-        let affected = since::affected(project, graph, lock, params, revision, watch)?;
+        let affected;
+        (affected, why) = since::affected(project, graph, lock, params, revision, watch)?;
         keep(&mut chosen, &closure(affected, &graph.needed_by));
     }
     bring_absent(project, graph, &mut chosen);
-    Ok(graph.order.iter().copied().filter(|step| chosen[*step]).collect())
+    let steps = graph.order.iter().copied().filter(|step| chosen[*step]).collect();
+    Ok(Selection { steps, why })
 }
 
 /// Makers of what the chosen steps need come along where it is not there.

@@ -11,7 +11,7 @@ use super::graph::Graph;
 use super::judge::Judge;
 use super::params::Params;
 use super::parts::Parts;
-use super::select::select;
+use super::select::{Selection, select};
 use crate::data::Workspace;
 use crate::event::Watch;
 use crate::project::{Lock, MANIFEST, Project};
@@ -32,6 +32,8 @@ pub struct Setup<'a> {
     pub graph: Graph<'a>,
     /// The steps in question, in order.
     pub selected: Vec<usize>,
+    /// What there is to tell of why it is these.
+    why_selected: Vec<String>,
     pub params: Params,
     /// The parameters of each step, by its index.
     pub step_params: Vec<BTreeMap<String, Value>>,
@@ -57,7 +59,7 @@ impl<'a> Setup<'a> {
         let lock = project.read_lock()?;
         let graph = Graph::of(project, &lock)?;
         let params = Params::read(project, &options.settings)?;
-        let selected = select(project, &graph, &lock, &params, options, watch)?;
+        let Selection { steps: selected, why } = select(project, &graph, &lock, &params, options, watch)?;
         let step_params = graph.steps.iter().map(|step| params.of_step(step)).collect::<Result<_>>()?;
         if purpose != Purpose::Tell {
             graph.check_sources(project, &lock, &selected)?;
@@ -74,6 +76,7 @@ impl<'a> Setup<'a> {
         Ok(Self {
             graph,
             selected,
+            why_selected: why,
             params,
             step_params,
             environments,
@@ -84,6 +87,11 @@ impl<'a> Setup<'a> {
             parts,
             elsewhere,
         })
+    }
+
+    /// Tells why these steps are selected, where there is something to tell.
+    pub fn tell(&self, watch: Watch<'_>) {
+        self.why_selected.iter().for_each(|line| watch.events.note(line.clone()));
     }
 
     /// Writes down what was learned about files.

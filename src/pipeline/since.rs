@@ -31,7 +31,7 @@ struct Before<'a> {
     watch: Watch<'a>,
 }
 
-/// The steps that a change since this revision affects directly; tells why.
+/// The steps that a change since this revision affects directly, and what there is to tell of why, line by line.
 pub fn affected(
     project: &Project,
     graph: &Graph<'_>,
@@ -39,7 +39,7 @@ pub fn affected(
     params: &Params,
     revision: &str,
     watch: Watch<'_>,
-) -> Result<Vec<usize>> {
+) -> Result<(Vec<usize>, Vec<String>)> {
     let git = Git::of(project)?.ok_or_else(|| {
         Error::usage("this project lies in no Git repository, so that nothing can be told of its revisions")
             .with_hint("start one with `git init`")
@@ -60,8 +60,9 @@ pub fn affected(
         Some(Ok(manifest)) => manifest,
         // A manifest of another time may have had other keys.
         Some(Err(_)) | None => {
-            watch.events.note(format!("`{revision}` has no {MANIFEST} that can be read, so that every step counts"));
-            return Ok((0..graph.steps.len()).collect());
+            let shown = crate::fs::escape(revision.as_bytes());
+            let why = format!("`{shown}` has no {MANIFEST} that can be read, so that every step counts");
+            return Ok(((0..graph.steps.len()).collect(), vec![why]));
         }
     };
     let of_step = |step: Step| {
@@ -81,7 +82,7 @@ pub fn affected(
         watch,
     };
     let tracked = before.tracked(lock)?;
-    let (mut affected, mut told) = (Vec::new(), 0);
+    let (mut affected, mut told) = (Vec::new(), Vec::new());
     for index in graph.order.iter().copied() {
         watch.interrupt.check()?;
         let step = &graph.steps[index];
@@ -90,21 +91,16 @@ pub fn affected(
             false => before.why(graph, step, &params.of_step(step)?, &tracked)?,
         };
         let Some(why) = why else { continue };
-        if told < TOLD {
-            watch.events.note(format!(
-                "step `{}`: since `{}` {why}",
-                step.name,
-                crate::fs::escape(revision.as_bytes())
-            ));
+        if told.len() < TOLD {
+            told.push(format!("step `{}`: since `{}` {why}", step.name, crate::fs::escape(revision.as_bytes())));
         }
-        told += 1;
         affected.push(index);
     }
-    if told > TOLD {
-        watch.events.note(format!("and {} more steps", told - TOLD));
+    if affected.len() > TOLD {
+        told.push(format!("and {} more steps", affected.len() - TOLD));
     }
     workspace.save();
-    Ok(affected)
+    Ok((affected, told))
 }
 
 /// The names of the environments that are not what they were.

@@ -47,6 +47,7 @@ pub fn train(project: &Project, options: &Options, watch: Watch<'_>) -> Result<T
     if waited {
         setup = Setup::of(project, options, Purpose::Train, watch)?;
     }
+    setup.tell(watch);
     let unfinished = unfinished::take_up(project, &setup.lock, watch.events)?;
     let judge = setup.judge(options)?;
     let judged = judge_all(&judge, &setup.graph, &setup.selected, watch)?;

@@ -151,7 +151,8 @@ fn steps_are_chosen_by_what_changed_since_a_revision() {
     assert!(nothing.stderr.contains("No step is asked for"), "{}", nothing.stderr);
     project.set("code/right", "other");
     let chosen = project.mlx(&["train", "--since", "HEAD", "--dry-run"]).success();
-    assert!(chosen.stderr.contains("step `right`: since `HEAD` `code/right` changed"), "{}", chosen.stderr);
+    let reason = "step `right`: since `HEAD` `code/right` changed";
+    assert_eq!(chosen.stderr.matches(reason).count(), 1, "{}", chosen.stderr);
     assert_eq!(would_run(&project, &["--since", "HEAD"]), "right:run train:depends ");
     project.commit("code");
     assert_eq!(would_run(&project, &["--since", "HEAD~1"]), "right:run train:depends ");
@@ -166,6 +167,8 @@ fn steps_are_chosen_by_what_changed_since_a_revision() {
         would_run(&project, &["--since", "HEAD"]),
         "prepare:run left:depends right:depends train:depends aside:run "
     );
+    let trained = project.mlx(&["train", "--since", "HEAD"]).success().stderr;
+    assert_eq!(trained.matches("step `prepare`: since `HEAD` `raw` changed").count(), 1, "{trained}");
     project.mlx(&["train", "--since", "no-such-revision"]).exits_with(2).says("is no revision");
 }
 

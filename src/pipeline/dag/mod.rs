@@ -96,6 +96,7 @@ impl State {
 pub fn dag(project: &Project, options: &Options, watch: Watch<'_>) -> Result<Dag> {
     let project = &*project.with_params(&options.settings)?;
     let setup = Setup::of(project, options, Purpose::Tell, watch)?;
+    setup.tell(watch);
     let judged = judge_all(&setup.judge(options)?, &setup.graph, &setup.selected, watch)?;
     setup.save();
     let failed = failed_lately(project, &setup, watch)?;
