@@ -13,7 +13,6 @@ use crate::env::{Launch, Prepared, Shared};
 use crate::event::Watch;
 use crate::fs::{quote, temporary_file};
 use crate::project::Project;
-use crate::project::manifest::{DEFAULT_ENVIRONMENT, Step};
 use crate::store::Store;
 
 /// What a program needs to run as one of a step does.
@@ -25,7 +24,7 @@ pub struct Entered {
     pub prepared: Prepared,
 }
 
-/// Makes the environment of this step where it is not there yet (the default one where none is named), and tells what a
+/// Makes the environment of this step, or of this name, where it is not there yet (the default one where none is named), and tells what a
 /// program in it gets. Its metrics go nowhere.
 pub fn enter(
     project: &Project,
@@ -34,10 +33,9 @@ pub fn enter(
     is_interactive: bool,
     watch: Watch<'_>,
 ) -> Result<Entered> {
-    let step = step.map(|step| project.manifest.step(step)).transpose()?;
+    let (name, step) = project.manifest.meant_environment(step)?;
     let store = Store::of(project)?;
     project.hide_state()?;
-    let name = step.map_or(DEFAULT_ENVIRONMENT, Step::environment);
     let declared = Environments::one(project, name, options, Some(watch))?;
     let prepared = declared.prepare(&store, watch)?;
     let mut all = prepared.variables.clone();

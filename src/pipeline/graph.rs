@@ -72,7 +72,7 @@ impl<'m> Graph<'m> {
         for name in names {
             indexes.extend(by_name.get(name.as_str()).ok_or_else(|| {
                 Error::usage(format!("there is no step `{}` in {MANIFEST}", crate::fs::escape(name.as_bytes())))
-                    .with_hint(crate::error::did_you_mean(name, by_name.keys().copied()))
+                    .with_hint(crate::error::did_you_mean(name, Step::names(self.steps)))
             })?);
         }
         Ok(indexes)

@@ -81,7 +81,7 @@ fn an_environment_is_made_once_and_its_scripts_set_variables() {
 fn a_lock_file_decides_the_environment() {
     let place = Place::new();
 
-    place.mlx(&["env", "lock"]).success().prints("tool  - -> 1.0");
+    place.mlx(&["env", "lock"]).success().prints("tool  added 1.0");
 
     let lock = place.project.read("environment.lock");
     assert!(lock.contains("\n@EXPLICIT\nhttps://host.example/channel/noarch/tool-1.0-0.conda#"), "{lock}");

@@ -157,6 +157,9 @@ fn environments_are_listed_with_who_used_them_and_removed() {
     assert!(other["last_used"].is_string());
     place.mlx(&["env", "rm", "--unused", "1"]).success().prints("Removed 0 environments");
     place.mlx(&["env", "rm", "--unused", "0", "--dry-run"]).success().prints("Would remove 2 environments");
+    place.project.set("other.txt", "six==1.16.0\n# and nothing else\nidna==3.7\n");
+    place.mlx(&["env", "list"]).success().prints("(an earlier one)");
+    place.project.set("other.txt", "six==1.16.0\n");
     let digest = other["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap();
     place.mlx(&["env", "rm", &digest[..12]]).success().prints("Removed 1 environment");
     place.mlx(&["env", "rm", "other"]).exits_with(2).says("there is no environment `other` in the cache");
@@ -195,7 +198,7 @@ fn a_shell_has_what_the_step_has_and_passes_the_exit_code_on() {
         outcome.stdout
     );
     place.mlx(&["env", "shell", "--", "no-such-program"]).exits_with(1).says("cannot start `no-such-program`");
-    place.mlx(&["env", "shell", "b"]).exits_with(2).says("there is no step `b`");
+    place.mlx(&["env", "shell", "b"]).exits_with(2).says("there is neither a step nor an environment `b`");
 }
 
 #[test]
@@ -209,7 +212,10 @@ fn what_a_step_runs_in_is_shown_without_making_it() {
     assert_eq!((&before["is_ready"], &after["is_ready"]), (&Value::Bool(false), &Value::Bool(true)));
     assert_eq!((&after["name"], &after["packages"][0]), (&"other".into(), &"six==1.16.0".into()));
     assert_eq!(before["environment"]["digest"], after["environment"]["digest"]);
-    place.mlx(&["env", "show", "b"]).success().prints("other.txt for Python");
+    place.mlx(&["env", "show", "b"]).success().prints("other.txt for Python").prints("kind       python");
+    // An environment can be named itself, and a name that is neither gets all there are.
+    assert_eq!(place.json(&["env", "show", "other"])["name"], "other");
+    place.mlx(&["env", "show", "nope"]).exits_with(2).says("hint: there are: `a`, `b`, `default`, `other`");
 }
 
 #[test]
@@ -244,7 +250,7 @@ fn locking(path: Option<PathBuf>, is_whole: bool) {
     let path = std::env::join_paths(first.chain(std::env::split_paths(&all))).unwrap();
     let mlx = |arguments: &[&str]| project.outcome(project.command(arguments).env("PATH", &path));
 
-    mlx(&["env", "lock"]).success().prints("six  - -> 1.16.0");
+    mlx(&["env", "lock"]).success().prints("six  added 1.16.0");
 
     let lock = project.read("requirements.lock");
     assert!(lock.contains("six==1.16.0 \\\n    --hash=sha256:"), "{lock}");

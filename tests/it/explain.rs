@@ -92,6 +92,9 @@ fn what_waits_for_another_step_and_what_comes_from_the_store_say_so() {
     );
 
     project.mlx(&["explain", "trian"]).exits_with(2).says("did you mean `train`?");
+    let fan = "[step.zeta]\ncmd = 'true'\nforeach = ['b', 'a']\n[step.alpha]\ncmd = 'true'\n";
+    let fan = Project::with_manifest(fan);
+    fan.mlx(&["explain", "nope"]).exits_with(2).says("hint: there are: `zeta`, `alpha`, `zeta@b`, `zeta@a`\n");
 }
 
 #[test]

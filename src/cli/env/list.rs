@@ -10,11 +10,12 @@ use crate::Result;
 use crate::cli::output::{minute, size};
 use crate::cli::{Context, Render, Table, Text};
 use crate::env::{self, Declared, Kept};
+use crate::fs::quote;
 
 /// List the environments in the cache, which all projects of the user share
 ///
-/// Says of each what it is made from, its size, whether a lock file pins it, which projects used it, when that was, and
-/// whether somebody uses it now.
+/// Says of each which one of this project it is, what it is made from, its size, whether a lock file pins it, which projects
+/// used it, when that was, and whether somebody uses it now.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  mlx env list\n  mlx env list --json | jq '.[] | select(.in_use | not) | .directory'"
@@ -32,6 +33,8 @@ impl List {
 #[derive(Serialize)]
 pub struct Named {
     pub names: Vec<String>,
+    /// Whether the project here used it; without a name, another one has taken its place since.
+    pub used_here: bool,
     #[serde(flatten)]
     pub kept: Kept,
 }
@@ -50,9 +53,12 @@ pub fn listed(cx: &Context) -> Result<Vec<Named>> {
         let directory = declared.and_then(Result::ok).and_then(|declared| Some(declared.directory()?.to_path_buf()));
         names.extend(directory.map(|directory| (name.clone(), directory)));
     }
+    let root = project.as_ref().map(|project| quote(project.root()));
     let named = |kept: Kept| {
         let of_this = names.iter().filter(|(_, directory)| *directory == kept.directory);
-        Named { names: of_this.map(|(name, _)| name.clone()).collect(), kept }
+        let names = of_this.map(|(name, _)| name.clone()).collect();
+        let used_here = root.as_ref().is_some_and(|root| kept.projects.contains(root));
+        Named { names, used_here, kept }
     };
     Ok(env::kept(&cache)?.into_iter().map(named).collect())
 }
@@ -75,8 +81,12 @@ pub fn table(environments: &[Named]) -> Table {
     let mut table =
         Table::new(["name", "digest", "kind", "made from", "size", "pinned", "last used", "state", "projects"])
             .right([4]);
-    for Named { names, kept } in environments {
-        let names = if names.is_empty() { "-".into() } else { names.join(", ") };
+    for Named { names, used_here, kept } in environments {
+        let names = match (names.is_empty(), used_here) {
+            (false, _) => names.join(", "),
+            (true, true) => "(an earlier one)".into(),
+            (true, false) => "(not of this project)".into(),
+        };
         let state = match (kept.in_use, kept.kind) {
             (true, _) => "in use",
             (false, None) => "left over",
@@ -89,7 +99,7 @@ pub fn table(environments: &[Named]) -> Table {
             kept.what.clone(),
             size(kept.bytes),
             if kept.is_pinned { "yes" } else { "no" }.into(),
-            kept.last_used.map_or("-".into(), minute),
+            kept.last_used.map_or("never".into(), minute),
             state.into(),
             kept.projects.join(", "),
         ]);

@@ -62,8 +62,13 @@ impl Render for Locked {
                 (_, false) => writeln!(out, "`{lock}` is up to date: {}", count(*packages, "package"))?,
             }
             for change in versions {
-                let version = |version: &Option<String>| version.clone().unwrap_or_else(|| "-".into());
-                writeln!(out, "  {}  {} -> {}", change.package, version(&change.before), version(&change.now))?;
+                let what = match (&change.before, &change.now) {
+                    (Some(before), Some(now)) => format!("{before} -> {now}"),
+                    (None, Some(now)) => format!("added {now}"),
+                    (Some(before), None) => format!("removed, was {before}"),
+                    (None, None) => continue,
+                };
+                writeln!(out, "  {}  {what}", change.package)?;
             }
             for line in not_pinned {
                 writeln!(out, "  not pinned: {}", escape(line.as_bytes()))?;

@@ -23,7 +23,7 @@ use crate::{Error, Kind, Result};
     after_help = "Examples:\n  mlx env shell\n  mlx env shell train\n  mlx env shell train -- python -m pdb train.py"
 )]
 pub struct Shell {
-    /// Step in question; the environment of steps that name none where nothing is said
+    /// Step in question, or the name of an environment; that of steps that name none where nothing is said
     step: Option<String>,
     /// Program to run instead of a shell, with its arguments
     #[arg(last = true, value_name = "CMD")]

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use clap::Args;
 use serde::Serialize;
 
-use super::{named_by, word};
+use super::word;
 use crate::Result;
 use crate::cli::output::{Style, count};
 use crate::cli::{Context, Render, Text};
@@ -21,14 +21,14 @@ use crate::fs::{escape, quote};
     after_help = "Examples:\n  mlx env show\n  mlx env show train\n  mlx env show train --json | jq -r .packages[]"
 )]
 pub struct ShowEnvironment {
-    /// Step in question; the environment of steps that name none where nothing is said
+    /// Step in question, or the name of an environment; that of steps that name none where nothing is said
     step: Option<String>,
 }
 
 impl ShowEnvironment {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         let project = cx.project()?;
-        let name = named_by(&project, self.step.as_deref())?;
+        let name = project.manifest.meant_environment(self.step.as_deref())?.0.to_owned();
         let declared = Declared::of(&project, &name, &cx.cache_directory_for(&project), &cx.interpreters(), None)?;
         let shown = Shown {
             name,
@@ -66,7 +66,7 @@ impl Render for Shown {
         writeln!(out, "environment {}", out.styled(Style::Bold, &self.name))?;
         let mut facts = vec![("made from", escape(self.what.as_bytes()))];
         if kind.is_some() {
-            facts.push(("made by", word(*kind).to_owned()));
+            facts.push(("kind", word(*kind).to_owned()));
         }
         facts.extend(digest.map(|digest| ("digest", digest.to_string())));
         facts.extend(image.as_ref().map(|image| ("image", escape(image.as_bytes()))));

@@ -196,12 +196,33 @@ impl Manifest {
         self.environments.get(name).ok_or_else(|| unknown("environment", name, self.environments.keys()))
     }
 
-    /// The step with this name.
+    /// The step with this name, or the first of the table with this name.
     pub fn step(&self, name: &str) -> Result<&Step> {
-        self.steps.iter().find(|step| step.name == name).ok_or_else(|| {
+        let find = |is_meant: &dyn Fn(&Step) -> bool| self.steps.iter().find(|step| is_meant(step));
+        let found = find(&|step| step.name == name).or_else(|| find(&|step| step.group.as_deref() == Some(name)));
+        found.ok_or_else(|| {
             Error::usage(format!("there is no step `{}` in {MANIFEST}", fs::escape(name.as_bytes())))
-                .with_hint(crate::error::did_you_mean(name, self.steps.iter().map(|step| step.name.as_str())))
+                .with_hint(crate::error::did_you_mean(name, Step::names(&self.steps)))
         })
+    }
+
+    /// The environment that a name means, and the step, where it is that of one. A name that is no step's may be the
+    /// environment's own; without a name it is the default one.
+    pub fn meant_environment<'a>(&'a self, name: Option<&'a str>) -> Result<(&'a str, Option<&'a Step>)> {
+        match name {
+            None => Ok((DEFAULT_ENVIRONMENT, None)),
+            Some(name) => match self.step(name) {
+                Ok(step) => Ok((step.environment(), Some(step))),
+                Err(_) if self.environments.contains_key(name) => Ok((name, None)),
+                Err(_) => {
+                    let known =
+                        Step::names(&self.steps).into_iter().chain(self.environments.keys().map(String::as_str));
+                    let shown = fs::escape(name.as_bytes());
+                    Err(Error::usage(format!("there is neither a step nor an environment `{shown}` in {MANIFEST}"))
+                        .with_hint(crate::error::did_you_mean(name, known)))
+                }
+            },
+        }
     }
 
     /// The model with this name.
@@ -284,6 +305,7 @@ fn data_source(item: Item<'_>) -> Result<DataSource> {
     let path = table.take("path");
     let url = table.take("url").map(Item::string).transpose()?;
     let rev = table.take("rev").map(Item::string).transpose()?;
+    let path = path.ok_or_else(|| table.missing("path"))?.path()?;
     if rev.is_some() && !url.as_ref().is_some_and(|url| url.contains('#')) {
         return Err(table.error("has a `rev`, which a `url` of the form \"REPOSITORY#PATH\" alone can have"));
     }
@@ -301,4 +323,3 @@ fn params(item: Item<'_>) -> Result<Params> {
     }
     Ok(Params { values, files: Vec::new() })
 }
-    let path = path.ok_or_else(|| table.missing("path"))?.path()?;

@@ -63,9 +63,26 @@ pub struct Step {
 }
 
 impl Step {
+    /// What steps can be called by, in the order of the manifest: the names of tables, then those of what `foreach` and
+    /// `matrix` make of them.
+    pub fn names(steps: &[Self]) -> Vec<&str> {
+        let mut names: Vec<&str> = steps.iter().map(|step| step.group.as_deref().unwrap_or(&step.name)).collect();
+        // Steps of one table stand beside each other.
+        names.dedup();
+        names.extend(steps.iter().filter(|step| step.group.is_some()).map(|step| step.name.as_str()));
+        names
+    }
+
     /// All files and directories that the step reads, whole or in part.
     pub fn inputs(&self) -> impl Iterator<Item = &ProjectPath> {
         self.deps.iter().chain(self.parts.iter().filter_map(Part::path))
+    }
+
+    /// Whether it reads this file or directory as a whole, rather than parts of it alone. What it names no more was read so
+    /// as far as anybody knows.
+    pub fn reads_whole(&self, path: &ProjectPath) -> bool {
+        let is_part = self.parts.iter().filter_map(Part::path).any(|part| part == path);
+        !is_part || self.deps.contains(path) || self.patterns.iter().any(|pattern| pattern.matches(path))
     }
 
     /// All files and directories the step makes by name: outputs, then metrics. What its patterns match comes after them.
