@@ -91,11 +91,14 @@ impl Render for Explanation {
             }
             table.render(out)?;
         }
-        let facts: Vec<String> =
-            [self.made.as_ref().map(made), self.last_run.as_ref().map(last_run), needs(&self.needs)]
-                .into_iter()
-                .flatten()
-                .collect();
+        let facts: Vec<String> = [
+            self.made.as_ref().map(|made| self::made(made, self.key.is_some())),
+            self.last_run.as_ref().map(last_run),
+            needs(&self.needs),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
         if !facts.is_empty() {
             writeln!(out)?;
         }
@@ -103,9 +106,13 @@ impl Render for Explanation {
     }
 }
 
-fn made(Made { run, finished, seconds, with_this_key, is_known }: &Made) -> String {
-    let what =
-        if *with_this_key { "What this key makes was made" } else { "What lies there was made with another key" };
+/// `is_key_known` tells whether the step's key shows before the steps before it have run.
+fn made(Made { run, finished, seconds, with_this_key, is_known }: &Made, is_key_known: bool) -> String {
+    let what = match (with_this_key, is_key_known) {
+        (true, _) => "What this key makes was made",
+        (false, true) => "What lies there was made with another key",
+        (false, false) => "What lies there was made",
+    };
     let place = if *is_known { "" } else { ", which is not known here" };
     format!("{what} in run {run}{place}, {} UTC, in {}.", minute(*finished), duration(*seconds))
 }

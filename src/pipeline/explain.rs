@@ -134,7 +134,12 @@ pub fn explain(project: &Project, options: &Options, watch: Watch<'_>) -> Result
     let project = &*project.with_params(&options.settings)?;
     let setup = Setup::of(project, options, Purpose::Tell, watch)?;
     let [name] = options.steps.as_slice() else { return Err(Error::usage("name one step to explain")) };
-    let index = *setup.graph.indexes(&options.steps)?.first().ok_or_else(|| Error::usage("name one step"))?;
+    let meant = setup.graph.indexes(&options.steps)?;
+    let index = *meant.first().ok_or_else(|| Error::usage("name one step"))?;
+    if meant.len() > 1 {
+        let (count, first) = (meant.len(), &setup.graph.steps[index].name);
+        watch.events.note(format!("`{name}` stands for {count} steps; this is `{first}`, the first of them"));
+    }
     let judge = setup.judge(options)?;
     let judged = judge_all(&judge, &setup.graph, &setup.selected, watch)?;
     let of = |index: usize| judged.iter().find(|judged| judged.index == index);

@@ -124,8 +124,11 @@ impl Judge<'_> {
                 let reason = "frozen: its outputs are taken as they are";
                 Ok(verdict(locked.key, Decision::UpToDate(Known { outs, unstored, cached }), reason))
             }
-            (_, None) => {
-                let reason = "frozen: its outputs are taken as they are, and mlx.lock has others";
+            (locked, None) => {
+                let reason = match locked {
+                    Some(_) => "frozen: its outputs are taken as they are, and mlx.lock has others",
+                    None => "frozen: its outputs are taken as they are, and mlx.lock has none yet",
+                };
                 Ok(verdict(frozen_key(outs.iter().chain(&unstored)), Decision::Take, reason))
             }
             (Some(locked), Some(what))
@@ -165,7 +168,12 @@ impl Judge<'_> {
             (Some(_), None) => return Ok((Decision::UpToDate(known), String::new())),
             (Some(_), Some(changed)) => changed,
             (None, _) => {
-                known.cached.as_ref().map_or("made before".into(), |cached| format!("made in run {}", cached.run))
+                let made =
+                    known.cached.as_ref().map_or("made before".into(), |cached| format!("made in run {}", cached.run));
+                match self.lock.steps.contains_key(&step.name) {
+                    true => format!("{}; {made}", self.why(index, step, inputs)),
+                    false => made,
+                }
             }
         };
         if let Some(lost) = self.changed_output(known.unstored.iter(), watch)? {
@@ -236,9 +244,13 @@ impl Judge<'_> {
         Ok(new.map(|(path, _)| format!("`{path}` is new among its outputs")))
     }
 
-    /// Why a step with an unknown key must run: what differs from the last time.
+    /// Why a step has another key than the last time: what differs.
     fn why(&self, index: usize, step: &Step, inputs: &Inputs) -> String {
         let Some(last) = self.lock.steps.get(&step.name) else { return "it never ran here".into() };
+        // Of what was put there by hand nothing is known but itself.
+        if last.key == frozen_key(last.outs.iter().chain(&last.unstored)) {
+            return "it was frozen, and is not any more".into();
+        }
         let differences = [
             (last.cmd != step.cmd).then(|| "its command changed".to_owned()),
             (last.dir != step.dir).then(|| "its directory changed".to_owned()),
@@ -267,22 +279,28 @@ fn difference_of_params(last: &LockedStep, now: &BTreeMap<String, Value>) -> Opt
 }
 
 fn difference_of_deps(last: &LockedStep, now: &[LockedPath]) -> Option<String> {
-    let before: BTreeMap<&ProjectPath, &Object> = last.deps.iter().map(|dep| (&dep.path, &dep.object)).collect();
-    let changed: Vec<&ProjectPath> = now
-        .iter()
-        .filter(|dep| {
-            before
-                .get(&dep.path)
-                .is_none_or(|before| before.digest != dep.object.digest || before.kind != dep.object.kind)
-        })
-        .map(|dep| &dep.path)
-        .collect();
-    match changed.as_slice() {
-        [] if before.len() > now.len() => Some("it has fewer dependencies".into()),
-        [] => None,
-        [path] => Some(format!("`{path}` changed")),
-        [path, others @ ..] => Some(format!("`{path}` and {} more changed", others.len())),
+    let mut before: BTreeMap<&ProjectPath, &Object> = last.deps.iter().map(|dep| (&dep.path, &dep.object)).collect();
+    let (mut changed, mut new) = (Vec::new(), Vec::new());
+    for LockedPath { path, object } in now {
+        match before.remove(path) {
+            None => new.push(path),
+            Some(before) if before.digest != object.digest || before.kind != object.kind => changed.push(path),
+            Some(_) => {}
+        }
     }
+    let gone: Vec<&ProjectPath> = before.into_keys().collect();
+    let some = |paths: &[&ProjectPath], one: &str, several: &str| match paths {
+        [] => None,
+        [path] => Some(format!("`{path}` {one}")),
+        [path, others @ ..] => Some(format!("`{path}` and {} more {several}", others.len())),
+    };
+    let differences = [
+        some(&changed, "changed", "changed"),
+        some(&new, "is new", "are new"),
+        some(&gone, "is no dependency any more", "are no dependencies any more"),
+    ];
+    let differences: Vec<String> = differences.into_iter().flatten().collect();
+    (!differences.is_empty()).then(|| differences.join("; "))
 }
 
 fn difference_of_parts(last: &[LockedPart], now: &[LockedPart]) -> Option<String> {

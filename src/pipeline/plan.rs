@@ -10,9 +10,9 @@ use super::key::Inputs;
 use crate::data::Workspace;
 use crate::digest::Object;
 use crate::event::Watch;
-use crate::project::ProjectPath;
 use crate::project::lock::LockedPath;
 use crate::project::manifest::{Part, Step};
+use crate::project::{Lock, ProjectPath};
 use crate::store::Store;
 use crate::store::tree::Tree;
 use crate::{Digest, Error, Result};
@@ -46,23 +46,38 @@ pub enum Action {
     Depends,
 }
 
-impl Plan {
-    /// An error of kind `Check` that names what is out of date, if anything is.
-    pub fn check_locked(&self) -> Result<()> {
-        let stale: Vec<&PlannedStep> = self.steps.iter().filter(|step| step.action != Action::UpToDate).collect();
-        let Some(first) = stale.first() else { return Ok(()) };
-        let mut message = match stale.len() {
-            1 => format!("step `{}` is out of date", first.name),
-            count => format!("{count} steps are out of date"),
-        };
-        for step in stale.iter().take(20) {
-            message.push_str(&format!("\n  {}: {}", step.name, step.reason));
-        }
-        if stale.len() > 20 {
-            message.push_str(&format!("\n  and {} more", stale.len() - 20));
-        }
-        Err(Error::check(message).with_hint("run `mlx train` and commit mlx.lock"))
+/// An error of kind `Check` that names what is not up to date and why, if anything is.
+pub(super) fn check_locked(judged: &[Judged], graph: &Graph<'_>, lock: &Lock) -> Result<()> {
+    /// The reasons of so many steps are told.
+    const TOLD: usize = 20;
+    let stale: Vec<&Judged> = judged.iter().filter(|judged| judged.action != Action::UpToDate).collect();
+    if stale.is_empty() {
+        return Ok(());
     }
+    let name = |judged: &Judged| graph.steps[judged.index].name.as_str();
+    let which = match (stale.as_slice(), judged.len()) {
+        ([step], _) => format!("step `{}` is", name(step)),
+        (stale, all) if stale.len() == all => format!("all {all} steps are"),
+        (stale, all) => format!("{} of {all} steps are", stale.len()),
+    };
+    let mut message = format!("{which} not up to date, and `--locked` runs nothing:");
+    for step in stale.iter().take(TOLD) {
+        message.push_str(&format!("\n  {}: {}", name(step), step.reason));
+    }
+    if stale.len() > TOLD {
+        message.push_str(&format!("\n  and {} more", stale.len() - TOLD));
+    }
+    // What the lock has right, and only does not lie there.
+    let is_in_lock = |judged: &&Judged| {
+        let key = judged.verdict.as_ref().map(|verdict| verdict.key);
+        judged.action == Action::Restore && key == lock.steps.get(name(judged)).map(|locked| locked.key)
+    };
+    Err(Error::check(message).with_hint(match stale.iter().all(is_in_lock) {
+        true => {
+            "mlx.lock is as it should be: `mlx pull` brings the outputs, or `mlx checkout` where the store has them"
+        }
+        false => "run the same without `--locked`, and commit mlx.lock",
+    }))
 }
 
 /// A step of the plan with all that was found out about it.
@@ -224,7 +239,7 @@ pub(super) fn matched(
 }
 
 /// The object at a path that is an output or lies inside it.
-fn inside(store: &Store, output: &LockedPath, path: &ProjectPath) -> Result<Option<Object>> {
+pub(super) fn inside(store: &Store, output: &LockedPath, path: &ProjectPath) -> Result<Option<Object>> {
     let mut object = output.object.clone();
     for part in path.parts().skip(output.path.parts().count()) {
         // What is still on a remote shows when it is here.

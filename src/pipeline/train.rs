@@ -14,7 +14,7 @@ use super::commit::{commit_all, forget_gone_steps};
 use super::environments::Making;
 use super::judge::{Decision, Judge};
 use super::performed::Performed;
-use super::plan::{Action, Judged, Plan, judge_all};
+use super::plan::{Action, Judged, check_locked, judge_all};
 use super::record::{self, Results};
 use super::schedule::{self, Ending, Schedule};
 use super::setup::{Purpose, Setup};
@@ -52,7 +52,7 @@ pub fn train(project: &Project, options: &Options, watch: Watch<'_>) -> Result<T
     let judge = setup.judge(options)?;
     let judged = judge_all(&judge, &setup.graph, &setup.selected, watch)?;
     if options.locked {
-        Plan { steps: judged.iter().map(|judged| judged.planned(&setup.graph)).collect() }.check_locked()?;
+        check_locked(&judged, &setup.graph, &setup.lock)?;
     }
     for Judged { index, .. } in judged.iter().filter(|judged| judged.action == Action::Run) {
         if setup.executors[*index].is_none() {

@@ -82,7 +82,7 @@ fn of_a_variable_only_a_digest_is_kept() {
     train("hunter2", &[]).prints("ran");
     train("hunter2", &[]).prints("up to date");
     train("other", &["-n"]).prints("variable `TOKEN` changed");
-    plan_says(&project, "made in run");
+    plan_says(&project, "variable `TOKEN` changed; made in run");
 
     let mut kept = vec![project.read("mlx.lock")];
     kept.push(train("hunter2", &["--json"]).stdout);

@@ -27,10 +27,10 @@ fn all_files_that_match_are_dependencies() {
     assert_outcomes(&project, &[], &[("sum", "up_to_date")]);
 
     project.set("data/c.csv", "c");
-    plan_says(&project, "`data/c.csv` changed");
+    plan_says(&project, "`data/c.csv` is new");
     assert_outcomes(&project, &[], &[("sum", "ran")]);
     remove(&project, "data/b.csv");
-    plan_says(&project, "it has fewer dependencies");
+    plan_says(&project, "`data/b.csv` is no dependency any more");
     assert_outcomes(&project, &[], &[("sum", "ran")]);
     assert_eq!(project.read("sum"), "ac");
     project.set("data/b.csv", "b");

@@ -98,6 +98,7 @@ fn a_frozen_step_never_runs_and_its_outputs_are_taken_as_they_are() {
 
     // Thawed, it runs: what was put there by hand is nothing that its command made.
     project.set("mlx.toml", manifest(""));
+    project.mlx(&["train", "-n"]).success().prints("it was frozen, and is not any more");
     assert_outcomes(&project, &[], &[("make", "ran"), ("use", "ran")]);
     assert_eq!(project.read("used"), "2");
 }

@@ -224,15 +224,26 @@ fn locked_fails_when_anything_is_out_of_date() {
     project
         .mlx(&["train", "--locked"])
         .exits_with(4)
-        .says("3 steps are out of date")
-        .says("prepare: it never ran here");
+        .says("all 3 steps are not up to date, and `--locked` runs nothing:")
+        .says("prepare: it never ran here")
+        .says("hint: run the same without `--locked`, and commit mlx.lock");
     project.mlx(&["train"]).success();
     project.mlx(&["train", "--locked"]).success();
+    let raw = project.read("raw.txt");
     project.set("raw.txt", "other\n");
 
     project.mlx(&["train", "--locked"]).exits_with(4).says("prepare: `raw.txt` changed");
 
     assert_eq!(project.read("data/train.txt"), "SOME DATA\n");
+    // As after `git clone`: the lock is right, and nothing has to be run.
+    project.set("raw.txt", raw);
+    std::fs::remove_file(project.path("report.txt")).unwrap();
+    project
+        .mlx(&["train", "--locked"])
+        .exits_with(4)
+        .says("step `report` is not up to date")
+        .says("its output `report.txt` is missing")
+        .says("hint: mlx.lock is as it should be: `mlx pull` brings the outputs");
 }
 
 #[test]
