@@ -38,8 +38,7 @@ pub struct Compare {
 
 impl Compare {
     pub fn run(self, cx: &mut Context) -> Result<()> {
-        let project = cx.project()?;
-        let (store, runs) = cx.runs()?;
+        let (project, store, runs) = cx.past()?;
         let baseline = runs.find(&self.baseline)?;
         let candidates = self.candidates.iter().map(|name| runs.find(name)).collect::<Result<Vec<Run>>>()?;
         let git = Git::of(&project)?;

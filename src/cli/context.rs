@@ -11,7 +11,7 @@ use super::Global;
 use super::console::Console;
 use super::output::Output;
 use crate::env::Interpreters;
-use crate::event::{EventSink, Interrupt, Watch};
+use crate::event::{Event, EventSink, Interrupt, Watch};
 use crate::executor::{Machine, VISIBLE_GPUS};
 use crate::fs::quote;
 use crate::pipeline::{Outside, RUN_VARIABLE};
@@ -59,12 +59,22 @@ impl Context {
         Project::discover(&self.directory, &variable)
     }
 
-    /// The runs of the project that the user is in, and the store that holds what they made.
+    /// The runs of the project that the user is in, and the store that holds what they made. What was recorded can be seen
+    /// whatever the manifest says now.
     pub fn runs(&self) -> Result<(Store, Runs)> {
-        let project = self.project()?;
+        self.past().map(|(_, store, runs)| (store, runs))
+    }
+
+    /// As [`Context::runs`], with the project, whose manifest is empty where it can't be read.
+    pub fn past(&self) -> Result<(Project, Store, Runs)> {
+        let (project, trouble) = Project::discover_past(&self.directory, &variable)?;
+        if let Some(error) = trouble {
+            let message = format!("{error}; the past is told all the same");
+            self.events.emit(Event::Warning { message, hint: error.hint().map(str::to_owned) });
+        }
         let store = Store::of(&project)?;
         let runs = Runs::open(&project, &store, &*self.events)?;
-        Ok((store, runs))
+        Ok((project, store, runs))
     }
 
     /// The registry of models that the project uses: its own, or one that it shares.

@@ -123,6 +123,7 @@ fn last_run(LastRun { run, started, outcome }: &LastRun) -> String {
         Outcome::UpToDate => "it was up to date",
         Outcome::Restored => "it was restored",
         Outcome::Failed => "it failed",
+        Outcome::Interrupted => "it was interrupted",
         Outcome::Skipped => "it was skipped",
     };
     format!("Last seen in run {run}, {} UTC: {became}.", minute(*started))

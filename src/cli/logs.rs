@@ -10,21 +10,21 @@ use super::Context;
 use super::terminal::Safe;
 use crate::error::did_you_mean;
 use crate::fs::escape;
-use crate::run::{Log, LogSource, Run, RunId, Runs};
+use crate::run::{Log, LogSource, Outcome, Run, RunId, RunStep, Runs, Status};
 use crate::store::Store;
 use crate::{Error, Result};
 
 /// Print what the steps of a run printed
 ///
 /// Prints one step's output byte for byte, or the output of all steps with the step's name before each line. For a step
-/// that was up to date, prints the output of the run that made it.
+/// that was up to date or restored, prints the output of the run that made it.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  mlx logs latest\n  mlx logs 9be0 train\n  mlx logs latest train | grep loss")]
 pub struct Logs {
     /// Run in question: a name, an id, a unique beginning of one, or `latest`
     #[arg(value_name = "RUN")]
     name: String,
-    /// Step in question; all of them where none is named
+    /// Step in question, or the name of a `foreach` or `matrix` step for all of it; every step where none is named
     step: Option<String>,
 }
 
@@ -32,13 +32,14 @@ impl Logs {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         let (store, runs) = cx.runs()?;
         let run = runs.find(&self.name)?;
+        let members = self.step.as_ref().map_or(Vec::new(), |name| members(&run, name));
         let logs = match &self.step {
+            Some(_) if !members.is_empty() => logs_of(&runs, &run, members.into_iter())?,
             Some(step) => vec![log_of(&runs, &run, step)?],
             None => all_logs(&runs, &run)?,
         };
-        for log in logs.iter().filter(|log| log.run != run.id) {
-            cx.out.hint(format!("`{}` is from run {}; it did not run in {}", log.step, log.run, run.id));
-        }
+        let is_one = self.step.is_some() && logs.len() == 1;
+        self.tell(cx, &run, &logs);
         for log in &logs {
             if let LogSource::Object(digest) = &log.source
                 && !store.contains(digest)
@@ -55,37 +56,109 @@ impl Logs {
         cx.out.stream(|out| {
             // A file or a pipe gets the very bytes; a terminal gets none that drive it.
             if !io::stdout().is_terminal() {
-                return print(&logs, self.step.is_none(), &store, out);
+                return print(&logs, !is_one, &store, out);
             }
             let mut safe = Safe::new(out);
-            print(&logs, self.step.is_none(), &store, &mut safe)?;
+            print(&logs, !is_one, &store, &mut safe)?;
             safe.finish().context("cannot print the log")?;
             Ok(())
         })
     }
 }
 
+impl Logs {
+    /// Says what the logs themselves do not.
+    fn tell(&self, cx: &Context, run: &Run, logs: &[Log]) {
+        let has_printed = |log: &&Log| log.source != LogSource::Nothing;
+        for log in logs.iter().filter(|log| log.run != run.id).filter(|log| self.step.is_some() || has_printed(log)) {
+            cx.out.hint(format!("`{}` is from run {}; it did not run in {}", log.step, log.run, run.id));
+        }
+        match (&self.step, logs) {
+            (_, []) if run.status == Status::Running => {
+                cx.out.hint(format!("No step of run {} printed anything so far", run.id));
+            }
+            (_, []) => cx.out.hint(format!("Nothing has a log here: no program ran in run {}", run.id)),
+            (Some(_), [log]) if !has_printed(&log) => {
+                cx.out.hint(format!("Step `{}` printed nothing in run {}", escape(log.step.as_bytes()), log.run));
+            }
+            (_, logs) if !logs.iter().any(|log| has_printed(&log)) => {
+                cx.out.hint(format!("None of these steps printed anything: {}", names(logs)));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The names of the steps, as many as a line holds.
+fn names(logs: &[Log]) -> String {
+    const SHOWN: usize = 8;
+    let names: Vec<String> = logs.iter().take(SHOWN).map(|log| format!("`{}`", escape(log.step.as_bytes()))).collect();
+    let more = if logs.len() > SHOWN { format!(" and {} more", logs.len() - SHOWN) } else { String::new() };
+    names.join(", ") + &more
+}
+
 fn log_of(runs: &Runs, run: &Run, name: &str) -> Result<Log> {
-    let live = || runs.live_logs(&run.id).into_iter().find(|log| log.step == name);
-    let Some(step) = run.step(name) else {
-        return live().ok_or_else(|| {
-            let names = run.steps.iter().map(|step| step.name.as_str());
-            Error::usage(format!("run {} has no step `{}`", run.id, escape(name.as_bytes())))
-                .with_hint(did_you_mean(name, names))
-        });
-    };
+    let Some(step) = run.step(name) else { return live_log_of(runs, run, name) };
     runs.log(run, step)?.ok_or_else(|| {
-        Error::failed(format!("step `{name}` has no log: it did not run in {}", run.id))
-            .with_hint(format!("`mlx runs show {}` says what became of each step", run.id))
+        let (why, hint) = match (step.outcome, &step.made_by) {
+            (Outcome::UpToDate | Outcome::Restored, Some(earlier)) => (
+                format!("it ran in run {earlier}, which is not known here"),
+                format!("where that run is on a remote, `mlx fetch --runs {earlier}` brings it"),
+            ),
+            (Outcome::UpToDate | Outcome::Restored, None) => (
+                format!("it did not run in {}, and no run is known in which it did", run.id),
+                "`mlx runs` lists the runs that are known".to_owned(),
+            ),
+            (Outcome::Skipped, _) => (
+                format!("it did not run in {}: {}", run.id, escape(step.reason.as_bytes())),
+                format!("`mlx runs show {}` says what became of each step", run.id),
+            ),
+            (Outcome::Interrupted, _) => (
+                format!("run {} was interrupted before anything of it came here", run.id),
+                "the same `mlx train` goes on from there".to_owned(),
+            ),
+            _ => (format!("its program was not started in {}", run.id), format!("`mlx runs show {}` says why", run.id)),
+        };
+        Error::failed(format!("step `{name}` has no log: {why}")).with_hint(hint)
     })
+}
+
+/// The log of a step in a run that goes on, or was killed, and so has no list of its steps.
+fn live_log_of(runs: &Runs, run: &Run, name: &str) -> Result<Log> {
+    let live = if run.steps.is_empty() { runs.live_logs(&run.id) } else { Vec::new() };
+    if let Some(log) = live.iter().find(|log| log.step == name) {
+        return Ok(log.clone());
+    }
+    let shown = escape(name.as_bytes());
+    if !run.steps.is_empty() {
+        let names = run.steps.iter().map(|step| step.name.as_str());
+        return Err(Error::usage(format!("run {} has no step `{shown}`", run.id)).with_hint(did_you_mean(name, names)));
+    }
+    let message = match run.status {
+        Status::Running => format!("run {} goes on, and step `{shown}` printed nothing so far", run.id),
+        _ => format!("run {} was ended before it could say what became of its steps; `{shown}` has no log", run.id),
+    };
+    Err(Error::usage(message).with_hint(match live.is_empty() {
+        true => "no step of it has a log".to_owned(),
+        false => format!("there are logs of {}", names(&live)),
+    }))
 }
 
 fn all_logs(runs: &Runs, run: &Run) -> Result<Vec<Log>> {
     if run.steps.is_empty() {
         return Ok(runs.live_logs(&run.id));
     }
-    let logs = run.steps.iter().map(|step| runs.log(run, step));
-    logs.filter_map(Result::transpose).collect()
+    logs_of(runs, run, run.steps.iter())
+}
+
+/// The steps that `foreach` or `matrix` made of the table with this name, unless a step has the name itself.
+fn members<'r>(run: &'r Run, name: &str) -> Vec<&'r RunStep> {
+    let is_member = |step: &&RunStep| step.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('@'));
+    if run.step(name).is_some() { Vec::new() } else { run.steps.iter().filter(is_member).collect() }
+}
+
+fn logs_of<'r>(runs: &Runs, run: &Run, steps: impl Iterator<Item = &'r RunStep>) -> Result<Vec<Log>> {
+    steps.filter_map(|step| runs.log(run, step).transpose()).collect()
 }
 
 fn print(logs: &[Log], with_names: bool, store: &Store, out: &mut dyn Write) -> Result<()> {

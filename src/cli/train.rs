@@ -16,7 +16,7 @@ use crate::fs::{create_dir_all, escape, quote, write_atomic};
 use crate::pipeline::{self, Action, Engines, JobManifest, Options, Plan, PlannedStep, Scope, Trained, Travel};
 use crate::project::Project;
 use crate::remote::{self, Transfer};
-use crate::run::{Label, Outcome, Run, RunStep, Status};
+use crate::run::{Label, Outcome, Run, RunStep, Tally};
 use crate::{Error, Kind, Result};
 
 /// More metrics than these are listed by `mlx runs show` only.
@@ -264,7 +264,7 @@ impl Render for Report<'_> {
         let hides = run.steps.iter().filter(is_idle).count() > SHOWN_IDLE;
         for step in run.steps.iter().filter(|step| !(hides && is_idle(step))) {
             let time = if step.seconds > 0.0 { duration(step.seconds) } else { String::new() };
-            table.row([step.name.clone(), outcome(step, run).to_owned(), time, step.reason.clone()]);
+            table.row([step.name.clone(), step.outcome.words().to_owned(), time, step.reason.clone()]);
         }
         let mut gap = "";
         if !table.is_empty() || run.steps.is_empty() {
@@ -285,33 +285,15 @@ impl Render for Report<'_> {
                 writeln!(out, "{line}")?;
             }
         }
-        writeln!(out, "{gap}{}", summary(&run.steps))
+        writeln!(out, "{gap}{}: {}", count(run.steps.len() as u64, "step"), summary(&run.steps))
     }
 }
 
-fn outcome(step: &RunStep, run: &Run) -> &'static str {
-    match step.outcome {
-        Outcome::Ran => "ran",
-        Outcome::UpToDate => "up to date",
-        Outcome::Restored => "restored",
-        Outcome::Failed if run.status == Status::Interrupted => "stopped",
-        Outcome::Failed => "failed",
-        Outcome::Skipped => "skipped",
-    }
-}
-
-/// `3 steps: 2 run, 1 up to date`, and what else there is.
+/// `2 run, 1 up to date`, and what else there is.
 fn summary(steps: &[RunStep]) -> String {
-    let number = |outcome| steps.iter().filter(|step| step.outcome == outcome).count();
-    let mut text = format!("{}: {} run", count(steps.len() as u64, "step"), number(Outcome::Ran));
-    let others = [(Outcome::Restored, "restored"), (Outcome::Failed, "failed"), (Outcome::Skipped, "skipped")];
-    for (outcome, word) in others {
-        if number(outcome) > 0 {
-            text.push_str(&format!(", {} {word}", number(outcome)));
-        }
-    }
-    text.push_str(&format!(", {} up to date", number(Outcome::UpToDate)));
-    text
+    let tally = Tally::of(steps);
+    let none = if tally.up_to_date == 0 { ", 0 up to date" } else { "" };
+    format!("{}{none}", super::runs::tally(&tally))
 }
 
 impl Render for Plan {

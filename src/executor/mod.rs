@@ -100,7 +100,7 @@ pub struct Lost {
 impl From<Lost> for Error {
     fn from(lost: Lost) -> Self {
         let (kind, hint) = match lost.class {
-            FailureClass::Step => (Kind::Step, "the steps before it are cached; `mlx train` goes on from here"),
+            FailureClass::Step => (Kind::Step, "what is done is kept; `mlx train` goes on from here"),
             FailureClass::OutOfMemory => (Kind::Step, "give it more with `resources = { memory = … }` in the manifest"),
             FailureClass::Timeout => (Kind::Step, "give it more with `resources = { time = … }` in the manifest"),
             FailureClass::Infrastructure => {

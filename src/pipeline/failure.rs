@@ -5,8 +5,8 @@ use crate::project::manifest::Step;
 use crate::run::RunId;
 use crate::{Error, Result};
 
-/// The error of a program that did not end well.
-pub fn check(step: &Step, report: &Report, run: &RunId) -> Result<()> {
+/// The error of a program that did not end well; `needs_others` tells whether there are steps before it.
+pub fn check(step: &Step, report: &Report, run: &RunId, needs_others: bool) -> Result<()> {
     let Some(class) = report.class() else { return Ok(()) };
     let name = &step.name;
     let attempts = if report.attempts > 1 { format!(", in {} attempts", report.attempts) } else { String::new() };
@@ -23,7 +23,8 @@ pub fn check(step: &Step, report: &Report, run: &RunId) -> Result<()> {
         (End::Signalled(libc::SIGKILL), _) => {
             "the system ends programs this way when memory runs out; `journalctl -k` tells"
         }
-        _ => "the steps before it are cached; `mlx train` goes on from here",
+        _ if needs_others => "what the steps before it made is kept; `mlx train` goes on from here",
+        _ => "mend what went wrong, then run `mlx train` again",
     };
     Err(Error::step(with_last_lines(what, name, report, run)).with_hint(hint))
 }

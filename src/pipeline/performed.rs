@@ -32,6 +32,7 @@ impl Performed {
             name: step.name.clone(),
             env: step.env.clone(),
             cmd: params::fill(&step.cmd, params),
+            dir: step.dir.clone(),
             outcome,
             key: None,
             reason: reason.to_owned(),
@@ -46,6 +47,7 @@ impl Performed {
             exit_code: None,
             params: params.clone(),
             deps: Vec::new(),
+            parts: Vec::new(),
             outs: Vec::new(),
             metrics: BTreeMap::new(),
             logged: BTreeMap::new(),
@@ -55,8 +57,11 @@ impl Performed {
         Self { step, unstored: Vec::new(), history: Vec::new(), error: None }
     }
 
-    /// Notes why the step failed.
+    /// Notes why the step did not come to a good end.
     pub(super) fn fail(&mut self, error: Error) {
+        if error.kind() == Kind::Interrupted && self.step.outcome == Outcome::Failed {
+            return self.interrupt(error);
+        }
         let class = match (error.downcast_ref::<Lost>(), error.kind()) {
             (Some(lost), _) => Some(lost.class),
             (None, Kind::Step) => Some(FailureClass::Step),
@@ -68,10 +73,26 @@ impl Performed {
         self.error = Some(error);
     }
 
+    /// Notes that somebody wanted to stop. A step whose program had not begun was merely left out.
+    fn interrupt(&mut self, error: Error) {
+        match self.step.started {
+            Some(_) => {
+                self.step.outcome = Outcome::Interrupted;
+                self.step.failure = Some(FailureClass::Cancelled);
+            }
+            None => {
+                self.step.outcome = Outcome::Skipped;
+                self.step.reason = "the run was interrupted before its program began".into();
+            }
+        }
+        self.error = Some(error);
+    }
+
     /// Notes what the step is made from.
     pub fn take_inputs(&mut self, inputs: Inputs) {
-        let Inputs { deps, files, .. } = inputs;
+        let Inputs { deps, parts, files } = inputs;
         self.step.deps = deps;
+        self.step.parts = parts;
         for file in files {
             if !self.step.deps.contains(&file) {
                 self.step.deps.push(file);

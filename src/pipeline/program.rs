@@ -83,7 +83,7 @@ impl Work<'_> {
         let concluded = match report {
             Ok(report) => self.conclude(index, performed, (inputs, turn), &report, &files.metrics, &job.log),
             Err(error) => {
-                self.tell_finished(step, performed, false);
+                self.tell_finished(step, performed, Some(&error));
                 Err(error)
             }
         };

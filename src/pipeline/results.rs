@@ -20,12 +20,13 @@ impl Work<'_> {
     /// Checks how the program ended, and takes what it left: log, outputs, metrics.
     pub(super) fn take_results(
         &self,
-        step: &Step,
+        index: usize,
         performed: &mut Performed,
         report: &Report,
         metrics: &Path,
         log: &Path,
     ) -> Result<Batch> {
+        let step = &self.graph.steps[index];
         performed.step.seconds = report.seconds;
         performed.step.cpu_seconds = report.cpu_seconds;
         performed.step.peak_memory_bytes = report.peak_memory_bytes;
@@ -36,7 +37,8 @@ impl Work<'_> {
         if let End::Exited(code) = report.end {
             performed.step.exit_code = Some(code);
         }
-        let checked = failure::check(step, report, self.run)
+        let needs_others = !self.graph.needs[index].is_empty();
+        let checked = failure::check(step, report, self.run, needs_others)
             .and_then(|()| self.check_outputs(step, report))
             .and_then(|()| self.check_inputs(step, &performed.step.deps))
             .and_then(|()| self.collect(step, &performed.step.deps, metrics));

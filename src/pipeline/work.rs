@@ -31,7 +31,7 @@ use crate::project::manifest::{Part, Step};
 use crate::project::{Project, ProjectPath};
 use crate::run::{Outcome, RunId};
 use crate::store::StoreError;
-use crate::{Digest, Error, Result};
+use crate::{Digest, Error, Kind, Result};
 
 /// What the work on any step of a run needs.
 pub struct Work<'a> {
@@ -284,8 +284,8 @@ impl Work<'_> {
     ) -> Result<()> {
         let step = &self.graph.steps[index];
         let key = performed.step.key.expect("a step is judged before it runs");
-        let taken = self.take_results(step, performed, report, metrics, log);
-        self.tell_finished(step, performed, taken.is_ok());
+        let taken = self.take_results(index, performed, report, metrics, log);
+        self.tell_finished(step, performed, taken.as_ref().err());
         let cached = CachedStep {
             version: cached::VERSION,
             key,
@@ -305,8 +305,13 @@ impl Work<'_> {
         self.commit(Commit { step: step.name.clone(), locked, made: Some(made) })
     }
 
-    pub(super) fn tell_finished(&self, step: &Step, performed: &Performed, is_good: bool) {
-        let outcome = if is_good { "ran" } else { "failed" };
+    pub(super) fn tell_finished(&self, step: &Step, performed: &Performed, error: Option<&Error>) {
+        let outcome = match error.map(Error::kind) {
+            None => Outcome::Ran,
+            Some(Kind::Interrupted) => Outcome::Interrupted,
+            Some(_) => Outcome::Failed,
+        };
+        let outcome = outcome.words();
         let seconds = performed.step.seconds;
         self.watch.events.emit(Event::StepFinished { step: step.name.clone(), outcome: outcome.into(), seconds });
     }

@@ -42,7 +42,7 @@ pub use reader::parse_duration;
 pub use settings::{Link, Settings, Variables};
 
 use crate::fs::{self, FileLock, quote};
-use crate::{Error, Result};
+use crate::{Error, Kind, Result};
 
 /// The manifest's file name.
 pub const MANIFEST: &str = "mlx.toml";
@@ -64,12 +64,30 @@ pub struct Project {
 impl Project {
     /// Opens the project that `start` lies in: the nearest directory upwards that has a manifest.
     pub fn discover(start: &Path, variables: Variables<'_>) -> Result<Self> {
+        Self::open_with(&Self::root_of(start)?, variables)
+    }
+
+    /// Opens the project that `start` lies in for who looks at what was: a manifest that can't be read is no obstacle, and
+    /// returned is why it can't. The project has an empty one then.
+    pub fn discover_past(start: &Path, variables: Variables<'_>) -> Result<(Self, Option<Error>)> {
+        let root = Self::root_of(start)?;
+        match Self::open_with(&root, variables) {
+            Err(error) if error.kind() == Kind::Usage => {
+                // Settings say where the store is: without them there is no past.
+                let settings = Settings::read(&root, variables)?;
+                Ok((Self { root, home: None, manifest: Manifest::default(), settings }, Some(error)))
+            }
+            opened => Ok((opened?, None)),
+        }
+    }
+
+    /// The root, without symbolic links, of the project that `start` lies in.
+    fn root_of(start: &Path) -> Result<PathBuf> {
         let start = start.canonicalize().with_context(|| format!("cannot enter `{}`", quote(start)))?;
-        let root = Self::root_around(&start).ok_or_else(|| {
+        Self::root_around(&start).ok_or_else(|| {
             Error::usage(format!("there is no {MANIFEST} in `{}` or above it", quote(&start)))
                 .with_hint("start a project here with `mlx init`, or name one with `-C DIR`")
-        })?;
-        Self::open_with(&root, variables)
+        })
     }
 
     /// The nearest directory from `start` upwards that has a manifest.

@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Label, Run, Status};
+use super::{Label, Run};
 use crate::Result;
 
 /// A run with what is said of it.
@@ -36,18 +36,12 @@ pub fn to_csv(runs: &[Exported]) -> Result<Vec<u8>> {
         params.iter().map(|name| format!("param.{name}")).chain(metrics.iter().map(|name| format!("metric.{name}")));
     writer.write_record(fixed.iter().map(ToString::to_string).chain(named)).context(cannot)?;
     for Exported { run, label } in runs {
-        let status = match run.status {
-            Status::Running => "running",
-            Status::Finished => "finished",
-            Status::Failed => "failed",
-            Status::Interrupted => "interrupted",
-        };
         let mut cells = vec![
             run.id.to_string(),
             label.name.clone().unwrap_or_default(),
             label.tags.iter().cloned().collect::<Vec<_>>().join(" "),
             label.note.clone().unwrap_or_default(),
-            status.to_owned(),
+            run.status.word().to_owned(),
             run.started.to_string(),
             run.seconds().map_or(String::new(), |seconds| seconds.to_string()),
             run.user.clone(),

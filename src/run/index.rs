@@ -12,7 +12,7 @@ use anyhow::Context;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
-use super::{Run, RunId, Status, Summary, read_record};
+use super::{Run, RunId, Summary, read_record};
 use crate::event::{Event, EventSink};
 use crate::fs::{FileLock, create_dir_all, quote};
 use crate::project::Project;
@@ -268,12 +268,7 @@ fn insert(connection: &Connection, run: &Run, goes_on: bool) -> rusqlite::Result
     };
     let summary = to_text(serde_json::to_string(&Summary::of(run)))?;
     let whole = goes_on.then(|| to_text(serde_json::to_string(run))).transpose()?;
-    let status = match run.status {
-        Status::Running => "running",
-        Status::Finished => "finished",
-        Status::Failed => "failed",
-        Status::Interrupted => "interrupted",
-    };
+    let status = run.status.word();
     connection
         .prepare_cached("INSERT OR REPLACE INTO run (id, started, status, summary, run) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![run.id.as_str(), run.started.as_microsecond(), status, summary, whole])

@@ -27,7 +27,7 @@ pub fn log_file(root: &Path, run: &RunId, step: &str) -> PathBuf {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Log {
     pub step: String,
-    /// The run in which the step's program ran; an earlier one where the step was up to date.
+    /// The run in which the step's program ran; an earlier one where the step was up to date or restored.
     pub run: RunId,
     pub source: LogSource,
 }
@@ -38,12 +38,14 @@ pub struct Log {
 pub enum LogSource {
     Object(Digest),
     File(PathBuf),
+    /// The program ran and printed nothing.
+    Nothing,
 }
 
 impl Runs {
-    /// The log of one step; `None` where its program never ran, or the run it ran in is gone.
+    /// The log of one step; `None` where its program never ran, or the run it ran in is not known here.
     pub fn log(&self, run: &Run, step: &RunStep) -> Result<Option<Log>> {
-        if let Some(log) = self.own_log(&run.id, &step.name, step.log) {
+        if let Some(log) = self.log_of_program(&run.id, step) {
             return Ok(Some(log));
         }
         let is_reused = matches!(step.outcome, Outcome::UpToDate | Outcome::Restored);
@@ -51,8 +53,20 @@ impl Runs {
             return Ok(None);
         };
         let Some(earlier) = super::read_record(&self.store, earlier)? else { return Ok(None) };
-        let log = earlier.step(&step.name).and_then(|step| step.log);
-        Ok(self.own_log(&earlier.id, &step.name, log))
+        Ok(earlier.step(&step.name).and_then(|step| self.log_of_program(&earlier.id, step)))
+    }
+
+    /// The log of a step whose program ran in this very run.
+    fn log_of_program(&self, run: &RunId, step: &RunStep) -> Option<Log> {
+        self.own_log(run, &step.name, step.log).or_else(|| {
+            // Of a step that goes on elsewhere nothing came yet, though it began.
+            let has_run = match step.outcome {
+                Outcome::Ran => true,
+                Outcome::Failed | Outcome::Interrupted => step.attempts > 0,
+                Outcome::UpToDate | Outcome::Restored | Outcome::Skipped => false,
+            };
+            has_run.then(|| Log { step: step.name.clone(), run: run.clone(), source: LogSource::Nothing })
+        })
     }
 
     /// The logs that lie there for a run that has no list of its steps yet, because it goes on or was killed.
@@ -77,6 +91,7 @@ impl Log {
     pub fn copy_to(&self, store: &Store, writer: &mut dyn Write) -> Result<()> {
         match &self.source {
             LogSource::Object(digest) => store.copy_to(digest, writer).map(drop),
+            LogSource::Nothing => Ok(()),
             LogSource::File(path) => {
                 let mut file = File::open(path).with_context(|| format!("cannot read `{}`", quote(path)))?;
                 io::copy(&mut file, writer).with_context(|| format!("cannot copy `{}`", quote(path)))?;

@@ -28,7 +28,7 @@ pub use export::{Exported, to_csv, to_json};
 pub use label::Label;
 pub use log::{Log, LogSource, log_file, log_path};
 pub use record::{GpuUse, Host, Io, MetricPoint, Outcome, Run, RunId, RunStep, Status, Trial};
-pub use summary::{Filter, Sort, SortBy, Summary};
+pub use summary::{Filter, Sort, SortBy, Summary, Tally};
 
 use crate::event::EventSink;
 use crate::fs::{FileLock, escape};
@@ -118,12 +118,22 @@ impl Runs {
         let limit = filter.limit.unwrap_or(usize::MAX);
         let enough = if filter.sort.is_some() { usize::MAX } else { limit };
         let mut found = Vec::new();
+        let mut names = summary::Names::default();
         for summary in self.index.summaries()? {
             let summary = summary?;
             let mut summary = match summary.status {
                 Status::Running if !self.is_alive(&summary.id) => Summary::of(&self.get(&summary.id)?),
+                // An older program made the row.
+                Status::Finished | Status::Failed | Status::Interrupted if summary.steps.is_none() => {
+                    let run = self.get(&summary.id)?;
+                    self.index.put(&run, false)?;
+                    Summary::of(&run)
+                }
                 _ => summary,
             };
+            if filter.sort.is_some() {
+                names.add(&summary);
+            }
             summary.label = labels.remove(&summary.id).unwrap_or_default();
             if filter.admits(&summary) {
                 found.push(summary);
@@ -133,6 +143,7 @@ impl Runs {
             }
         }
         if let Some(sort) = &filter.sort {
+            names.check(sort)?;
             sort.apply(&mut found);
             found.truncate(limit);
         }
@@ -183,7 +194,7 @@ impl Runs {
     }
 
     fn keep(&self, run: &Run) -> Result<()> {
-        let bytes = serde_json::to_vec(run).context("cannot write the run as JSON")?;
+        let bytes = record::to_bytes(run).context("cannot write the run as JSON")?;
         if !self.store.create_record(&record_name(&run.id), &bytes)? {
             // Only the one who settles a run after a kill can come second, with the same content.
             return self.index.refresh();
@@ -246,7 +257,7 @@ fn parse(bytes: &[u8]) -> Result<Run> {
             Err(Error::failed(format!("it has version {version}; this mlx knows up to {VERSION}"))
                 .with_hint("install a newer mlx"))
         }
-        _ => serde_json::from_slice(bytes).map_err(|error| {
+        _ => record::from_bytes(bytes).map_err(|error| {
             Error::new(Kind::Failed, anyhow::Error::new(error).context("it is damaged"))
                 .with_hint("`mlx verify` names everything that is missing or damaged")
         }),

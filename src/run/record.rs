@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use crate::Digest;
 use crate::env::Environment;
-use crate::project::lock::LockedPath;
+use crate::project::ProjectPath;
+use crate::project::lock::{LockedPart, LockedPath};
 use crate::project::manifest::FailureClass;
 
 /// The name of a run: 12 lower-case hex digits, chosen at random.
@@ -147,6 +148,18 @@ pub enum Status {
     Interrupted,
 }
 
+impl Status {
+    /// In words, as people and commands have it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
 /// The machine of the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {
@@ -176,6 +189,9 @@ pub struct RunStep {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<String>,
     pub cmd: String,
+    /// Where its program worked, if not in the project's directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dir: Option<ProjectPath>,
     pub outcome: Outcome,
     /// The step key; `None` where it was not known, because a step before it failed.
     pub key: Option<Digest>,
@@ -203,7 +219,11 @@ pub struct RunStep {
     /// The exit code, where the program ended with one.
     pub exit_code: Option<i32>,
     pub params: BTreeMap<String, Value>,
+    /// Files and directories that it read, whole or in part.
     pub deps: Vec<LockedPath>,
+    /// What it depended on besides whole files and directories.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<LockedPart>,
     pub outs: Vec<LockedPath>,
     pub metrics: BTreeMap<String, f64>,
     /// Parameters that its program told itself, besides those of the manifest.
@@ -264,8 +284,53 @@ pub enum Outcome {
     UpToDate,
     /// The outputs were known and came from the store.
     Restored,
-    /// The program failed.
+    /// The program failed, or could not be started.
     Failed,
+    /// Somebody wanted to stop while it ran.
+    Interrupted,
     /// It did not run, because a step before it failed or the run was interrupted.
     Skipped,
+}
+
+impl Outcome {
+    /// In words, as people read it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Ran => "ran",
+            Self::UpToDate => "up to date",
+            Self::Restored => "restored",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// The bytes of a run's record. Version 1 has no word for a step that was interrupted: it stands there as one that failed,
+/// of the class `cancelled`, in a run that was interrupted. So older programs read it as well.
+pub fn to_bytes(run: &Run) -> serde_json::Result<Vec<u8>> {
+    let is_interrupted = |step: &RunStep| step.outcome == Outcome::Interrupted;
+    if !run.steps.iter().any(is_interrupted) {
+        return serde_json::to_vec(run);
+    }
+    let mut stored = run.clone();
+    for step in stored.steps.iter_mut().filter(|step| is_interrupted(step)) {
+        step.outcome = Outcome::Failed;
+        step.failure = Some(FailureClass::Cancelled);
+    }
+    serde_json::to_vec(&stored)
+}
+
+/// The run in the bytes of a record.
+pub fn from_bytes(bytes: &[u8]) -> serde_json::Result<Run> {
+    let mut run: Run = serde_json::from_slice(bytes)?;
+    if run.status == Status::Interrupted {
+        let is_cancelled =
+            |step: &&mut RunStep| step.outcome == Outcome::Failed && step.failure == Some(FailureClass::Cancelled);
+        run.steps.iter_mut().filter(is_cancelled).for_each(|step| {
+            let has_begun = step.started.is_some();
+            step.outcome = if has_begun { Outcome::Interrupted } else { Outcome::Skipped };
+        });
+    }
+    Ok(run)
 }

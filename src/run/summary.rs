@@ -1,12 +1,18 @@
 //! What a list of runs shows of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Label, Outcome, Run, RunId, Status, Trial};
+use super::{Label, Outcome, Run, RunId, RunStep, Status, Trial};
+use crate::error::did_you_mean;
+use crate::{Error, Result};
+
+/// What stands for an order by these, and not by a metric.
+const DURATION: &str = "duration";
+const STARTED: &str = "started";
 
 /// A run without its steps' details.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +30,9 @@ pub struct Summary {
     pub cached: u64,
     /// Steps that failed or did not run because of that.
     pub failed: u64,
+    /// The steps by what became of them; `None` in what an older program wrote.
+    #[serde(default)]
+    pub steps: Option<Tally>,
     pub error: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<Trial>,
@@ -36,8 +45,7 @@ pub struct Summary {
 
 impl Summary {
     pub fn of(run: &Run) -> Self {
-        let count =
-            |outcomes: &[Outcome]| run.steps.iter().filter(|step| outcomes.contains(&step.outcome)).count() as u64;
+        let tally = Tally::of(&run.steps);
         Self {
             id: run.id.clone(),
             status: run.status,
@@ -45,15 +53,46 @@ impl Summary {
             seconds: run.seconds(),
             command: run.command.clone(),
             commit: run.commit.clone(),
-            ran: count(&[Outcome::Ran]),
-            cached: count(&[Outcome::UpToDate, Outcome::Restored]),
-            failed: count(&[Outcome::Failed, Outcome::Skipped]),
+            ran: tally.ran,
+            cached: tally.up_to_date + tally.restored,
+            failed: if tally.failed > 0 { tally.failed + tally.skipped } else { 0 },
+            steps: Some(tally),
             error: run.error.clone(),
             sweep: run.sweep.clone(),
             params: run.params.clone(),
             metrics: run.metrics.clone(),
             label: Label::default(),
         }
+    }
+}
+
+/// How many steps came to which end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    pub ran: u64,
+    pub restored: u64,
+    pub up_to_date: u64,
+    pub failed: u64,
+    pub interrupted: u64,
+    pub skipped: u64,
+}
+
+impl Tally {
+    /// Counts these steps.
+    pub fn of(steps: &[RunStep]) -> Self {
+        let mut tally = Self::default();
+        for step in steps {
+            let count = match step.outcome {
+                Outcome::Ran => &mut tally.ran,
+                Outcome::Restored => &mut tally.restored,
+                Outcome::UpToDate => &mut tally.up_to_date,
+                Outcome::Failed => &mut tally.failed,
+                Outcome::Interrupted => &mut tally.interrupted,
+                Outcome::Skipped => &mut tally.skipped,
+            };
+            *count += 1;
+        }
+        tally
     }
 }
 
@@ -82,14 +121,62 @@ pub struct Sort {
 #[derive(Debug, Clone, PartialEq)]
 pub enum SortBy {
     Duration,
+    /// The newest comes first.
+    Started,
     /// A metric, else a parameter that is a number. Runs without it come last.
     Value(String),
+}
+
+impl SortBy {
+    /// What this name stands for.
+    pub fn of(name: String) -> Self {
+        match name.as_str() {
+            DURATION => Self::Duration,
+            STARTED => Self::Started,
+            _ => Self::Value(name),
+        }
+    }
+}
+
+/// The names of metrics and of parameters that are numbers: what runs can be put in order by.
+#[derive(Default)]
+pub(super) struct Names {
+    names: BTreeSet<String>,
+    has_runs: bool,
+}
+
+impl Names {
+    /// Takes in those of a run.
+    pub fn add(&mut self, run: &Summary) {
+        self.has_runs = true;
+        let numbers = run.params.iter().filter(|(_, value)| value.is_number()).map(|(name, _)| name);
+        for name in run.metrics.keys().chain(numbers) {
+            if !self.names.contains(name) {
+                self.names.insert(name.clone());
+            }
+        }
+    }
+
+    /// Refuses an order by what no run has, where there are runs.
+    pub fn check(&self, sort: &Sort) -> Result<()> {
+        let SortBy::Value(name) = &sort.by else { return Ok(()) };
+        if !self.has_runs || self.names.contains(name) {
+            return Ok(());
+        }
+        let shown = crate::fs::escape(name.as_bytes());
+        let known = [DURATION, STARTED].into_iter().chain(self.names.iter().map(String::as_str));
+        Err(Error::usage(format!(
+            "runs can't be put in order by `{shown}`: none has a metric or a number of that name"
+        ))
+        .with_hint(did_you_mean(name, known)))
+    }
 }
 
 impl Sort {
     pub(super) fn apply(&self, runs: &mut [Summary]) {
         let value = |run: &Summary| match &self.by {
             SortBy::Duration => run.seconds,
+            SortBy::Started => Some(run.started.as_microsecond() as f64),
             SortBy::Value(name) => {
                 run.metrics.get(name).copied().or_else(|| run.params.get(name).and_then(Value::as_f64))
             }

@@ -217,6 +217,36 @@ fn a_damaged_record_is_named() {
 }
 
 #[test]
+fn an_interrupted_step_is_kept_as_older_programs_know_it_and_their_rows_are_counted_anew() {
+    let place = Place::new();
+    let step: RunStep = serde_json::from_value(serde_json::json!({
+        "name": "fit", "cmd": "x", "outcome": "interrupted", "key": null, "reason": "", "started": "2024-01-01T00:00:00Z",
+        "seconds": 1.0, "cpu_seconds": 1.0, "peak_memory_bytes": 1, "failure": "cancelled", "exit_code": null,
+        "params": {}, "deps": [], "outs": [], "metrics": {}, "log": null, "made_by": null
+    }))
+    .unwrap();
+    let stopped = Run { status: Status::Interrupted, steps: vec![step], ..run(A, 1) };
+    let runs = place.runs();
+
+    runs.finish(&stopped).unwrap();
+
+    let record = place.store.record(&record_name(&stopped.id)).unwrap().unwrap();
+    let stored: serde_json::Value = serde_json::from_slice(&record).unwrap();
+    assert_eq!((&stored["steps"][0]["outcome"], &stored["version"]), (&"failed".into(), &1.into()));
+    assert_eq!(runs.get(&stopped.id).unwrap(), stopped);
+    let database = rusqlite::Connection::open(place.database()).unwrap();
+    let older = "UPDATE run SET summary = json_set(json_remove(summary, '$.steps'), '$.failed', 1)";
+    assert_eq!(database.execute(older, []).unwrap(), 1);
+    for _ in 0..2 {
+        let listed = runs.list(&Filter::default()).unwrap().remove(0);
+        assert_eq!(listed.steps, Some(Tally { interrupted: 1, ..Tally::default() }));
+        assert_eq!(listed.failed, 0);
+    }
+    let healed: String = database.query_row("SELECT summary FROM run", [], |row| row.get(0)).unwrap();
+    assert!(healed.contains("\"interrupted\":1"), "{healed}");
+}
+
+#[test]
 fn only_what_differs_is_compared() {
     let (baseline, mut candidate) = (run(A, 1), run(B, 2));
     assert!(compare(&baseline, &candidate).is_equal());

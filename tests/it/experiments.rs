@@ -80,6 +80,13 @@ fn runs_are_put_in_order_by_what_they_measured() {
     assert_eq!(ids(&project, &["--sort", "auc", "--ascending", "--limit", "1"]), [runs[0].clone()]);
     assert_eq!(ids(&project, &["--sort", "train.depth", "--limit", "1"]), [runs[1].clone()]);
     project.mlx(&["runs", "show", &runs[0]]).success().prints("█▁▁");
+    assert_eq!(ids(&project, &["--sort", "started", "--ascending"]), runs);
+    let refused = project.mlx(&["runs", "--sort", "nope"]).exits_with(2);
+    refused
+        .says("runs can't be put in order by `nope`")
+        .says("hint: there are: `duration`, `started`, `auc`, `loss`, `train.depth`\n");
+    project.mlx(&["runs", "--sort", "ouc", "--tag", "none"]).exits_with(2).says("did you mean `auc`?");
+    Project::with_manifest("").mlx(&["runs", "--sort", "auc"]).success().prints("no runs");
 }
 
 #[test]

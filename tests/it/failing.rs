@@ -32,7 +32,7 @@ fn a_program_that_fails_is_told_with_its_last_lines() {
             &format!("  last lines of its output (all of it: `mlx logs {id} train`):\n    KeyError\n")
                 .replace(id, "[id]"),
         )
-        .says("hint: the steps before it are cached; `mlx train` goes on from here")
+        .says("hint: what the steps before it made is kept; `mlx train` goes on from here")
         .prints("2 steps: 1 run, 1 failed, 0 up to date");
     project.mlx(&["logs", id, "train"]).success().prints("KeyError\n");
 }
@@ -49,7 +49,8 @@ fn a_program_without_permission_is_told() {
 
 #[test]
 fn death_by_signal_is_told() {
-    fails("kill -SEGV $$", "", &["step `fit` was ended by the signal SIGSEGV"]);
+    // There is no step before it, of which something could be said.
+    fails("kill -SEGV $$", "", &["step `fit` was ended by the signal SIGSEGV", "hint: mend what went wrong, then run"]);
     fails("sh -c 'kill -9 $$'; exit $?", "", &["stopped with exit code 137", "as after the signal SIGKILL"]);
 }
 

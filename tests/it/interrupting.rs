@@ -11,9 +11,9 @@ use crate::harness::{Project, make_pipe};
 use crate::killed::kill;
 use crate::train::{pairs, train};
 
-/// Starts the program with its standard error in a pipe.
+/// Starts the program with what it writes in pipes.
 fn start(project: &Project, arguments: &[&str]) -> Child {
-    project.command(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    project.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// Reads what comes out of the child until a line holds this text.
@@ -62,7 +62,7 @@ fn assert_all_ended(project: &Project) {
 #[test]
 fn an_interrupt_ends_grandchildren_and_keeps_what_succeeded() {
     let project = endless("");
-    let child = start(&project, &["train"]);
+    let child = start(&project, &["train", "--events", "events"]);
     wait_for_begin(&project);
 
     send(&child, Signal::INT);
@@ -71,8 +71,16 @@ fn an_interrupt_ends_grandchildren_and_keeps_what_succeeded() {
     assert_eq!(output.status.code(), Some(130));
     assert!(String::from_utf8_lossy(&output.stderr).contains("step `second` was stopped"));
     assert_all_ended(&project);
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(shown.contains("2 steps: 1 run, 1 interrupted, 0 up to date\n"), "{shown}");
+    let events = project.read("events");
+    assert!(events.lines().any(|line| line.contains("step_finished") && line.contains("\"interrupted\"")), "{events}");
     let run = project.mlx(&["runs", "show", "latest", "--json"]).json();
-    assert_eq!(run["status"], "interrupted");
+    assert_eq!((&run["status"], &run["steps"][1]["outcome"]), (&"interrupted".into(), &"interrupted".into()));
+    project.mlx(&["runs"]).success().prints("1 run, 1 interrupted\n");
+    let listed = project.mlx(&["runs", "--json"]).success().json()["runs"][0].clone();
+    assert_eq!((&listed["failed"], &listed["steps"]["interrupted"]), (&0.into(), &1.into()));
+    project.mlx(&["explain", "second"]).success().prints("UTC: it was interrupted.");
     project.set(
         "mlx.toml",
         project

@@ -98,6 +98,7 @@ fn step(name: &str, log: Option<Digest>, deps: Vec<LockedPath>, outs: Vec<Locked
         name: name.into(),
         env: None,
         cmd: format!("python {name}.py"),
+        dir: None,
         outcome: Outcome::Ran,
         key: Some(Digest::of(name)),
         reason: "its dependency changed".into(),
@@ -112,6 +113,7 @@ fn step(name: &str, log: Option<Digest>, deps: Vec<LockedPath>, outs: Vec<Locked
         exit_code: Some(0),
         params: Default::default(),
         deps,
+        parts: Vec::new(),
         outs,
         metrics: Default::default(),
         logged: Default::default(),
@@ -130,9 +132,9 @@ fn runs_are_listed_with_what_differs() {
     let place = Place::with_two_runs();
 
     assert_snapshot!(place.project.mlx(&["runs"]).success().stdout, @"
-    id            started (UTC)     status    duration  steps               auc  accuracy  train.trees
-    aab111111111  2023-11-14 23:13  finished      38 s  1 run, 1 cached  0.9500    0.9000          300
-    aaaaaaaaaaaa  2023-11-14 22:13  finished      38 s  2 run            0.9312    0.9000          100
+    id            started (UTC)     status    duration  steps                   auc  accuracy  train.trees
+    aab111111111  2023-11-14 23:13  finished      38 s  1 run, 1 up to date  0.9500    0.9000          300
+    aaaaaaaaaaaa  2023-11-14 22:13  finished      38 s  2 run                0.9312    0.9000          100
     ");
 }
 
@@ -273,7 +275,12 @@ fn the_log_of_a_running_step_is_the_file_that_grows() {
 
     assert_eq!(place.project.mlx(&["logs", "latest", "train"]).success().stdout, "epoch 1");
     assert_eq!(place.project.mlx(&["logs", "latest"]).success().stdout, "train | epoch 1\n");
-    place.project.mlx(&["logs", "latest", "other"]).exits_with(2).says("has no step `other`");
+    place
+        .project
+        .mlx(&["logs", "latest", "other"])
+        .exits_with(2)
+        .says("goes on, and step `other` printed nothing so far")
+        .says("hint: there are logs of `train`");
     place.project.mlx(&["runs"]).success().prints("running");
     let Place { project, runs, .. } = place;
     drop(runs);
@@ -289,6 +296,32 @@ fn a_step_without_a_log_is_an_error_that_says_why() {
 
     place.project.mlx(&["logs", "latest", "train"]).exits_with(1).says("step `train` has no log");
     place.project.mlx(&["logs", "latest", "trian"]).exits_with(2).says("did you mean `train`?");
+}
+
+#[test]
+fn a_step_that_printed_nothing_ran_all_the_same_and_a_bad_manifest_hides_no_past() {
+    let manifest = "[step.fit]\ncmd = 'exit 3'\nouts = ['model']\n[step.use]\ncmd = 'true'\ndeps = ['model']\n\
+                    [step.quiet]\ncmd = 'echo 1 > one'\nouts = ['one']\n";
+    let project = Project::with_manifest(manifest);
+    project.mlx(&["train", "--keep-going"]).exits_with(3);
+    let first = project.mlx(&["runs", "--json"]).success().json()["runs"][0]["id"].as_str().unwrap().to_owned();
+    project.mlx(&["train", "--keep-going"]).exits_with(3).prints("3 steps: 0 run, 1 failed, 1 skipped, 1 up to date");
+    project.set("mlx.toml", format!("{manifest}retires = 3\n"));
+    project.mlx(&["train"]).exits_with(2).says("unknown key `retires` in step `quiet`");
+
+    let runs = project.mlx(&["runs"]).success().says("unknown key `retires` in step `quiet` (mlx.toml, line 10)");
+    let runs = runs.says("the past is told all the same").says("hint: did you mean `retry`?");
+    assert!(runs.stdout.contains("1 run, 1 failed, 1 skipped\n"), "{}", runs.stdout);
+    let log = |arguments: &[&str]| project.mlx(&[&["logs"], arguments].concat());
+    assert_eq!(log(&["latest", "fit"]).success().says("Step `fit` printed nothing in run").stdout, "");
+    log(&["latest", "quiet"]).success().says("it did not run in").says("Step `quiet` printed nothing in run");
+    log(&["latest", "use"]).exits_with(1).says("step `use` has no log: it did not run in").says("it needs `fit`");
+    assert_eq!(log(&["latest"]).success().says("None of these steps printed anything: `fit`, `quiet`").stdout, "");
+    let json = log(&["latest", "--json"]).success().json();
+    assert_eq!((&json["logs"][1]["source"], &json["logs"][1]["run"]), (&"nothing".into(), &first.as_str().into()));
+    project.mlx(&["runs", "show", "latest"]).success().prints("it needs `fit`");
+    project.mlx(&["compare", &first, "latest"]).success();
+    project.mlx(&["runs", "tag", "latest", "seen"]).success().prints("tags: seen");
 }
 
 #[test]

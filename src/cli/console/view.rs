@@ -128,7 +128,11 @@ impl Step {
     pub fn conclusion(&self, outcome: &str, seconds: f64, width: usize) -> Line {
         let mut line = Line::new(width.saturating_sub(1));
         line.push(Some(Style::Bold), &format!("{}:", one_line(&self.name)));
-        let style = if outcome == "failed" { Style::Bad } else { Style::Good };
+        let style = match outcome {
+            "failed" => Style::Bad,
+            "interrupted" => Style::Notice,
+            _ => Style::Good,
+        };
         line.push(None, " ");
         line.push(Some(style), outcome);
         line.push(None, &format!(" after {}", duration(seconds)));

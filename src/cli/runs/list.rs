@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::super::output::{duration, minute, number};
 use super::super::{Context, Render, Table, Text};
-use super::{value, word};
+use super::{tally, value};
 use crate::Result;
 use crate::fs::escape;
 use crate::run::{Filter, Sort, SortBy, Status, Summary};
@@ -34,7 +34,7 @@ pub struct List {
     /// List only those with this tag; more than once for all of several
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
-    /// Put them in order by a metric, a parameter or `duration`, the highest first
+    /// Put them in order by a metric, a parameter that is a number, `duration` or `started`, the highest first
     #[arg(long, value_name = "METRIC")]
     sort: Option<String>,
     /// The lowest first
@@ -66,10 +66,7 @@ impl List {
         let limit = self.limit.get();
         let (_, runs) = cx.runs()?;
         let sorted_by = self.sort.clone();
-        let sort = self.sort.map(|by| Sort {
-            by: if by == "duration" { SortBy::Duration } else { SortBy::Value(by) },
-            ascending: self.ascending,
-        });
+        let sort = self.sort.map(|by| Sort { by: SortBy::of(by), ascending: self.ascending });
         let is_filtered = self.status.is_some() || !self.tags.is_empty();
         let is_sorted = sort.is_some();
         // One more than is shown, to know whether there are more.
@@ -82,9 +79,11 @@ impl List {
         cx.out.show(&Listed { runs: listed, more, sorted_by })?;
         if is_empty && !is_filtered {
             cx.out.hint("There are no runs yet; `mlx train` makes the first one");
+        } else if is_empty {
+            cx.out.hint("No run is like that; `mlx runs` lists all");
         } else if more {
             let which = if is_sorted { "more" } else { "older ones" };
-            cx.out.hint(format!("There are {which}: `mlx runs --limit {}`", limit.saturating_mul(5)));
+            cx.out.hint(format!("There are {which}: `--limit {}` shows them", limit.saturating_mul(5)));
         }
         Ok(())
     }
@@ -130,9 +129,9 @@ impl Render for Listed {
             cells.extend(names.then(|| run.label.name.clone().unwrap_or_else(absent)));
             cells.extend([
                 minute(run.started),
-                word(run.status).to_owned(),
+                run.status.word().to_owned(),
                 run.seconds.map_or("-".into(), duration),
-                steps(run),
+                run.steps.as_ref().map_or_else(absent, tally),
             ]);
             cells.extend(metrics.iter().map(|name| run.metrics.get(*name).copied().map_or_else(absent, number)));
             cells.extend(params.iter().map(|name| run.params.get(*name).map_or_else(absent, value)));
@@ -152,11 +151,4 @@ fn by_variation<'r, T: PartialEq + 'r>(
     let varies =
         |name: &&String| runs.windows(2).any(|pair| values(&pair[0]).get(*name) != values(&pair[1]).get(*name));
     all.into_iter().partition(varies)
-}
-
-fn steps(run: &Summary) -> String {
-    let mut parts = vec![format!("{} run", run.ran)];
-    parts.extend((run.cached > 0).then(|| format!("{} cached", run.cached)));
-    parts.extend((run.failed > 0).then(|| format!("{} failed or skipped", run.failed)));
-    parts.join(", ")
 }

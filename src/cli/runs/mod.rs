@@ -15,7 +15,7 @@ use super::Context;
 use super::output::Style;
 use crate::Result;
 use crate::fs::escape;
-use crate::run::Status;
+use crate::run::{Outcome, Status, Tally};
 
 /// List the runs, and do things with them
 ///
@@ -69,13 +69,21 @@ pub(super) fn value(value: &Value) -> String {
     }
 }
 
-fn word(status: Status) -> &'static str {
-    match status {
-        Status::Running => "running",
-        Status::Finished => "finished",
-        Status::Failed => "failed",
-        Status::Interrupted => "interrupted",
+/// What became of the steps of a run: `2 run, 1 restored, 3 up to date`.
+pub(super) fn tally(tally: &Tally) -> String {
+    let Tally { ran, restored, up_to_date, failed, interrupted, skipped } = *tally;
+    let others = [
+        (restored, Outcome::Restored),
+        (failed, Outcome::Failed),
+        (interrupted, Outcome::Interrupted),
+        (skipped, Outcome::Skipped),
+        (up_to_date, Outcome::UpToDate),
+    ];
+    let mut text = format!("{ran} run");
+    for (count, outcome) in others.into_iter().filter(|(count, _)| *count > 0) {
+        text.push_str(&format!(", {count} {}", outcome.words()));
     }
+    text
 }
 
 fn style(status: Status) -> Style {

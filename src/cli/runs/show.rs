@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::super::output::{Style, count, duration, number, size};
 use super::super::{Context, Render, Table, Text};
 use super::sparkline::sparkline;
-use super::{style, value, word};
+use super::{style, value};
 use crate::Result;
 use crate::fs::escape;
 use crate::project::lock::LockedPath;
@@ -61,7 +61,7 @@ struct Shown {
 impl Render for Shown {
     fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
         let run = &self.run;
-        let status = out.styled(style(run.status), word(run.status));
+        let status = out.styled(style(run.status), run.status.word());
         let after = run.seconds().map_or(String::new(), |seconds| format!(" after {}", duration(seconds)));
         let name = self.label.name.as_ref().map_or(String::new(), |name| format!(" `{name}`"));
         writeln!(out, "run {}{name} {status}{after}", out.styled(Style::Bold, &run.id))?;
@@ -151,9 +151,10 @@ fn steps(steps: &[RunStep]) -> Table {
     names.push("why");
     let mut table = Table::with_columns(names.into_iter().map(str::to_owned).collect(), numbers);
     for step in steps {
-        let has_run = matches!(step.outcome, Outcome::Ran | Outcome::Failed);
+        let has_run = matches!(step.outcome, Outcome::Ran | Outcome::Failed | Outcome::Interrupted);
         let measured = |text: String| if has_run { text } else { "-".into() };
-        let class = step.failure.filter(|class| *class != FailureClass::Step);
+        // Of an interrupted step, its outcome says it.
+        let class = step.failure.filter(|class| *class != FailureClass::Step && step.outcome == Outcome::Failed);
         let why = match (&step.made_by, step.exit_code, class) {
             (.., Some(class)) => class.word().into(),
             (_, Some(code), _) if code != 0 => format!("exit code {code}"),
@@ -163,7 +164,7 @@ fn steps(steps: &[RunStep]) -> Table {
         let why = if step.attempts > 1 { format!("{}, {why}", count(step.attempts, "attempt")) } else { why };
         let mut row = vec![
             format!("  {}", escape(step.name.as_bytes())),
-            outcome(step.outcome).into(),
+            step.outcome.words().into(),
             measured(duration(step.seconds)),
             measured(duration(step.cpu_seconds)),
             measured(size(step.peak_memory_bytes)),
@@ -179,16 +180,6 @@ fn steps(steps: &[RunStep]) -> Table {
         table.push(row);
     }
     table
-}
-
-fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Ran => "ran",
-        Outcome::UpToDate => "up to date",
-        Outcome::Restored => "restored",
-        Outcome::Failed => "failed",
-        Outcome::Skipped => "skipped",
-    }
 }
 
 fn pairs<'a>(pairs: impl Iterator<Item = (&'a String, String)>) -> Table {
