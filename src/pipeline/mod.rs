@@ -9,6 +9,7 @@ mod cached;
 mod checkpoint;
 mod commit;
 mod dag;
+mod differing;
 mod elsewhere;
 mod enter;
 mod environments;
@@ -45,6 +46,7 @@ use std::sync::Arc;
 
 pub use away::{Engines, JobManifest, end_jobs, engine, has_jobs, manifests};
 pub use dag::{Card, Dag, DagStep, State, dag, mermaid, picture, svg, xml_text};
+pub use differing::DifferingInput;
 pub use elsewhere::Elsewhere;
 pub use enter::{Entered, enter};
 pub use explain::{
@@ -121,8 +123,8 @@ pub fn selected(project: &Project, options: &Options, watch: Watch<'_>) -> Resul
 pub fn plan(project: &Project, options: &Options, watch: Watch<'_>) -> Result<Plan> {
     let project = &*project.with_params(&options.settings)?;
     let setup = Setup::of(project, options, Purpose::Plan, watch)?;
+    setup.tell(watch);
     let judged = plan::judge_all(&setup.judge(options)?, &setup.graph, &setup.selected, watch)?;
     setup.save();
-    setup.tell(watch);
     Ok(Plan { steps: judged.iter().map(|judged| judged.planned(&setup.graph)).collect() })
 }

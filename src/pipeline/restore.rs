@@ -8,18 +8,23 @@ use anyhow::Context;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::cached::CachedStep;
+use super::differing::{DifferingInput, differing_inputs};
 use super::elsewhere::Elsewhere;
 use super::judge::has_whole;
+use super::key::{Inputs, step_key};
 use crate::data::Workspace;
 use crate::digest::Object;
 use crate::event::Watch;
 use crate::fs::{FileLock, Holder, write_atomic};
 use crate::project::git::Git;
 use crate::project::lock::{JsonText, LockedPath, LockedStep};
+use crate::project::manifest::Step;
 use crate::project::params::fill;
 use crate::project::{Code, CodeFile, LOCK, Params, Project, ProjectPath};
 use crate::run::{Changed, Outcome, Run, RunId, RunStep};
-use crate::{Error, Result};
+use crate::store::Store;
+use crate::{Digest, Error, Result};
 
 /// A part of a run that can be brought back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -54,6 +59,8 @@ pub struct BroughtBack {
     pub params: Vec<Changed<Value>>,
     /// What brings them to `mlx train`: `--set` arguments.
     pub settings: Vec<String>,
+    /// What the run read and did not make, where something else lies here: it does not come back.
+    pub inputs: Vec<DifferingInput>,
 }
 
 /// Brings parts of a run back to the working tree.
@@ -81,6 +88,7 @@ pub fn bring_back(
         commit: None,
         params: Vec::new(),
         settings: Vec::new(),
+        inputs: Vec::new(),
     };
     let mut files = BTreeMap::new();
     if has(Part::Code) {
@@ -96,10 +104,14 @@ pub fn bring_back(
     if !wanted.dry_run {
         files.iter().try_for_each(|(path, file)| put(project, path, file.as_ref()))?;
     }
+    // The manifest may have come back with the code.
+    let reopened = if wanted.dry_run { None } else { Some(Project::open(project.root())?) };
+    let now = reopened.as_ref().unwrap_or(project);
+    if has(Part::Outputs) && !wanted.dry_run {
+        name_in_lock(now, workspace.store(), run)?;
+    }
     if has(Part::Params) {
-        // The manifest may have come back with the code.
-        let now = Project::open(project.root())?;
-        let now = Params::read(if wanted.dry_run { project } else { &now }, &[])?;
+        let now = Params::read(now, &[])?;
         for (name, value) in &run.params {
             let before = now.0.get(name);
             if before == Some(value) {
@@ -108,6 +120,11 @@ pub fn bring_back(
             back.settings.push(format!("{name}={value}"));
             back.params.push(Changed { name: name.clone(), baseline: before.cloned(), candidate: Some(value.clone()) });
         }
+    }
+    if has(Part::Outputs) {
+        // In a dry run, what would come back counts as if it were here.
+        let brought = if wanted.dry_run { back.files.as_slice() } else { &[] };
+        back.inputs = differing_inputs(now, workspace, run, brought, watch)?;
     }
     workspace.save();
     Ok(back)
@@ -151,32 +168,49 @@ fn bring_outputs(
             .with_hint(format!("`mlx fetch --runs {}` says what is missing; else train again", run.id)));
     }
     workspace.restore_all(&outs, force, watch)?;
+    Ok(())
+}
+
+/// Writes into the lock what the steps of the run were made from and what they made.
+fn name_in_lock(project: &Project, store: &Store, run: &Run) -> Result<()> {
     project.change_lock(|lock| {
         for step in made(run) {
-            let Ok(declared) = project.manifest.step(&step.name) else { continue };
+            let Some(declared) = project.manifest.steps.iter().find(|declared| declared.name == step.name) else {
+                continue;
+            };
             let Some(key) = step.key else { continue };
             if lock.steps.get(&step.name).is_some_and(|locked| locked.key == key && locked.outs == step.outs) {
                 continue;
             }
-            // The lock has the manifest's text, in which the parameters are not filled in.
-            let is_same = fill(&declared.cmd, &step.params) == step.cmd;
-            let params = step.params.iter().map(|(name, value)| (name.clone(), JsonText(value.clone())));
-            let locked = LockedStep {
-                key,
-                cmd: if is_same { declared.cmd.clone() } else { step.cmd.clone() },
-                dir: declared.dir.clone(),
-                environment: run.environment.digest,
-                params: params.collect(),
-                // The record of a run has files of which only parts matter among the others, and no parts.
-                deps: step.deps.iter().filter(|dep| declared.deps.contains(&dep.path)).cloned().collect(),
-                parts: Vec::new(),
-                outs: step.outs.clone(),
-                // Neither does it have outputs that the store does not keep.
-                unstored: Vec::new(),
-            };
-            lock.steps.insert(step.name.clone(), locked);
+            lock.steps.insert(step.name.clone(), locked(store, run, step, key, declared)?);
         }
         Ok(())
+    })
+}
+
+/// The block of the lock that a step had after the run, as far as its record tells.
+fn locked(store: &Store, run: &Run, step: &RunStep, key: Digest, declared: &Step) -> Result<LockedStep> {
+    // The lock has the manifest's text, in which the parameters are not filled in.
+    let is_same = fill(&declared.cmd, &step.params) == step.cmd;
+    let params = step.params.iter().map(|(name, value)| (name.clone(), JsonText(value.clone())));
+    // The record has files of which only parts matter among the others.
+    let deps: Vec<LockedPath> = step.deps.iter().filter(|dep| declared.reads_whole(&dep.path)).cloned().collect();
+    let environment = run.environment_of(step).digest;
+    let inputs = Inputs { deps: deps.clone(), parts: step.parts.clone(), files: Vec::new() };
+    // The record of an older program has no directory. Where all else makes the key, it was the one that is declared.
+    let is_declared = step_key(declared, &step.params, &inputs, environment) == key;
+    // Outputs that the store does not keep are on the record of the key alone.
+    let cached = CachedStep::find(store, &key)?.filter(|cached| cached.outs == step.outs);
+    Ok(LockedStep {
+        key,
+        cmd: if is_same { declared.cmd.clone() } else { step.cmd.clone() },
+        dir: if is_declared { declared.dir.clone() } else { step.dir.clone() },
+        environment,
+        params: params.collect(),
+        deps,
+        parts: step.parts.clone(),
+        outs: step.outs.clone(),
+        unstored: cached.map_or(Vec::new(), |cached| cached.unstored),
     })
 }
 

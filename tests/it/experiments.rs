@@ -148,6 +148,50 @@ fn a_run_comes_back_with_outputs_code_and_settings() {
     project.mlx(&["runs", "restore", &first, "--only", "code"]).success().prints("Nothing of run");
 }
 
+const SUM: &str = "
+[step.sum]
+cmd = 'cat ../data/*.csv > ../sum; echo x > ../trace'
+dir = 'work'
+deps = ['data/*.csv', { path = 'c.json', key = 'a' }]
+outs = ['sum', { path = 'trace', store = false }]
+";
+
+#[test]
+fn a_run_that_came_back_says_what_of_its_data_is_another_and_explains_itself_truly() {
+    let project = Project::with_manifest(SUM).write("work/keep", "").write("c.json", "{\"a\": 1, \"b\": 1}");
+    let change = |b: &str, a: u32| {
+        project.set("data/a.csv", "a\n");
+        project.set("data/b.csv", b);
+        project.set("c.json", format!("{{\"a\": {a}, \"b\": 2}}"));
+        project.mlx(&["add", "data"]).success();
+        project.commit("data");
+        project.mlx(&["train", "--json"]).success().json()["id"].as_str().unwrap().to_owned()
+    };
+    let first = change("b\n", 1);
+    let second = change("other\n", 2);
+
+    let restored = project.mlx(&["runs", "restore", &first]).success();
+    let restored = restored.prints("1 input is not what the run read, and it stays as here:\n  data/b.csv: ");
+    restored.prints("bring it back with `mlx checkout data/b.csv --rev ").says("`mlx train` would make the outputs");
+
+    // Only what differs is a reason, and it comes with the run that has it.
+    let explained = project.mlx(&["explain", "sum", "--json"]).success().json();
+    let reason = format!("`data/b.csv` changed; key `a` of `c.json` changed; made in run {second}");
+    assert_eq!((&explained["action"], &explained["reason"]), (&"restore".into(), &reason.into()));
+    let changes = explained["parts"].as_array().unwrap().iter().filter(|part| part["change"] != "same");
+    assert_eq!(
+        changes.map(|part| part["name"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["data/b.csv", "key `a` of `c.json`"]
+    );
+    let again = project.mlx(&["runs", "restore", &first, "--json"]).success().json();
+    let remedy = again["inputs"][0]["remedy"].as_str().unwrap().strip_prefix("mlx ").unwrap().to_owned();
+    project.mlx(&remedy.split(' ').collect::<Vec<_>>()).success();
+    project.set("c.json", "{\"a\": 1}");
+    let trained = project.mlx(&["train", "--json"]).success().json();
+    assert_eq!(trained["steps"][0]["outcome"], "up_to_date", "{trained}");
+    project.mlx(&["runs", "restore", &first]).success().prints(&format!("Nothing of run {first} differs"));
+}
+
 #[test]
 fn local_changes_are_not_overwritten_unless_that_is_forced() {
     let project = project();

@@ -10,14 +10,18 @@ use super::value;
 use crate::Result;
 use crate::data::Workspace;
 use crate::fs::escape;
-use crate::pipeline::{self, BroughtBack, Elsewhere, RestorePart, RestoreWanted};
+use crate::pipeline::{self, BroughtBack, DifferingInput, Elsewhere, RestorePart, RestoreWanted};
 use crate::project::lock::LockedPath;
+
+/// So many inputs that differ are named.
+const SHOWN_INPUTS: usize = 10;
 
 /// Bring a run back to the working tree
 ///
 /// Puts the run's outputs back and names them in mlx.lock, brings the uncommitted changes of its code back where its commit is
-/// checked out, and says with which `--set` its parameters come back. Outputs that are not here are fetched from a remote.
-/// Changes that are in no store and in no commit are not overwritten without `--force`.
+/// checked out, and says with which `--set` its parameters come back. Data that the run read stays as it is here; where that is
+/// something else, it is said. Outputs that are not here are fetched from a remote. Changes that are in no store and in no
+/// commit are not overwritten without `--force`.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  mlx runs restore baseline --dry-run\n  mlx runs restore 9be0\n  mlx runs restore latest --only outputs"
@@ -73,6 +77,9 @@ impl Restore {
             let short: String = commit.chars().take(12).collect();
             cx.out.hint(format!("Its code is that of another commit: `git checkout {short}`, then run this again"));
         }
+        if !back.inputs.is_empty() && !back.dry_run {
+            cx.out.hint("`mlx train` would make the outputs from what is here now");
+        }
         Ok(())
     }
 }
@@ -81,7 +88,10 @@ impl Render for BroughtBack {
     fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
         let did = if self.dry_run { "Would bring back" } else { "Brought back" };
         if self.outputs.is_empty() && self.files.is_empty() && self.params.is_empty() {
-            return writeln!(out, "Nothing of run {} differs from what is here", self.run);
+            match self.inputs.is_empty() {
+                true => writeln!(out, "Nothing of run {} differs from what is here", self.run)?,
+                false => writeln!(out, "What run {} made is here already", self.run)?,
+            }
         }
         for LockedPath { path, object } in &self.outputs {
             writeln!(out, "{did} the output {path} ({}, {})", object.digest.short(), size(object.size))?;
@@ -100,6 +110,30 @@ impl Render for BroughtBack {
         if !self.settings.is_empty() {
             let words = self.settings.iter().map(|setting| format!(" --set {}", super::show::shell_word(setting)));
             writeln!(out, "Write them into the manifest, or train with them: mlx train{}", words.collect::<String>())?;
+        }
+        self.render_inputs(out)
+    }
+}
+
+impl BroughtBack {
+    /// What the run read and is another thing here.
+    fn render_inputs(&self, out: &mut Text<'_>) -> io::Result<()> {
+        if self.inputs.is_empty() {
+            return Ok(());
+        }
+        let number = count(self.inputs.len() as u64, "input");
+        let (are, they) = if self.inputs.len() == 1 { ("is", "it stays") } else { ("are", "they stay") };
+        writeln!(out, "{number} {are} not what the run read, and {they} as here:")?;
+        for DifferingInput { path, now, in_run, remedy } in self.inputs.iter().take(SHOWN_INPUTS) {
+            let now = now.map_or("missing".into(), |now| now.short());
+            let how = match remedy {
+                Some(command) => format!("bring it back with `{command}`"),
+                None => "no commit here has that".into(),
+            };
+            writeln!(out, "  {path}: {now} now, {} in the run; {how}", in_run.short())?;
+        }
+        if self.inputs.len() > SHOWN_INPUTS {
+            writeln!(out, "  and {} more", self.inputs.len() - SHOWN_INPUTS)?;
         }
         Ok(())
     }
