@@ -86,6 +86,38 @@ impl FromStr for Digest {
     }
 }
 
+/// The first digits of a digest, as people name it: with or without the algorithm before them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prefix(String);
+
+/// Text that begins no digest.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` begins no digest: {least} hex digits do, and more", least = Prefix::SHORTEST)]
+pub struct NotAPrefix(String);
+
+impl Prefix {
+    /// Fewer digits name too much.
+    pub const SHORTEST: usize = 4;
+
+    /// Whether the digest begins with these digits.
+    pub fn begins(&self, digest: &Digest) -> bool {
+        digest.hex().starts_with(&self.0)
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = NotAPrefix;
+
+    fn from_str(text: &str) -> Result<Self, NotAPrefix> {
+        let digits = text.strip_prefix("sha256:").unwrap_or(text);
+        let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        match is_hex && (Self::SHORTEST..=64).contains(&digits.len()) {
+            true => Ok(Self(digits.to_ascii_lowercase())),
+            false => Err(NotAPrefix(text.chars().take(80).flat_map(char::escape_debug).collect())),
+        }
+    }
+}
+
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -203,6 +235,19 @@ mod tests {
         let digest = Digest::of(b"mlx");
 
         assert_eq!(digest.to_string().parse(), Ok(digest));
+    }
+
+    #[test]
+    fn the_first_digits_are_enough_with_the_algorithm_and_without() {
+        let digest: Digest = EMPTY.parse().unwrap();
+
+        for text in [EMPTY, &EMPTY[7..], "sha256:e3b0", "e3b0c4", "E3B0C4"] {
+            assert!(text.parse::<Prefix>().unwrap().begins(&digest), "{text}");
+        }
+        assert!(!"sha256:e3b1".parse::<Prefix>().unwrap().begins(&digest));
+        for text in ["", "sha256:", "e3b", "sha256:e3b", "e3bz", "sha512:e3b0", &format!("{EMPTY}0")] {
+            assert!(text.parse::<Prefix>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -31,7 +31,8 @@ use crate::{Error, Result};
   mlx lineage sha256:3f9a1c --json | jq '.nodes[] | select(.kind == \"release\")'
   mlx lineage churn --output churn.svg")]
 pub struct ShowLineage {
-    /// A path of the project, a version (`churn`, `churn:3`, `churn@production`), a run, or the first digits of a digest
+    /// A path of the project, or of a bundle in it, a version (`churn`, `churn:3`, `churn@production`), a run, or the first
+    /// digits of a digest
     #[arg(value_name = "PATH|MODEL|RUN|DIGEST")]
     what: String,
     /// How it is drawn [default: what the ending of the output says, else text]

@@ -8,6 +8,7 @@ use super::split::{self, Split};
 use super::watch::OwnServer;
 use super::{Answer, Candidate, Check, Front, Hooks, Plan, Target, gone, hooks, is_unreadable, plan};
 use crate::bundle::{Bundle, Description};
+use crate::digest::Prefix;
 use crate::event::{EventSink, Watch};
 use crate::fs::escape;
 use crate::run::RunId;
@@ -282,15 +283,14 @@ pub fn live_version(target: &dyn Target) -> Result<Option<(String, u64)>> {
 
 /// The release whose digest begins with these hex digits.
 pub fn find_release(target: &dyn Target, name: &str, text: &str) -> Result<Digest> {
-    let prefix = text.strip_prefix("sha256:").unwrap_or(text);
+    let hint = || format!("`mlx releases {name}` lists them; name one by its first digits");
+    let prefix: Prefix = text.parse().map_err(|error| Error::new(Kind::Usage, error).with_hint(hint()))?;
     let releases = target.releases()?;
-    let found: Vec<&Digest> =
-        releases.iter().filter(|release| !prefix.is_empty() && release.hex().starts_with(prefix)).collect();
+    let found: Vec<&Digest> = releases.iter().filter(|release| prefix.begins(release)).collect();
     let shown = escape(text.as_bytes());
     match found.as_slice() {
         [release] => Ok(**release),
-        [] => Err(Error::usage(format!("there is no release `{shown}` on `{name}`"))
-            .with_hint(format!("`mlx releases {name}` lists them; name one by its first digits"))),
+        [] => Err(Error::usage(format!("there is no release `{shown}` on `{name}`")).with_hint(hint())),
         several => Err(Error::usage(format!("`{shown}` begins the digests of {} releases", several.len()))
             .with_hint("say more of the digest")),
     }

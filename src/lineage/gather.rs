@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::parts::Parts;
 use super::{Graph, Node};
 use crate::bundle;
 use crate::digest::Object;
@@ -58,6 +59,7 @@ impl Sources<'_> {
             }
         }
         self.add_bundles(&mut graph)?;
+        Parts::of(&graph, self.store).connect_all(&mut graph);
         Ok(graph)
     }
 

@@ -75,8 +75,23 @@ impl Graph {
         !self.before[place].is_empty()
     }
 
+    /// Whether a step made it, and not only a directory around it.
+    pub fn is_output(&self, place: usize) -> bool {
+        self.before(place).any(|from| matches!(self.nodes[from], Node::Step { .. }))
+    }
+
     pub fn node(&self, place: usize) -> &Node {
         &self.nodes[place]
+    }
+
+    /// The places of what leads to it at once.
+    pub fn before(&self, place: usize) -> impl Iterator<Item = usize> + '_ {
+        self.before[place].iter().copied()
+    }
+
+    /// The places of what it leads to at once.
+    pub fn after(&self, place: usize) -> impl Iterator<Item = usize> + '_ {
+        self.after[place].iter().copied()
     }
 
     /// What leads to these nodes, and what they lead to.

@@ -6,6 +6,7 @@
 
 mod gather;
 mod graph;
+mod parts;
 mod subject;
 
 use std::path::PathBuf;

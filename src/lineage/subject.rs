@@ -1,29 +1,41 @@
 //! What somebody asks about: a path, a digest, a version of a model, or a run.
 
+use std::collections::HashSet;
+
+use super::parts::{Parts, share_results};
 use super::{Graph, Node, Sources};
+use crate::digest::Prefix;
 use crate::error::did_you_mean;
 use crate::fs::escape;
 use crate::project::ProjectPath;
 use crate::registry::{Reference, Which};
-use crate::store::Store;
-use crate::{Error, Result};
+use crate::{Digest, Error, Kind, Result};
 
-/// Fewer digits of a digest name too much.
-const SHORTEST_DIGEST: usize = 4;
+const WHERE_DIGESTS_ARE: &str = "`mlx runs show`, `mlx model show` and `mlx releases` show digests";
 
 impl Sources<'_> {
-    /// The nodes that a word names: a path of the lock or below one, a version of a model, a run, or the first digits of a
-    /// digest. `path` is the word as a path of the project, where it can be one.
+    /// The nodes that a word names: a path of the lock or below one, the file of a bundle, a version of a model, a run, or the
+    /// first digits of a digest. `path` is the word as a path of the project, where it can be one.
     pub fn find(&self, graph: &mut Graph, word: &str, path: Option<&ProjectPath>) -> Result<Vec<usize>> {
-        if let Some(hex) = word.strip_prefix("sha256:") {
-            return self.by_digest(graph, hex, word);
+        let found = self.named(graph, word, path)?;
+        let mut parts = Parts::of(graph, self.store);
+        for place in &found {
+            parts.connect(graph, *place);
+            share_results(graph, *place);
+        }
+        Ok(found)
+    }
+
+    fn named(&self, graph: &mut Graph, word: &str, path: Option<&ProjectPath>) -> Result<Vec<usize>> {
+        if word.starts_with("sha256:") {
+            return self.by_digest(graph, word);
         }
         let reference = word.parse::<Reference>().ok();
         if let Some(reference) = reference.as_ref().filter(|reference| reference.which != Which::Newest) {
             return self.by_version(graph, reference);
         }
         if let Some(path) = path
-            && let Some(found) = self.by_path(graph, path)?
+            && let Some(found) = self.by_path(graph, path)
         {
             return Ok(found);
         }
@@ -39,9 +51,8 @@ impl Sources<'_> {
             return Err(Error::usage(format!("nothing was made in run {}", run.id))
                 .with_hint(format!("`mlx runs show {}` says what became of its steps", run.id)));
         }
-        let is_hex = word.len() >= SHORTEST_DIGEST && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if is_hex {
-            return self.by_digest(graph, word, word);
+        if word.parse::<Prefix>().is_ok() {
+            return self.by_digest(graph, word);
         }
         let paths = self.lock.entries().map(|(path, _)| path.to_string());
         let known: Vec<String> = paths.chain(models).collect();
@@ -61,50 +72,46 @@ impl Sources<'_> {
 
     /// What the lock has at the path, or a part of what it has above it; else whatever was there when something was made
     /// of it. `None` where nothing ever was.
-    fn by_path(&self, graph: &mut Graph, path: &ProjectPath) -> Result<Option<Vec<usize>>> {
-        let entries = self
-            .lock
-            .entries()
-            .chain(self.lock.steps.values().flat_map(|step| &step.deps).map(|dep| (&dep.path, &dep.object)));
-        let mut around = None;
-        for (entry, object) in entries {
-            if entry == path {
-                return Ok(Some(vec![graph.add_data(entry, object)]));
-            }
-            if object.is_directory() && path.is_within(entry) {
-                around = Some((entry, object));
-            }
+    fn by_path(&self, graph: &mut Graph, path: &ProjectPath) -> Option<Vec<usize>> {
+        let deps = self.lock.steps.values().flat_map(|step| &step.deps).map(|dep| (&dep.path, &dep.object));
+        let entries: Vec<_> = self.lock.entries().chain(deps).collect();
+        if let Some((entry, object)) = entries.iter().find(|(entry, _)| *entry == path) {
+            return Some(vec![graph.add_data(entry, object)]);
         }
-        if let Some((entry, object)) = around
-            && let Some(part) = part_of(self.store, entry, object, path)
-        {
-            let (part, whole) = (graph.add_data(path, &part), graph.add_data(entry, object));
-            // It was made with the directory, or the directory was made of it.
-            match graph.is_made(whole) {
-                true => graph.connect(whole, part),
-                false => graph.connect(part, whole),
-            }
-            return Ok(Some(vec![part]));
+        let around = entries.iter().filter(|(entry, object)| object.is_directory() && path.is_within(entry));
+        let now: HashSet<usize> = around.map(|(entry, object)| graph.add_data(entry, object)).collect();
+        let parts = Parts::of(graph, self.store).around(path);
+        if let Some((_, part)) = parts.iter().find(|(whole, _)| now.contains(whole)) {
+            return Some(vec![graph.add_data(path, part)]);
+        }
+        for (_, part) in &parts {
+            graph.add_data(path, part);
         }
         let found = graph.find(|node| matches!(node, Node::Data { path: of, .. } if of == path));
-        Ok(Some(found).filter(|found| !found.is_empty()))
+        match found.is_empty() {
+            true => bundle_in(graph, path).map(|bundle| vec![bundle]),
+            false => Some(found),
+        }
     }
 
-    fn by_digest(&self, graph: &Graph, hex: &str, word: &str) -> Result<Vec<usize>> {
-        let hex = hex.to_ascii_lowercase();
+    fn by_digest(&self, graph: &mut Graph, word: &str) -> Result<Vec<usize>> {
+        let prefix: Prefix =
+            word.parse().map_err(|error| Error::new(Kind::Usage, error).with_hint(WHERE_DIGESTS_ARE))?;
         let digest = |node: &Node| match node {
             Node::Data { digest, .. } | Node::Bundle { digest, .. } => Some(*digest),
             _ => None,
         };
-        let found = graph.find(|node| digest(node).is_some_and(|digest| digest.hex().starts_with(&hex)));
-        let mut digests: Vec<_> = found.iter().filter_map(|place| digest(graph.node(*place))).collect();
-        digests.sort();
-        digests.dedup();
+        let mut found = graph.find(|node| digest(node).is_some_and(|digest| prefix.begins(&digest)));
+        if found.is_empty() {
+            let parts = Parts::of(graph, self.store).with_digest(&prefix);
+            found = parts.iter().map(|(path, object)| graph.add_data(path, object)).collect();
+        }
+        let digests: HashSet<Digest> = found.iter().filter_map(|place| digest(graph.node(*place))).collect();
         let shown = escape(word.as_bytes());
         match digests.len() {
             0 => {
                 Err(Error::usage(format!("no file, model or bundle whose digest begins with `{shown}` is known here"))
-                    .with_hint("`mlx runs show`, `mlx model show` and `mlx releases` show digests"))
+                    .with_hint(WHERE_DIGESTS_ARE))
             }
             1 => Ok(found),
             several => {
@@ -114,16 +121,12 @@ impl Sources<'_> {
     }
 }
 
-/// What lies at a path below a directory, as far as its listings are in the store.
-fn part_of(
-    store: &Store,
-    entry: &ProjectPath,
-    object: &crate::digest::Object,
-    path: &ProjectPath,
-) -> Option<crate::digest::Object> {
-    let mut object = object.clone();
-    for part in path.parts().skip(entry.parts().count()) {
-        object = store.tree(&object.digest).ok()?.get(part)?.clone();
-    }
-    Some(object)
+/// The bundle that was written last into this file.
+fn bundle_in(graph: &Graph, path: &ProjectPath) -> Option<usize> {
+    let written = |place: &usize| match graph.node(*place) {
+        Node::Bundle { created, .. } => *created,
+        _ => None,
+    };
+    let found = graph.find(|node| matches!(node, Node::Bundle { file: Some(file), .. } if file == path.as_path()));
+    found.into_iter().max_by_key(written)
 }

@@ -118,6 +118,75 @@ fn a_digest_a_run_and_a_part_of_a_directory_are_subjects() {
     assert_eq!(things(&bundle, "version"), set(&["origin 2"]));
 }
 
+/// Steps that name a file of a tracked directory, and directories as a whole.
+const OF_DIRECTORIES: &str = r#"
+[step.prepare]
+cmd = "mkdir -p data/sub && cp raw/a.csv data/a.csv && cp raw/a.csv data/sub/b.csv"
+deps = ["raw/a.csv"]
+outs = ["data"]
+[step.train]
+cmd = "mkdir -p model && cat data/a.csv notes/n.txt > model/w.bin && echo 2 > model/v.bin"
+deps = ["data", "notes"]
+outs = ["model"]
+[model.m]
+path = "model"
+"#;
+
+#[test]
+fn what_came_of_a_directory_came_of_each_file_in_it() {
+    let project = Project::with_manifest(OF_DIRECTORIES)
+        .write("raw/a.csv", "1,2\n")
+        .write("raw/unused.csv", "3,4\n")
+        .write("notes/n.txt", "n\n");
+    project.mlx(&["add", "raw", "notes"]).success();
+    project.mlx(&["train"]).success();
+    project.mlx(&["model", "register", "m"]).success();
+    // What the lock has now is no longer what the model was made from.
+    project.set("notes/more.txt", "more\n");
+    project.mlx(&["add", "notes"]).success();
+
+    let versions = |what: &str| things(&lineage(&project, what), "version");
+    for used in ["raw", "raw/a.csv", "data", "data/a.csv", "data/sub", "data/sub/b.csv", "notes/n.txt", "model/w.bin"] {
+        assert_eq!(versions(used), set(&["result 1"]), "{used}");
+    }
+    for unused in ["raw/unused.csv", "notes", "notes/more.txt"] {
+        assert_eq!(versions(unused), set(&[]), "{unused}");
+    }
+    let (part, model) = (lineage(&project, "data/a.csv"), lineage(&project, "m:1"));
+    assert_eq!(things(&part, "step"), set(&["origin prepare", "result train"]));
+    assert!(things(&part, "data").is_superset(&set(&[
+        "origin raw",
+        "origin raw/a.csv",
+        "origin data",
+        "result model"
+    ])));
+    assert!(!things(&model, "data").contains("origin data/sub/b.csv"), "only what is named is listed: {model:#}");
+    project.mlx(&["lineage", "raw/a.csv"]).success().prints("raw/").prints("led to");
+}
+
+#[test]
+fn the_first_digits_of_a_digest_are_enough_with_the_algorithm_and_without() {
+    let project = deployed();
+    let digest = |content: &str| mlx::Digest::of(content).to_string();
+    let (raw, inside) = (digest("1,2\n"), digest("4\n"));
+
+    for digest in [&raw, &inside] {
+        let hex = digest.strip_prefix("sha256:").unwrap();
+        for text in [digest.clone(), digest[..15].into(), hex[..8].into(), hex[..8].to_uppercase()] {
+            let found = lineage(&project, &text);
+            assert!(things(&found, "version").contains("result 2"), "{text}: {found:#}");
+        }
+    }
+    assert!(things(&lineage(&project, &inside[..15]), "data").contains("subject model/m"));
+    let bundle = lineage(&project, "dist/churn-1.tar");
+    assert_eq!((things(&bundle, "bundle").len(), things(&bundle, "version")), (1, set(&["origin 1"])));
+    project.mlx(&["lineage", "sha256:12"]).exits_with(2).says("`sha256:12` begins no digest: 4 hex digits do");
+    project.mlx(&["lineage", "sha256:nothex"]).exits_with(2).says("begins no digest");
+    let release = project.mlx(&["releases", "production", "--json"]).success().json()["releases"][1]["release"].clone();
+    let short = release.as_str().unwrap()[..15].to_uppercase().replacen("SHA", "sha", 1);
+    project.mlx(&["rollback", "production", "--to", &short]).success();
+}
+
 #[test]
 fn a_clone_without_the_runs_knows_what_the_lock_and_the_registry_say() {
     let project = deployed();

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::list::{Named, listed};
 use crate::cli::output::{count, size};
 use crate::cli::{Context, Render, Table, Text};
+use crate::digest::Prefix;
 use crate::env::{self, Kept, Removed};
 use crate::error::did_you_mean;
 use crate::fs::escape;
@@ -63,10 +64,9 @@ pub fn unused(listed: &[Named], days: u32) -> Vec<Kept> {
 fn find(listed: &[Named], wanted: &[String]) -> Result<Vec<Kept>> {
     let mut found: Vec<Kept> = Vec::new();
     for wanted in wanted {
-        let prefix = wanted.strip_prefix("sha256:").unwrap_or(wanted);
+        let prefix: Option<Prefix> = wanted.parse().ok();
         let is_meant = |named: &&Named| {
-            let hex = named.kept.digest.hex();
-            named.names.contains(wanted) || (prefix.len() >= 4 && hex.starts_with(prefix))
+            named.names.contains(wanted) || prefix.as_ref().is_some_and(|prefix| prefix.begins(&named.kept.digest))
         };
         let meant: Vec<&Named> = listed.iter().filter(is_meant).collect();
         let shown = escape(wanted.as_bytes());
