@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::FailureClass;
 use crate::Digest;
+use crate::project::duration_text;
 use crate::run::{GpuUse, Io};
 
-/// What the last line of a program says that could get no memory, though nobody ended it.
+/// What one of the last lines of a program says that could get no memory, though nobody ended it. Others may come behind it:
+/// of what looks after the program, or logs for it.
 const MEMORY_ERRORS: [&str; 5] =
     ["MemoryError", "OutOfMemoryError", "CUDA out of memory", "std::bad_alloc", "Cannot allocate memory"];
 
@@ -69,15 +71,13 @@ impl Report {
     /// Why it did not come to a good end; `None` where it did. A program that can't get memory often ends by itself: then
     /// what it said last is all that tells.
     pub fn class(&self) -> Option<FailureClass> {
-        let said = self.last_lines.last().map_or("", String::as_str);
+        let is_of_memory = |line: &String| MEMORY_ERRORS.iter().any(|error| line.contains(error));
         match self.end {
             End::Exited(0) => None,
             End::TimedOut(_) => Some(FailureClass::Timeout),
             End::Interrupted => Some(FailureClass::Cancelled),
             _ if self.is_out_of_memory => Some(FailureClass::OutOfMemory),
-            End::Exited(_) | End::Signalled(libc::SIGABRT)
-                if MEMORY_ERRORS.iter().any(|error| said.contains(error)) =>
-            {
+            End::Exited(_) | End::Signalled(libc::SIGABRT) if self.last_lines.iter().any(is_of_memory) => {
                 Some(FailureClass::OutOfMemory)
             }
             End::Exited(_) | End::Signalled(_) => Some(FailureClass::Step),
@@ -91,7 +91,7 @@ impl Report {
             End::Exited(127) => "could not find its program (exit code 127)".into(),
             End::Exited(126) => "could not execute its program (exit code 126)".into(),
             End::Interrupted => format!("was stopped{after}"),
-            End::TimedOut(limit) => format!("took longer than its timeout of {}", duration(limit.as_secs_f64())),
+            End::TimedOut(limit) => format!("took longer than its timeout of {}", duration_text(limit)),
             _ if self.is_out_of_memory => format!("was ended by the system{after}, because memory had run out"),
             // A shell reports the death of its program this way.
             End::Exited(code) if (129..=192).contains(&code) => {
@@ -169,6 +169,8 @@ pub mod tests {
     #[test]
     fn failures_have_a_class() {
         let killed = Report { is_out_of_memory: true, ..report(End::Exited(137), "") };
+        let lines = ["torch.OutOfMemoryError: CUDA out of memory.", "wandb: Synced 1 file"].map(str::to_owned).into();
+        let logged = Report { last_lines: lines, ..report(End::Exited(1), "") };
         let cases = [
             (report(End::Exited(0), "MemoryError"), None),
             (report(End::Exited(1), "ValueError: x"), Some(FailureClass::Step)),
@@ -177,6 +179,7 @@ pub mod tests {
             (report(End::Signalled(libc::SIGABRT), "  what():  std::bad_alloc"), Some(FailureClass::OutOfMemory)),
             (report(End::Signalled(libc::SIGKILL), ""), Some(FailureClass::Step)),
             (killed, Some(FailureClass::OutOfMemory)),
+            (logged, Some(FailureClass::OutOfMemory)),
             (report(End::TimedOut(Duration::from_secs(1)), ""), Some(FailureClass::Timeout)),
         ];
         for (report, expected) in cases {

@@ -38,7 +38,7 @@ pub use outgoing::Outgoing;
 pub use params::Params;
 pub use patched::{ChangedFile, Code, CodeFile, FileDelta};
 pub use path::{PathError, ProjectPath};
-pub use reader::parse_duration;
+pub use reader::{duration_text, parse_duration};
 pub use settings::{Link, Settings, Variables};
 
 use crate::fs::{self, FileLock, quote};

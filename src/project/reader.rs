@@ -1,6 +1,7 @@
 //! Reads TOML tables key by key, so that every error names its place: what, key, file and line.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use serde_json::Value;
 use toml::Spanned;
@@ -114,16 +115,37 @@ impl<'t> Item<'t> {
         number.filter(|number| *number >= minimum).ok_or_else(|| self.error(format!("expected {expected}")))
     }
 
-    /// A duration in seconds, or text like `90s`, `15m`, `2h` or `1d`.
-    pub fn duration(self) -> Result<std::time::Duration> {
-        if self.value.get_ref().is_integer() {
-            return self.integer(1).map(std::time::Duration::from_secs);
-        }
-        let DeValue::String(text) = self.value.get_ref() else {
-            return Err(self.wrong_type("a duration like \"30s\""));
+    /// A duration above zero: a number of seconds, or text that [`parse_duration`] reads.
+    pub fn duration(self) -> Result<Duration> {
+        let error = |item: &Self| {
+            item.error("expected a duration above zero").with_hint("leave the key out where none is meant")
         };
-        parse_duration(text)
-            .ok_or_else(|| self.error(format!("`{text}` is no duration; write \"30s\", \"15m\" or \"2h\"")))
+        let duration = self.read_duration()?;
+        if duration.is_zero() { Err(error(&self)) } else { Ok(duration) }
+    }
+
+    /// As [`Item::duration`], where zero says something as well: at once, or not at all.
+    pub fn duration_or_zero(self) -> Result<Duration> {
+        self.read_duration()
+    }
+
+    fn read_duration(&self) -> Result<Duration> {
+        let (written, duration) = match self.value.get_ref() {
+            DeValue::String(text) => (text.to_string(), parse_duration(text)),
+            DeValue::Integer(number) => {
+                let seconds = u64::from_str_radix(number.as_str(), number.radix()).ok();
+                (number.to_string(), seconds.map(Duration::from_secs).filter(is_bearable))
+            }
+            DeValue::Float(number) => {
+                let seconds =
+                    number.as_str().parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+                (number.to_string(), seconds.filter(is_bearable))
+            }
+            _ => return Err(self.wrong_type("a duration like \"30s\"")),
+        };
+        duration.ok_or_else(|| {
+            self.error(format!("`{}` is no duration", crate::fs::escape(written.as_bytes()))).with_hint(DURATIONS)
+        })
     }
 
     /// A size in bytes, or text like `500MB`, `8GB` or `8GiB`; at least one byte.
@@ -285,20 +307,51 @@ impl<'t> Table<'t> {
     }
 }
 
-/// `90`, `90s`, `15m`, `2h`, `1d` or `500ms`.
-pub fn parse_duration(text: &str) -> Option<std::time::Duration> {
+/// Longer than anybody waits for anything: about a hundred years. What is longer can't be added to a time.
+const LONGEST_DURATION: Duration = Duration::from_secs(36_525 * 86_400);
+const DURATIONS: &str = "write seconds, or a number with a unit: \"500ms\", \"90s\", \"15m\", \"2h\" or \"1d\"";
+/// Units of durations, the largest first, in nanoseconds.
+const UNITS: [(&str, u128); 5] = [
+    ("d", 86_400_000_000_000),
+    ("h", 3_600_000_000_000),
+    ("m", 60_000_000_000),
+    ("s", 1_000_000_000),
+    ("ms", 1_000_000),
+];
+
+fn is_bearable(duration: &Duration) -> bool {
+    *duration <= LONGEST_DURATION
+}
+
+/// `500ms`, `90s`, `15m` (or `15min`), `2h`, `1d`; without a unit, seconds. Fractions are fine, and so is zero.
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
     let digits = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let seconds = match unit.trim() {
-        "ms" => 0.001,
-        "" | "s" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        "d" => 86400.0,
-        _ => return None,
+    let unit = match unit.trim() {
+        "" => "s",
+        "min" => "m",
+        unit => unit,
     };
-    std::time::Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
+    let (_, nanoseconds) = UNITS.iter().find(|(known, _)| *known == unit)?;
+    let duration = match number.parse::<u64>() {
+        Ok(whole) => {
+            let all = u128::from(whole) * nanoseconds;
+            Duration::new(u64::try_from(all / 1_000_000_000).ok()?, (all % 1_000_000_000) as u32)
+        }
+        Err(_) => Duration::try_from_secs_f64(number.parse::<f64>().ok()? * (*nanoseconds as f64 / 1e9)).ok()?,
+    };
+    Some(duration).filter(is_bearable)
+}
+
+/// The duration as one would write it in the manifest: `500ms`, `90s`, `2h`.
+pub fn duration_text(duration: Duration) -> String {
+    let nanoseconds = duration.as_nanos();
+    let whole = UNITS.iter().find(|(_, unit)| nanoseconds >= *unit && nanoseconds.is_multiple_of(*unit));
+    match whole {
+        Some((name, unit)) => format!("{}{name}", nanoseconds / unit),
+        None => format!("{}s", duration.as_secs_f64()),
+    }
 }
 
 /// Bytes: `500`, `500MB`, `8GB`, `1.5G` (powers of 1,000), `8GiB` (powers of 1,024).
@@ -338,4 +391,80 @@ fn to_json(value: &DeValue<'_>) -> Option<Value> {
             Value::Object(table.iter().map(entry).collect::<Option<_>>()?)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// `key` of a file of this one line, or the error about it and its hint.
+    fn duration(value: &str, may_be_zero: bool) -> Result<Duration, (String, String)> {
+        let text = format!("key = {value}");
+        let source = Source::new("a.toml", &text);
+        let item = source.root().unwrap().take("key").unwrap();
+        let read = if may_be_zero { item.duration_or_zero() } else { item.duration() };
+        read.map_err(|error| (error.to_string(), error.hint().unwrap_or_default().to_owned()))
+    }
+
+    #[test]
+    fn a_duration_is_seconds_or_a_number_with_a_unit() {
+        let cases = [
+            ("90", 90_000),
+            ("0.5", 500),
+            ("1e1", 10_000),
+            ("'90'", 90_000),
+            ("'500ms'", 500),
+            ("' 1.5 h '", 5_400_000),
+            ("'.5m'", 30_000),
+            ("'2min'", 120_000),
+            ("'1d'", 86_400_000),
+        ];
+        for (value, milliseconds) in cases {
+            assert_eq!(duration(value, false), Ok(Duration::from_millis(milliseconds)), "{value}");
+        }
+    }
+
+    #[test]
+    fn zero_is_a_duration_only_where_it_says_something() {
+        for zero in ["0", "0.0", "'0s'", "'0'", "'0ms'"] {
+            assert_eq!(duration(zero, true), Ok(Duration::ZERO));
+            let (error, hint) = duration(zero, false).unwrap_err();
+            assert_eq!(error, "`key`: expected a duration above zero (a.toml, line 1)");
+            assert_eq!(hint, "leave the key out where none is meant");
+        }
+    }
+
+    #[test]
+    fn what_is_no_duration_is_told_with_what_would_be_one() {
+        for value in [
+            "-1",
+            "-0.5",
+            "inf",
+            "nan",
+            "'-1s'",
+            "'soon'",
+            "'5 weeks'",
+            "'1h30m'",
+            "'1.2.3s'",
+            "''",
+            "9e18",
+            "99999999999",
+        ] {
+            let (error, hint) = duration(value, true).unwrap_err();
+            assert_eq!(error, format!("`key`: `{}` is no duration (a.toml, line 1)", value.trim_matches('\'')));
+            assert!(hint.contains("\"500ms\", \"90s\""), "{hint}");
+        }
+        let (error, _) = duration("true", false).unwrap_err();
+        assert_eq!(error, "`key` must be a duration like \"30s\", not a boolean (a.toml, line 1)");
+    }
+
+    proptest! {
+        #[test]
+        fn a_duration_that_is_written_reads_back(milliseconds in 0..100_000_000_000_u64) {
+            let duration = Duration::from_millis(milliseconds);
+            prop_assert_eq!(parse_duration(&duration_text(duration)), Some(duration));
+        }
+    }
 }

@@ -177,7 +177,7 @@ fn exit_code_and_timeout_of_a_container_are_those_of_the_step() {
     let fails = engine.mlx(&project, &["train", "fails"]).exits_with(3);
 
     fails.says("step `fails` stopped with exit code 7");
-    engine.mlx(&project, &["train", "lasts"]).exits_with(3).says("longer than its timeout of 2.0 s");
+    engine.mlx(&project, &["train", "lasts"]).exits_with(3).says("longer than its timeout of 2s");
     let run = engine.mlx(&project, &["runs", "show", "latest", "--json"]).json();
     assert_eq!(engine.containers_of(run["id"].as_str().unwrap()), "");
 }

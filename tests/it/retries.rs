@@ -54,7 +54,7 @@ fn only_the_classes_that_a_step_names_are_tried_again() {
 
     let text = format!("[step.slow]\ncmd = 'sleep 1000'\ntimeout = '50ms'\n{}", retry("timeout"));
     let slow = Project::with_manifest(&text);
-    slow.mlx(&["train"]).exits_with(3).says("took longer than its timeout of 0.1 s, in 5 attempts");
+    slow.mlx(&["train"]).exits_with(3).says("took longer than its timeout of 50ms, in 5 attempts");
     let step = step(&slow);
     assert_eq!((&step["attempts"], &step["failure"]), (&5.into(), &"timeout".into()));
     slow.mlx(&["runs", "show", "latest"]).success().prints("5 attempts, timeout");

@@ -191,7 +191,7 @@ fn a_steps_own_timeout_holds_there_too() {
     project
         .outcome(&mut cluster.command(&project, &["train", "--executor", "cluster"]))
         .exits_with(3)
-        .says("took longer than its timeout of 1.0 s");
+        .says("took longer than its timeout of 1s");
 }
 
 #[test]

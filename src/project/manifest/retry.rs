@@ -92,7 +92,7 @@ impl Retry {
         if let Some(item) = table.take("on") {
             retry.on = item.items()?.into_iter().map(FailureClass::of).collect::<Result<_>>()?;
         }
-        retry.delay = table.take("delay").map_or(Ok(retry.delay), Item::duration)?;
+        retry.delay = table.take("delay").map_or(Ok(retry.delay), Item::duration_or_zero)?;
         retry.times = times.ok_or_else(|| table.missing("times"))?.integer(0)?;
         table.finish()?;
         Ok(retry)
@@ -139,6 +139,16 @@ mod tests {
         assert!(long.wants(FailureClass::Timeout, 3) && !long.wants(FailureClass::Timeout, 4));
         assert!(!long.wants(FailureClass::Step, 1));
         assert!(!Retry::default().wants(FailureClass::Step, 1));
+    }
+
+    #[test]
+    fn the_next_attempt_may_begin_at_once_and_a_timeout_leaves_some_time() {
+        for zero in ["0", "0.0", "'0s'"] {
+            let at_once = retry(&format!("retry = {{ times = 1, delay = {zero} }}")).unwrap();
+            assert_eq!(at_once.delay, Duration::ZERO);
+            let error = retry(&format!("timeout = {zero}")).unwrap_err().to_string();
+            assert_eq!(error, "`timeout` in step `a`: expected a duration above zero (mlx.toml, line 3)");
+        }
     }
 
     #[test]

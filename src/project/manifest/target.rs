@@ -98,7 +98,7 @@ pub(super) fn read(entries: Vec<(String, Item<'_>)>) -> Result<BTreeMap<String, 
     for (name, target) in &written {
         let target = target.over_bases(name, &written)?;
         let is_reached = target.health_url.is_some() || target.kind.is_some();
-        if target.health_watch.is_some() && !is_reached && target.url.is_some() {
+        if target.watch().is_some() && !is_reached && target.url.is_some() {
             let place = &target.place;
             return Err(Error::usage(format!(
                 "`health` of target `{name}` has a `watch`, and no `url` of the server that is to be watched ({place})"
@@ -148,7 +148,7 @@ impl Written {
             written.health_url = table.take("url").map(Item::string).transpose()?;
             written.health_path = table.take("path").map(Item::string).transpose()?;
             written.health_timeout = table.take("timeout").map(Item::duration).transpose()?;
-            written.health_watch = table.take("watch").map(Item::duration).transpose()?;
+            written.health_watch = table.take("watch").map(Item::duration_or_zero).transpose()?;
             written.health_errors = table.take("errors").map(share).transpose()?;
             table.finish()?;
         }
@@ -209,8 +209,13 @@ impl Written {
         }
     }
 
+    /// How long it is watched; zero where a base says how long and this one does not want to be.
+    fn watch(&self) -> Option<Duration> {
+        self.health_watch.filter(|watch| !watch.is_zero())
+    }
+
     fn into_target(self, name: &str) -> Result<Target> {
-        let place = &self.place;
+        let (place, watch) = (&self.place, self.watch());
         let cluster = match (&self.kind, &self.cluster.first) {
             (Some(_), _) => Some(Box::new(self.cluster.into_cluster(name, place)?)),
             (None, Some((key, place))) => {
@@ -233,7 +238,7 @@ impl Written {
                 url: self.health_url,
                 path: self.health_path.unwrap_or(default.path),
                 timeout: self.health_timeout.unwrap_or(usual),
-                watch: self.health_watch,
+                watch,
                 errors: self.health_errors.unwrap_or(default.errors),
             },
             serve: self.serve.unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! Mistakes in a manifest, and its documents.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -43,6 +43,38 @@ fn bad_syntax_has_line_and_column() {
 fn deep_nesting_is_an_error_and_no_crash() {
     error(&format!("a = {}", "[".repeat(10_000)));
     error(&format!("[{}a]", "a.".repeat(10_000)));
+}
+
+/// The schema takes the durations that the reader takes, in every place that has one.
+#[test]
+fn the_schema_has_one_form_of_durations() {
+    let text = include_str!("../../../docs/mlx.schema.json");
+    let schema: Value = serde_json::from_str(text).unwrap();
+    let (step, health) =
+        ("/properties/step/additionalProperties", "/properties/target/additionalProperties/properties/health");
+    let places = [
+        (format!("{step}/properties/timeout"), false),
+        (format!("{step}/properties/retry/anyOf/1/properties/delay"), true),
+        (format!("{step}/properties/resources/properties/time"), false),
+        ("/properties/executor/additionalProperties/properties/patience".into(), false),
+        (format!("{health}/properties/timeout"), false),
+        (format!("{health}/properties/watch"), true),
+        ("/properties/target/additionalProperties/properties/resources/properties/time".into(), false),
+    ];
+    for (place, may_be_zero) in &places {
+        let mut number = json!({ "type": "number", "exclusiveMinimum": 0 });
+        let mut written = json!({
+            "type": "string",
+            "pattern": r"^\s*([0-9]+\.?[0-9]*|\.[0-9]+)\s*(ms|s|m|min|h|d)?\s*$",
+            "not": { "pattern": r"^[\s0.]*[a-z]*\s*$" },
+        });
+        if *may_be_zero {
+            number = json!({ "type": "number", "minimum": 0 });
+            written.as_object_mut().unwrap().remove("not");
+        }
+        assert_eq!(schema.pointer(place).expect(place)["anyOf"], json!([number, written]), "{place}");
+    }
+    assert_eq!(text.matches("(ms|s|m|min|h|d)").count(), places.len(), "a duration has been added or forgotten");
 }
 
 /// Every table of the schema accepts exactly the keys that the reader knows: an unknown key's hint lists them.
