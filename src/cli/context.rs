@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::Global;
 use super::console::Console;
@@ -102,14 +102,26 @@ impl Context {
         Watch { events: &*self.events, interrupt: &self.interrupt }
     }
 
-    /// From now on Ctrl-C and SIGTERM ask to stop instead of ending the process; for commands that ask
-    /// [`Interrupt::check`] while they work.
+    /// From now on Ctrl-C, SIGTERM and the end of the terminal ask to stop instead of ending the process; for commands that
+    /// ask [`Interrupt::check`] while they work.
     pub fn catch_signals(&self) -> Result<()> {
         for signal in [SIGINT, SIGTERM] {
             let interrupt = self.interrupt.clone();
             // SAFETY: the handler changes one atomic and nothing else.
             unsafe { signal_hook::low_level::register(signal, move || interrupt.request()) }
                 .context("cannot listen for signals")?;
+        }
+        // Who was started by `nohup` outlives its terminal.
+        if !is_ignored(SIGHUP) {
+            let interrupt = self.interrupt.clone();
+            // The shell passes it on, and the kernel sends another one; both together are not the wish to stop at once.
+            let hang_up = move || {
+                if !interrupt.is_requested() {
+                    interrupt.request()
+                }
+            };
+            // SAFETY: the handler reads and changes one atomic and nothing else.
+            unsafe { signal_hook::low_level::register(SIGHUP, hang_up) }.context("cannot listen for signals")?;
         }
         Ok(())
     }
@@ -221,6 +233,15 @@ impl Context {
     pub(super) fn close(&mut self) {
         self.console.close();
     }
+}
+
+/// Whether who started this process wants it to take no notice of the signal.
+fn is_ignored(signal: i32) -> bool {
+    // SAFETY: all fields are numbers or hold them, for which zero is a value.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: nothing is changed, and the pointer is to a live local of the right type.
+    let known = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) };
+    known == 0 && action.sa_sigaction == libc::SIG_IGN
 }
 
 fn variable(name: &str) -> Option<OsString> {

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -18,11 +19,14 @@ use super::output::Output;
 use super::{End, Job, Report};
 use crate::env::Launch;
 use crate::event::Watch;
+use crate::project::duration_text;
 use crate::run::Io;
 use crate::{Error, Result};
 
 /// From the signal that asks a program to end to the one that ends it.
 const GRACE: Duration = Duration::from_secs(10);
+/// Who waits so long for it to end is told what for.
+const TOLD_AFTER: Duration = Duration::from_secs(1);
 /// While a program is asked to end, a second Ctrl-C is looked for this often.
 const TICK: Duration = Duration::from_millis(50);
 /// So often are processes looked at again that have no environment, which most have after a moment.
@@ -46,7 +50,7 @@ pub fn run(job: &Job<'_>, attempt: u64, watch: Watch<'_>) -> Result<Report> {
     let gauge = Gauge::start(running.pid, job.nvidia_smi.as_deref());
     let mut output = Output::new(job.step, &job.log, attempt, watch.events);
     let mut pipe = Some(pipe);
-    let watched = watch_until_end(&mut running, &mut pipe, &mut output, job.timeout, watch);
+    let watched = watch_until_end(&mut running, &mut pipe, &mut output, job, watch);
     // From here on the main process is over, or something went wrong on our side: nobody of the group may live on.
     running.signal(Signal::KILL);
     // Before its number may become another group's.
@@ -54,13 +58,14 @@ pub fn run(job: &Job<'_>, attempt: u64, watch: Watch<'_>) -> Result<Report> {
     let usage = running.reap();
     // The program that was ended is the engine's; what it had started in the container has others above it.
     if let Some(launch) = &job.launch
-        && !matches!((&watched, &usage), (Ok(None), Ok((status, _))) if libc::WIFEXITED(*status))
+        && !matches!((&watched, &usage), (Ok(None), Ok((status, ..))) if libc::WIFEXITED(*status))
     {
         end_container(launch, job.step, watch);
     }
     let ended = watched?;
-    let (status, usage) = usage?;
-    if pipe.is_some() {
+    let (status, usage, killed) = usage?;
+    // Who asks a program to end means all of its group.
+    if killed > 0 && ended.is_none() {
         watch.events.warn(format!("step `{}` left programs running when it ended; they were ended too", job.step));
     }
     let (last_lines, has_log, log) = output.finish();
@@ -107,6 +112,25 @@ fn end_container(launch: &Launch, step: &str, watch: Watch<'_>) {
     watch.events.warn(format!("the container of step `{step}` may go on: {}", crate::fs::escape(trouble.as_bytes())));
 }
 
+/// Makes the program the first of a process group of its own. Where this process has a terminal, the program gets a session
+/// of its own, too, and thus no terminal: one that asks there from another group (for a password, say) would be stopped and
+/// never heard of again. So it is told that there is nobody to ask.
+fn set_apart(command: &mut Command) {
+    static HAS_TERMINAL: OnceLock<bool> = OnceLock::new();
+    if !*HAS_TERMINAL.get_or_init(|| fs::File::open("/dev/tty").is_ok()) {
+        // The standard library does this without copying this process.
+        command.process_group(0);
+        return;
+    }
+    // SAFETY: setsid(2) may be called between fork and exec, and nothing else is.
+    unsafe {
+        command.pre_exec(|| match libc::setsid() {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        });
+    }
+}
+
 fn seconds(time: libc::timeval) -> f64 {
     time.tv_sec as f64 + time.tv_usec as f64 / 1e6
 }
@@ -130,7 +154,8 @@ impl Running {
             None => Command::new("/bin/sh"),
             Some(launch) => words(&launch.start),
         };
-        command.arg("-c").arg(job.cmd).current_dir(&job.directory).process_group(0);
+        command.arg("-c").arg(job.cmd).current_dir(&job.directory);
+        set_apart(&mut command);
         command.stdin(Stdio::null()).stdout(writer).stderr(errors);
         command.envs(job.variables.iter().map(|(name, value)| (name, value)));
         let own_bytes = own_peak_bytes();
@@ -152,16 +177,19 @@ impl Running {
     }
 
     /// Waits until nobody of the group is left; all have ended or got a signal they can't refuse. Returns the status of the
-    /// main process and what all of them took.
-    fn reap(self) -> Result<(i32, Usage)> {
+    /// main process, what all of them took, and how many others that signal has ended.
+    fn reap(self) -> Result<(i32, Usage, u64)> {
         let pid = self.pid.as_raw_pid();
         let mut usage = Usage::default();
         let Some(status) = usage.wait(libc::P_PID, pid, self.own_bytes)? else {
             return Err(Error::failed("the program of a step is gone"));
         };
         // Orphans of the group have become children of this process.
-        while usage.wait(libc::P_PGID, pid, self.own_bytes)?.is_some() {}
-        Ok((status, usage))
+        let mut killed = 0;
+        while let Some(status) = usage.wait(libc::P_PGID, pid, self.own_bytes)? {
+            killed += u64::from(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL);
+        }
+        Ok((status, usage, killed))
     }
 }
 
@@ -273,12 +301,13 @@ fn watch_until_end(
     running: &mut Running,
     pipe: &mut Option<io::PipeReader>,
     output: &mut Output<'_>,
-    timeout: Option<Duration>,
+    job: &Job<'_>,
     watch: Watch<'_>,
 ) -> Result<Option<End>> {
     let bell = watch.interrupt.bell()?;
-    let timeout = timeout.and_then(|timeout| Some((timeout, Instant::now().checked_add(timeout)?)));
+    let timeout = job.timeout.and_then(|timeout| Some((timeout, Instant::now().checked_add(timeout)?)));
     let mut stop: Option<Stop> = None;
+    let mut is_told = false;
     let mut lingers_until: Option<Instant> = None;
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -297,8 +326,14 @@ fn watch_until_end(
             running.signal(Signal::TERM);
             stop = Some(Stop { cause: End::TimedOut(limit), deadline: now + GRACE });
         }
-        if stop.as_ref().is_some_and(|stop| now >= stop.deadline) {
-            running.signal(Signal::KILL);
+        if let Some(Stop { cause, deadline }) = &stop {
+            if now >= *deadline {
+                running.signal(Signal::KILL);
+            } else if !is_told && *cause == End::Interrupted && *deadline - now <= GRACE - TOLD_AFTER {
+                is_told = true;
+                let (step, grace) = (job.step, duration_text(GRACE));
+                watch.events.note(format!("step `{step}` has {grace} to end by itself; Ctrl-C again ends it at once"));
+            }
         }
         let is_over = lingers_until.is_some_and(|until| now >= until || stop.is_some() || pipe.is_none());
         if is_over {
@@ -537,5 +572,17 @@ pub mod tests {
         assert_eq!(report.end, End::Exited(0));
         assert!(events.events().iter().any(|event| matches!(event, crate::event::Event::Warning { .. })));
         assert!(!Path::new("/proc").join(pid.to_string()).exists());
+    }
+    #[test]
+    fn only_programs_that_had_to_be_ended_are_told() {
+        let is_told = |cmd: &str, timeout| {
+            let (_, events) = report(cmd, timeout, &Interrupt::default());
+            events.events().iter().any(|event| matches!(event, crate::event::Event::Warning { .. }))
+        };
+
+        assert!(is_told("sleep 1000 > /dev/null 2>&1 &", None), "its output goes elsewhere");
+        assert!(!is_told("(sleep 0.05; echo late) & exit 0", None), "it ends by itself");
+        let moment = Some(Duration::from_millis(30));
+        assert!(!is_told("trap '' TERM; sleep 1000 & trap - TERM; wait", moment), "all of them are to end");
     }
 }

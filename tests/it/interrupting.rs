@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::{Project, make_pipe};
 use crate::killed::kill;
+use crate::live::on_terminal;
 use crate::train::{pairs, train};
 
 /// Starts the program with what it writes in pipes.
@@ -139,13 +140,18 @@ fn programs_left_in_the_background_are_ended() {
 
 #[test]
 fn programs_that_left_their_group_are_ended_with_the_run() {
-    let project = Project::with_manifest("[step.a]\ncmd = 'setsid ./daemon > log 2>&1 & cat begun'");
-    project.program(&project.path("daemon"), "echo $$ > pid; echo begun > begun; exec sleep 1000");
-    make_pipe(&project, "begun");
+    // Where it holds the step's output, it is told once all the same.
+    for output in ["> log 2>&1", ""] {
+        let project = Project::with_manifest(&format!("[step.a]\ncmd = 'setsid ./daemon {output} & cat begun'"));
+        project.program(&project.path("daemon"), "echo $$ > pid; echo begun > begun; exec sleep 1000");
+        make_pipe(&project, "begun");
 
-    project.mlx(&["train"]).success().says("programs that left the process group of their step were still running");
+        let trained = project.mlx(&["train"]).success();
 
-    assert!(!is_alive(&project.read("pid")));
+        assert!(!trained.stderr.contains("left programs running"), "{}", trained.stderr);
+        trained.says("programs that left the process group of their step were still running");
+        assert!(!is_alive(&project.read("pid")));
+    }
 }
 
 #[test]
@@ -160,6 +166,83 @@ fn an_interrupt_ends_programs_that_left_their_group() {
 
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
     assert!(!is_alive(&project.read("pid")));
+}
+
+/// A step that saves what it has when it is to end, and else waits for a word.
+fn saving() -> Project {
+    let project = Project::with_manifest(
+        "[step.a]\ncmd = '''trap \"echo saved > saved; exit 1\" INT\necho begun > begun; read word < word & wait'''\n",
+    );
+    make_pipe(&project, "begun");
+    make_pipe(&project, "word");
+    project
+}
+
+#[test]
+fn the_end_of_a_terminal_is_the_wish_to_stop_in_order() {
+    let project = saving();
+    let mut terminal = on_terminal(&project, 80, "train");
+    wait_for_begin(&project);
+
+    // Nobody reads what is written there from now on.
+    send(&terminal, Signal::KILL);
+    terminal.wait().unwrap();
+
+    let ended = || project.mlx(&["runs", "show", "latest", "--json"]).success().json();
+    let mut run = ended();
+    while run["status"] == "running" {
+        std::thread::yield_now();
+        run = ended();
+    }
+    assert_eq!((&run["status"], &run["steps"][0]["exit_code"]), (&"interrupted".into(), &serde_json::Value::Null));
+    assert!(run["error"].as_str().unwrap().starts_with("step `a` was stopped"), "{run}");
+    assert_eq!(project.read("saved"), "saved\n");
+}
+
+#[test]
+fn hanging_up_twice_is_no_hurry_and_who_was_told_to_stay_stays() {
+    let project = saving();
+    let child = start(&project, &["train"]);
+    wait_for_begin(&project);
+    send(&child, Signal::HUP);
+    send(&child, Signal::HUP);
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    assert_eq!(project.read("saved"), "saved\n");
+
+    let project = saving();
+    let mut command = project.other("nohup", &[env!("CARGO_BIN_EXE_mlx"), "train"]);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for_begin(&project);
+    send(&child, Signal::HUP);
+    fs::write(project.path("word"), "go on\n").unwrap();
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(0));
+}
+
+#[test]
+fn who_waits_for_a_program_to_end_is_told_what_for() {
+    let project = Project::with_manifest(
+        "[step.a]\ncmd = '''trap : INT\necho begun > begun; while :; do sleep 1000 & wait; done'''\n",
+    );
+    make_pipe(&project, "begun");
+    let mut child = start(&project, &["train"]);
+    wait_for_begin(&project);
+
+    send(&child, Signal::INT);
+    read_until(&mut child, "step `a` has 10s to end by itself; Ctrl-C again ends it at once");
+    send(&child, Signal::INT);
+
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+}
+
+#[test]
+fn a_program_that_asks_a_terminal_is_told_that_nobody_is_there() {
+    let project =
+        Project::with_manifest("[step.a]\ncmd = 'read word < /dev/tty || echo nobody > out'\nouts = ['out']\n");
+
+    let terminal = on_terminal(&project, 80, "train");
+
+    assert!(terminal.wait_with_output().unwrap().status.success());
+    assert_eq!(project.read("out"), "nobody\n");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use crate::harness::Project;
 
 /// The program on a terminal of its own, with so many columns and eight lines. What it draws is read from its stdout.
-fn on_terminal(project: &Project, columns: u16, arguments: &str) -> Child {
+pub fn on_terminal(project: &Project, columns: u16, arguments: &str) -> Child {
     let command = format!("stty cols {columns} rows 8 && exec {} {arguments}", env!("CARGO_BIN_EXE_mlx"));
     project
         .other("script", &["--quiet", "--return", "--flush", "--command", &command, "/dev/null"])
