@@ -1,6 +1,7 @@
 //! The one error type: what could not be done, why, and what to do next.
 
 use std::fmt;
+use std::io::ErrorKind;
 
 /// How a command ended, as its exit code says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +89,11 @@ impl Error {
         self
     }
 
+    /// Whether a disk was full, or may not be written to any more: nothing else goes well there either.
+    pub fn is_of_disk(&self) -> bool {
+        self.cause.chain().any(|cause| is_full(cause) || has_kind(cause, &[ErrorKind::ReadOnlyFilesystem]))
+    }
+
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -110,14 +116,18 @@ impl Error {
 impl From<anyhow::Error> for Error {
     /// A full disk gets its hint here, wherever it shows.
     fn from(cause: anyhow::Error) -> Self {
-        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-        let is_full = |cause: &(dyn std::error::Error + 'static)| {
-            cause.downcast_ref::<std::io::Error>().is_some_and(|e| matches!(e.kind(), StorageFull | QuotaExceeded))
-        };
         let is_full = cause.chain().any(is_full);
         let error = Self::new(Kind::Failed, cause);
         if is_full { error.with_hint("free some space; the same command completes then") } else { error }
     }
+}
+
+fn is_full(cause: &(dyn std::error::Error + 'static)) -> bool {
+    has_kind(cause, &[ErrorKind::StorageFull, ErrorKind::QuotaExceeded])
+}
+
+fn has_kind(cause: &(dyn std::error::Error + 'static), kinds: &[ErrorKind]) -> bool {
+    cause.downcast_ref::<std::io::Error>().is_some_and(|error| kinds.contains(&error.kind()))
 }
 
 impl fmt::Display for Error {
@@ -152,16 +162,21 @@ impl<T> ErrorContext<T> for Result<T, Error> {
 /// A hint lists at most so many names.
 const MOST_NAMES: usize = 30;
 
+/// The known name that was meant by a mistyped one, most likely.
+pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(similarity, _)| *similarity > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
 /// Ends a hint for a mistyped name: the closest of the known names, or all of them when none is close.
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
-    let closest = known
-        .iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(similarity, _)| *similarity > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    match closest {
-        Some((_, candidate)) => format!("did you mean `{candidate}`?"),
+    match closest(name, known.iter().copied()) {
+        Some(candidate) => format!("did you mean `{candidate}`?"),
         None if known.is_empty() => "there are none yet".into(),
         None => {
             let more = match known.len().saturating_sub(MOST_NAMES) {

@@ -11,9 +11,10 @@ use super::performed::Performed;
 use super::setup::Setup;
 use crate::env::Environment;
 use crate::error::ErrorContext;
+use crate::executor::FailureClass;
 use crate::project::Project;
 use crate::project::git::Git;
-use crate::run::{Outcome, Run, RunId, Runs, Status};
+use crate::run::{Outcome, Run, RunId, RunStep, Runs, Status};
 use crate::store::Store;
 use crate::{Digest, Error, Kind, Result};
 
@@ -84,6 +85,7 @@ pub struct Results {
 pub fn end(run: &mut Run, setup: &Setup<'_>, results: Results) -> Option<Error> {
     let Results { mut performed, environments, environment_seconds, commit } = results;
     let mut failures = Vec::new();
+    let is_lost = commit.is_err();
     failures.extend(commit.err());
     let blockers = blockers(setup, &performed);
     for index in setup.selected.iter().copied() {
@@ -95,7 +97,10 @@ pub fn end(run: &mut Run, setup: &Setup<'_>, results: Results) -> Option<Error> 
             Performed::nothing(&setup.graph.steps[index], &setup.step_params[index], Outcome::Skipped, &reason)
         };
         let step = performed.remove(&index).unwrap_or_else(skipped);
-        let Performed { step, history, error, .. } = step;
+        let Performed { mut step, history, error, .. } = step;
+        if is_lost {
+            forget_lost(&mut step, setup.workspace.store());
+        }
         run.metrics.extend(step.metrics.clone());
         run.history.extend(history);
         run.steps.push(step);
@@ -116,6 +121,18 @@ pub fn end(run: &mut Run, setup: &Setup<'_>, results: Results) -> Option<Error> 
     failure
 }
 
+/// What could not be committed is not in the store: the record of a run names nothing of it.
+fn forget_lost(step: &mut RunStep, store: &Store) {
+    let is_there = |digest: &Digest| store.contains(digest);
+    let is_whole = step.outs.iter().all(|out| is_there(&out.object.digest)) && step.log.as_ref().is_none_or(is_there);
+    if step.outcome == Outcome::Ran && !is_whole {
+        step.outcome = Outcome::Failed;
+        step.failure = Some(FailureClass::Infrastructure);
+        step.outs.clear();
+        step.log.take_if(|log| !is_there(log));
+    }
+}
+
 /// The step whose failure keeps each step from running, by the index of the latter.
 fn blockers(setup: &Setup<'_>, performed: &HashMap<usize, Performed>) -> HashMap<usize, usize> {
     let mut blockers = HashMap::new();
@@ -129,9 +146,11 @@ fn blockers(setup: &Setup<'_>, performed: &HashMap<usize, Performed>) -> HashMap
     blockers
 }
 
-/// One error for all: an interrupt decides, else the first; more failures are told beside it.
+/// One error for all: an interrupt decides, or a full disk, of which the others come; else the first. More failures are told
+/// beside it.
 fn one_of(mut failures: Vec<Error>) -> Option<Error> {
-    if let Some(place) = failures.iter().position(|error| error.kind() == Kind::Interrupted) {
+    let interrupt = failures.iter().position(|error| error.kind() == Kind::Interrupted);
+    if let Some(place) = interrupt.or_else(|| failures.iter().position(Error::is_of_disk)) {
         return Some(failures.swap_remove(place));
     }
     if failures.len() < 2 {

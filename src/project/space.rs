@@ -60,10 +60,11 @@ impl FromStr for Domain {
         if text.is_empty() {
             return Err(bad("there are no values"));
         }
-        if let Some((name, inner)) = call(text)
-            && inner.contains("..")
-        {
-            return range(name, inner);
+        if let Some((name, inner)) = call(text) {
+            match inner.contains("..") {
+                true => return range(name, inner),
+                false => refuse_call(name, inner)?,
+            }
         }
         if let Some((low, high)) = text.split_once("..")
             && low.trim().parse::<f64>().is_ok()
@@ -94,6 +95,33 @@ fn call(text: &str) -> Option<(&str, &str)> {
     let name = name.trim_end();
     let is_name = !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
     is_name.then_some((name, rest.strip_suffix(')')?))
+}
+
+/// Refuses what other programs write: `uniform(0, 1)`, `choice(a, b)`. Any other call is a text.
+fn refuse_call(name: &str, inner: &str) -> Result<(), SpaceError> {
+    let shown_call = shown(&format!("{name}({inner})"));
+    let ends: Vec<&str> = inner.split(',').map(str::trim).collect();
+    let are_numbers = ends.iter().all(|end| end.parse::<f64>().is_ok());
+    if let ("choice" | "choices", false) = (name, inner.trim().is_empty()) {
+        return Err(SpaceError {
+            message: format!("`{shown_call}` is no set of values"),
+            hint: format!("write the values alone: `{}`", shown(inner.trim())),
+        });
+    }
+    let is_range = |kind: &&str| are_numbers && ends.len() > 1 && name.to_ascii_lowercase().contains(kind);
+    let kind = KINDS.into_iter().find(|kind| *kind == name || is_range(kind));
+    match (kind, ends.as_slice()) {
+        (Some("uniform"), [low, high]) if name.to_ascii_lowercase().contains("log") => Err(SpaceError {
+            message: format!("there is no range `{}(…)`", shown(name)),
+            hint: format!("write `log({low}..{high})`"),
+        }),
+        (Some(kind), [low, high]) => Err(SpaceError {
+            message: format!("`{shown_call}` has no `..`"),
+            hint: format!("write `{kind}({low}..{high})`"),
+        }),
+        (Some(_), _) => Err(bad(format!("`{shown_call}` has no `..`"))),
+        (None, _) => Ok(()),
+    }
 }
 
 /// The texts between the commas that stand in no quotes and no brackets.
@@ -197,18 +225,24 @@ impl Domain {
         let (is_ordered, is_positive, is_step) = match self {
             Self::Choice(_) => (true, true, true),
             Self::Int { low, high, step, log } => {
-                (low < high, !log || low > 0, step > 0 && high.checked_sub(low).is_some())
+                (low <= high, !log || low > 0, step > 0 && high.checked_sub(low).is_some())
             }
             Self::Float { low, high, step, log } => {
-                let is_step = |step: f64| step > 0.0 && step <= high - low && (high - low) / step < 9e15;
-                (low < high && (high - low).is_finite(), !log || low > 0.0, step.is_none_or(is_step))
+                let is_step =
+                    |step: f64| step > 0.0 && (low == high || step <= high - low) && (high - low) / step < 9e15;
+                (low <= high && (high - low).is_finite(), !log || low > 0.0, step.is_none_or(is_step))
             }
         };
         match () {
-            () if !is_ordered => Err(bad(format!("the first number of `{whole}` must be smaller than the second"))),
+            () if !is_ordered => Err(bad(format!("the first number of `{whole}` must not be larger than the second"))),
             () if !is_positive => Err(bad(format!("a logarithm needs numbers above zero: `{whole}`"))),
             () if !is_step => Err(bad(format!("the step of `{whole}` must be above zero and fit between its ends"))),
-            () => Ok(self),
+            () => Ok(match self {
+                // One value, as a program may write it that makes ranges.
+                Self::Int { low, high, .. } if low == high => Self::Choice(vec![low.into()]),
+                Self::Float { low, high, .. } if low == high => Self::Choice(vec![low.into()]),
+                domain => domain,
+            }),
         }
     }
 
@@ -346,7 +380,7 @@ mod tests {
             ("1,,2", "value 2 of `1,,2` is empty"),
             ("1,1", "the value 1 is there twice"),
             ("1..5", "`1..5` does not say what kind of range it is"),
-            ("uniform(1..0)", "the first number of `uniform(1..0)` must be smaller than the second"),
+            ("uniform(1..0)", "the first number of `uniform(1..0)` must not be larger than the second"),
             ("log(0..1)", "a logarithm needs numbers above zero: `log(0..1)`"),
             ("int(0..9 by 0)", "the step of `int(0..9 by 0)` must be above zero and fit between its ends"),
             ("int(0..x)", "`x` is no whole number in `int(0..x)`"),
@@ -357,11 +391,29 @@ mod tests {
             ("'a", "`'a` has a quote or a bracket that does not end"),
             ("unifrom(0..1)", "there is no range `unifrom(…)`"),
             ("nan,1", "`nan`: numbers must be finite"),
+            ("log(1e-4,1e-1)", "`log(1e-4,1e-1)` has no `..`"),
+            ("uniform()", "`uniform()` has no `..`"),
+            ("loguniform(1e-4, 1e-1)", "there is no range `loguniform(…)`"),
+            ("choice(a, b)", "`choice(a, b)` is no set of values"),
         ];
         for (text, message) in cases {
             assert_eq!(text.parse::<Domain>().unwrap_err().to_string(), message);
         }
-        assert_eq!("unifrom(0..1)".parse::<Domain>().unwrap_err().hint, "did you mean `uniform`?");
+        let hint = |text: &str| text.parse::<Domain>().unwrap_err().hint;
+        assert_eq!(hint("unifrom(0..1)"), "did you mean `uniform`?");
+        assert_eq!(hint("log(1e-4,1e-1)"), "write `log(1e-4..1e-1)`");
+        assert_eq!(hint("loguniform(1e-4, 1e-1)"), "write `log(1e-4..1e-1)`");
+        assert_eq!(hint("randint(1, 9)"), "write `int(1..9)`");
+        assert_eq!(hint("choice(a, b)"), "write the values alone: `a, b`");
+    }
+
+    #[test]
+    fn a_range_whose_ends_are_the_same_is_one_value() {
+        for (text, value) in
+            [("int(5..5)", json!(5)), ("uniform(0.5..0.5 by 0.1)", json!(0.5)), ("log(2..2)", json!(2.0))]
+        {
+            assert_eq!(domain(text), Domain::Choice(vec![value]), "{text}");
+        }
     }
 
     fn ends() -> impl Strategy<Value = (f64, f64)> {

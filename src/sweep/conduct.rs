@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::copy::{Copies, remove};
 use super::events::TrialEvents;
 use super::journal::{Entry, Journal};
+use super::misses::{self, Misses};
 use super::plan::{Plan, Request};
 use super::results::Results;
 use super::resume::{begin, end_jobs, take_up};
@@ -28,8 +29,6 @@ use crate::{Error, Kind, Result};
 const TICK: Duration = Duration::from_millis(50);
 /// How far the sweep is is told at least this often.
 const TELL_EVERY: Duration = Duration::from_secs(10);
-/// So many trials in a row may end without the metric before the sweep is taken for misconfigured.
-const PATIENCE: usize = 3;
 
 /// What is asked for, and by whom.
 pub struct Options {
@@ -39,6 +38,8 @@ pub struct Options {
     pub parallel: Option<u64>,
     /// Go on with a sweep that was begun.
     pub resume: bool,
+    /// Let trials that failed begin again when the sweep goes on.
+    pub retry_failed: bool,
     /// Begin anew what was begun, or go on whatever was changed.
     pub force: bool,
     /// Leave the working copies of trials.
@@ -67,7 +68,8 @@ pub fn conduct(project: &Project, options: &Options, watch: Watch<'_>) -> Result
     end_jobs(project, &place, &open, options, watch)?;
     let copies = Copies::new(project, place.trials(), &session.state.snapshot, options.keep, &open)?;
     let declared = project.manifest.sweeps.get(&options.name).and_then(|sweep| sweep.parallel);
-    let parallel = options.parallel.or(declared).unwrap_or(1).max(1);
+    // What no trial runs on is divided among those that there are.
+    let parallel = options.parallel.or(declared).unwrap_or(1).min(session.state.plan.trials).max(1);
     let id = format!("sweep {}", options.name);
     let (what, total) = (format!("Sweep `{}`", options.name), Some(session.state.plan.trials));
     watch.events.emit(Event::Started { id: id.clone(), what, total, unit: Unit::Trials });
@@ -117,11 +119,13 @@ impl Session {
         let trials = &self.state.trials;
         let failed = trials.iter().filter(|trial| trial.state == TrialState::Failed);
         let error = failed.clone().find_map(|trial| trial.error.clone()).unwrap_or_default();
-        let is_all = !trials.is_empty() && failed.count() == trials.len();
-        is_all.then(|| {
-            Error::step(format!("every trial of the sweep failed; the first one: {error}"))
-                .with_hint(format!("`mlx sweep show {name}` names their runs, `mlx logs RUN` what they printed"))
-        })
+        if !trials.is_empty() && failed.count() == trials.len() {
+            return Some(
+                Error::step(format!("every trial of the sweep failed; the first one: {error}"))
+                    .with_hint(format!("`mlx sweep show {name}` names their runs, `mlx logs RUN` what they printed")),
+            );
+        }
+        if self.state.is_complete() { misses::failure(name, &self.state) } else { None }
     }
 }
 
@@ -145,6 +149,8 @@ struct Running {
     lines: HashMap<PathBuf, Lines>,
     /// The last value of the metric that it reported on its way.
     last: Option<f64>,
+    /// Whether it was seen at a point at which trials are compared.
+    is_judged: bool,
     is_stopped: bool,
 }
 
@@ -154,11 +160,12 @@ impl Stage<'_> {
         let (sender, receiver) = mpsc::channel();
         let mut running: BTreeMap<u64, Running> = BTreeMap::new();
         let mut trouble: Option<Error> = None;
-        let mut without_metric = 0;
+        let mut misses = Misses::default();
         let mut told = Instant::now();
         thread::scope(|scope| {
             loop {
                 while trouble.is_none()
+                    && !misses.are_enough()
                     && !self.watch.interrupt.is_requested()
                     && (running.len() as u64) < self.parallel
                 {
@@ -191,9 +198,11 @@ impl Stage<'_> {
                 };
                 let looked = self.look(session, &mut running);
                 if let Some((number, trial, result)) = ended {
-                    let ended = self.end(session, number, &trial, result);
-                    match ended {
-                        Ok(()) => without_metric = self.misses_metric(session, number, without_metric, &mut trouble),
+                    match self.end(session, number, &trial, result) {
+                        Ok(()) => {
+                            misses.take_in(&self.options.name, &session.state, number, self.watch.events);
+                            self.tell_rest(&misses, running.len());
+                        }
                         Err(error) => drop(trouble.get_or_insert(error)),
                     }
                 }
@@ -219,6 +228,7 @@ impl Stage<'_> {
             None if self.watch.interrupt.is_requested() && !session.state.is_complete() => {
                 Err(interrupted(&self.options.name))
             }
+            None if misses.are_enough() => misses::failure(&self.options.name, &session.state).map_or(Ok(()), Err),
             None => Ok(()),
         }
     }
@@ -242,6 +252,7 @@ impl Stage<'_> {
             interrupt: Interrupt::default(),
             lines: HashMap::new(),
             last: None,
+            is_judged: false,
             is_stopped: false,
         })
     }
@@ -285,6 +296,7 @@ impl Stage<'_> {
                     if verdict != Verdict::Unjudged {
                         let stop = verdict == Verdict::Stop;
                         session.record(Entry::Report { trial: *number, step: point.step, value: point.value, stop })?;
+                        trial.is_judged = true;
                         trial.is_stopped = stop;
                     }
                 }
@@ -304,6 +316,16 @@ impl Stage<'_> {
             Err(error) if error.kind() == Kind::Interrupted && self.watch.interrupt.is_requested() => return Ok(()),
             Err(error) => return Err(error.context(format!("trial {number} can't run"))),
         };
+        if let Some(error) = failure.as_ref().filter(|_| is_of_disk(&run)) {
+            // No other trial would do better, and none of them is to blame.
+            if !self.options.keep {
+                self.copies.discard(&trial.copy)?;
+            }
+            return Err(Error::failed(format!("trial {number} can't run: {error}")).with_hint(format!(
+                "free some space; `mlx sweep {} --resume` goes on with this trial",
+                self.options.name
+            )));
+        }
         let state = match run.status {
             Status::Finished => TrialState::Finished,
             Status::Failed => TrialState::Failed,
@@ -311,7 +333,7 @@ impl Stage<'_> {
             Status::Interrupted | Status::Running => return Ok(()),
         };
         if state == TrialState::Finished {
-            self.report_history(session, number, &run)?;
+            self.report_history(session, number, &run, trial.is_judged)?;
         }
         let mut metrics = run.metrics.clone();
         if let (TrialState::Stopped, Some(metric), Some(last)) = (state, &session.state.plan.metric, trial.last) {
@@ -333,41 +355,45 @@ impl Stage<'_> {
         }
     }
 
-    /// Tells what a trial measured on its way and nobody saw: it was too fast, or its steps were restored.
-    fn report_history(&self, session: &mut Session, number: u64, run: &Run) -> Result<()> {
+    /// Tells what a trial measured on its way and nobody saw: it was too fast, or its steps were restored. Warns of one that
+    /// measured nothing there, because none like it can ever be stopped early.
+    fn report_history(&self, session: &mut Session, number: u64, run: &Run, mut is_judged: bool) -> Result<()> {
         let State { plan, .. } = &session.state;
-        let (Some(metric), true, goal) = (plan.metric.clone(), plan.rungs.is_some(), plan.goal) else { return Ok(()) };
+        let (Some(metric), Some(rungs), goal) = (plan.metric.clone(), plan.rungs.clone(), plan.goal) else {
+            return Ok(());
+        };
         for point in run.history.iter().filter(|point| point.metric == metric) {
             let verdict = session.strategy.report(number, point.step, loss(goal, point.value));
             if verdict != Verdict::Unjudged {
                 session.record(Entry::Report { trial: number, step: point.step, value: point.value, stop: false })?;
+                is_judged = true;
             }
+        }
+        let has_metric = run.metrics.contains_key(&metric);
+        // With the same words for each trial, they are told once.
+        let shown = crate::fs::escape(metric.as_bytes());
+        let what = format!("asha can stop no trial that does not report `{shown}` at step {} or later", rungs.min);
+        if has_metric && !is_judged && self.told.lock().is_ok_and(|mut told| told.insert(what.clone())) {
+            self.watch.events.emit(Event::Warning {
+                message: format!("{what}; trial {number} did not"),
+                hint: Some(format!(
+                    "let the program append lines such as {{\"name\": \"{shown}\", \"value\": 0.25, \"step\": {}}} to the file \
+                     that MLX_METRICS names",
+                    rungs.min
+                )),
+            });
         }
         Ok(())
     }
 
-    /// Counts the trials in a row that ended well and did not measure what the sweep is for.
-    fn misses_metric(&self, session: &Session, number: u64, before: usize, trouble: &mut Option<Error>) -> usize {
-        let State { plan, trials, .. } = &session.state;
-        let Some(metric) = &plan.metric else { return 0 };
-        let Some(trial) = trials.get(number as usize).filter(|trial| trial.state == TrialState::Finished) else {
-            return before;
-        };
-        if trials.iter().any(|trial| trial.metrics.contains_key(metric)) {
-            return 0;
+    /// Says what is waited for when no more trials begin.
+    fn tell_rest(&self, misses: &Misses, running: usize) {
+        if misses.are_enough() && running > 0 {
+            let name = &self.options.name;
+            let trials =
+                if running == 1 { "the trial that runs goes".to_owned() } else { format!("the {running} that run go") };
+            self.watch.events.note(format!("no more trials of the sweep `{name}` begin; {trials} on to the end"));
         }
-        let count = before + 1;
-        if count == PATIENCE && trouble.is_none() {
-            let known: Vec<&str> = trial.metrics.keys().map(String::as_str).collect();
-            let hint = match known.is_empty() {
-                true => "the steps report none; `metrics` of a step names the files that hold them".to_owned(),
-                false => crate::error::did_you_mean(metric, known),
-            };
-            let message = format!("{count} trials ended well, and none of them reported a finite `{metric}`");
-            let go_on = format!("go on with `mlx sweep {} --resume --metric NAME`", self.options.name);
-            *trouble = Some(Error::usage(message).with_hint(format!("{hint}; {go_on}")));
-        }
-        count
     }
 
     fn tell_end(&self, session: &Session, number: u64, seconds: f64) {
@@ -408,6 +434,13 @@ impl Session {
         self.strategy.tell(number, loss);
         Ok(())
     }
+}
+
+/// Whether a run failed because a disk was full, for this program or for that of a step: as strerror(3) says it.
+pub(super) fn is_of_disk(run: &Run) -> bool {
+    let words = ["No space left on device", "Disk quota exceeded", "Read-only file system"];
+    let error = run.error.as_ref().filter(|_| run.status == Status::Failed);
+    error.is_some_and(|error| words.iter().any(|words| error.contains(words)))
 }
 
 fn interrupted(name: &str) -> Error {

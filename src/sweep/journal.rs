@@ -22,6 +22,10 @@ use crate::project::manifest::Goal;
 use crate::run::RunId;
 use crate::{Error, Kind, Result};
 
+/// What to do about a journal that somebody else wrote to.
+pub const REMEDY: &str = "delete that line and all after it, and `mlx sweep NAME --resume` goes on from there (what the trials \
+                          made is restored); or begin anew with `--force`; runs stay in either case";
+
 /// The version of the format that this program writes.
 pub const VERSION: u64 = 1;
 
@@ -64,6 +68,8 @@ pub enum Entry {
 pub struct Journal {
     path: PathBuf,
     file: File,
+    /// How long the whole lines in it are.
+    length: u64,
 }
 
 impl Journal {
@@ -79,15 +85,19 @@ impl Journal {
         let whole = whole_lines(&fs::read(path)?).len() as u64;
         let mut file = OpenOptions::new().write(true).open(path).with_context(cannot)?;
         file.set_len(whole).and_then(|()| file.seek(SeekFrom::Start(whole))).with_context(cannot)?;
-        Ok(Self { path: path.to_path_buf(), file })
+        Ok(Self { path: path.to_path_buf(), file, length: whole })
     }
 
-    /// Appends an entry durably.
+    /// Appends an entry durably, or not at all: where the disk is full, what was begun goes again, so that nothing stands
+    /// before the next line.
     pub fn append(&mut self, entry: &Entry) -> Result<()> {
-        let cannot = || format!("cannot write `{}`", quote(&self.path));
         let line = line(entry)?;
-        self.file.write_all(&line).and_then(|()| self.file.sync_data()).with_context(cannot)?;
-        Ok(())
+        let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
+        match written {
+            Ok(()) => self.length += line.len() as u64,
+            Err(_) => drop(self.file.set_len(self.length).and_then(|()| self.file.seek(SeekFrom::Start(self.length)))),
+        }
+        written.with_context(|| format!("cannot write `{}`", quote(&self.path))).map_err(Into::into)
     }
 }
 
@@ -114,8 +124,7 @@ fn entry(text: &[u8]) -> Result<Entry> {
                 .with_hint("install a newer mlx"))
         }
         _ => serde_json::from_slice(text).map_err(|error| {
-            Error::new(Kind::Failed, anyhow::Error::new(error).context("the line is damaged"))
-                .with_hint("the runs of the trials are safe: `mlx runs`; take the sweep away with `mlx sweep rm`")
+            Error::new(Kind::Failed, anyhow::Error::new(error).context("the line is damaged")).with_hint(REMEDY)
         }),
     }
 }

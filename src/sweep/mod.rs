@@ -11,6 +11,7 @@ mod conduct;
 mod copy;
 mod events;
 mod journal;
+mod misses;
 mod plan;
 pub mod plot;
 mod results;
@@ -76,8 +77,18 @@ fn record_name(name: &str) -> String {
     format!("sweeps/{name}")
 }
 
-/// Which sweep is meant by the words of a command line, and which steps: the first word is a sweep's name unless it is
-/// only a step's. `is_new` says that the command line alone declares a sweep.
+/// Which sweep goes on that these words of a command line name: the one that was named, or the only one that was begun.
+pub fn resolve_begun(project: &Project, words: &[String]) -> Result<String> {
+    let name = find(project, words.first().map(String::as_str))?;
+    if words.len() > 1 {
+        return Err(Error::usage("a sweep goes on with the steps it began with")
+            .with_hint(format!("`mlx sweep {name} --resume`")));
+    }
+    Ok(name)
+}
+
+/// Which sweep is to begin by these words of a command line, and with which steps: the first word is a sweep's name unless
+/// it is only a step's. `is_new` says that the command line alone declares a sweep.
 pub fn resolve(project: &Project, words: &[String], is_new: bool) -> Result<(String, Vec<String>)> {
     let declared = &project.manifest.sweeps;
     if let Some((first, rest)) = words.split_first() {

@@ -131,14 +131,18 @@ impl Plan {
         Ok(plan)
     }
 
-    /// How many trials there are, where so many were asked for.
-    pub fn trial_count(&self, asked: Option<u64>) -> Result<u64> {
-        let there_are = match self.strategy {
+    /// How many combinations there are, where they can all be tried.
+    pub fn combinations(&self) -> Result<Option<u64>> {
+        Ok(match self.strategy {
             Strategy::Grid => Some(self.grid_size()?),
             Strategy::List => Some(self.list.len() as u64),
             _ => None,
-        };
-        match (asked, there_are) {
+        })
+    }
+
+    /// How many trials there are, where so many were asked for.
+    pub fn trial_count(&self, asked: Option<u64>) -> Result<u64> {
+        match (asked, self.combinations()?) {
             (Some(asked), Some(there_are)) => Ok(asked.min(there_are)),
             (Some(count), None) | (None, Some(count)) => Ok(count),
             (None, None) => {
@@ -204,20 +208,25 @@ impl Plan {
 
 /// `train.lr=log(1e-4..1e-1)`.
 fn settings(texts: &[String]) -> Result<Vec<(String, Domain)>> {
-    let read = |text: &String| {
+    let read = |text: &String, earlier: &[String]| {
         let shown = escape(text.as_bytes());
         let Some((name, values)) = text.split_once('=') else {
             return Err(
                 Error::usage(format!("`--set {shown}` has no `=`")).with_hint("write `--set train.lr=log(1e-4..1e-1)`")
             );
         };
+        let name = name.trim();
+        if earlier.iter().any(|text| text.split_once('=').is_some_and(|(other, _)| other.trim() == name)) {
+            return Err(Error::usage(format!("`--set` is there twice for `{}`", escape(name.as_bytes())))
+                .with_hint(format!("write all values at once: `--set {name}=…,…`")));
+        }
         let domain = values.parse().map_err(|error: SpaceError| {
             let hint = error.hint.clone();
             Error::usage(format!("`--set {shown}`: {error}")).with_hint(hint)
         })?;
-        Ok((name.trim().to_owned(), domain))
+        Ok((name.to_owned(), domain))
     };
-    texts.iter().map(read).collect()
+    (0..texts.len()).map(|place| read(&texts[place], &texts[..place])).collect()
 }
 
 /// Refuses parameters that there are not, and those that no step would notice.

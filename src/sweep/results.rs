@@ -10,11 +10,12 @@ use serde_json::Value;
 use super::copy::remove as remove_all;
 use super::resume::working_copies;
 use super::state::{State, Trial, TrialState};
-use super::{Place, journal, record_name};
+use super::{Place, journal, misses, record_name};
 use crate::error::did_you_mean;
+use crate::event::{Event, EventSink};
 use crate::fs::{FileLock, escape, quote};
 use crate::project::Project;
-use crate::project::manifest::{Goal, Strategy};
+use crate::project::manifest::{Goal, Strategy, check_name};
 use crate::project::space::Domain;
 use crate::run::RunId;
 use crate::store::Store;
@@ -162,26 +163,26 @@ pub fn results(project: &Project, name: &str, metric: Option<&str>, goal: Option
     state.plan.goal = goal.unwrap_or(state.plan.goal);
     if let Some(metric) = metric {
         if !state.trials.iter().any(|trial| trial.metrics.contains_key(metric)) {
-            let known = state.trials.iter().flat_map(|trial| trial.metrics.keys().map(String::as_str));
-            let known: std::collections::BTreeSet<&str> = known.collect();
-            return Err(Error::usage(format!(
-                "no trial of the sweep `{name}` reported `{}`",
-                escape(metric.as_bytes())
-            ))
-            .with_hint(did_you_mean(metric, known)));
+            return Err(misses::unreported(name, &state, metric));
         }
         state.plan.metric = Some(metric.to_owned());
     }
     Ok(of(name, &state, FileLock::is_held(&place.lock())?))
 }
 
-/// The sweeps that were begun, by name.
-pub fn list(project: &Project) -> Result<Vec<Listed>> {
+/// The sweeps that were begun, by name. Those that can't be read are told, and left out.
+pub fn list(project: &Project, events: &dyn EventSink) -> Result<Vec<Listed>> {
     let mut listed = Vec::new();
     for name in names(project)? {
-        let Results { strategy, planned, is_running, is_complete, metric, best, trials, .. } =
-            results(project, &name, None, None)
-                .map_err(|error| error.context(format!("cannot read the sweep `{name}`")))?;
+        let results = match results(project, &name, None, None) {
+            Ok(results) => results,
+            Err(error) => {
+                let message = format!("cannot read the sweep `{name}`: {error}");
+                events.emit(Event::Warning { message, hint: error.hint().map(str::to_owned) });
+                continue;
+            }
+        };
+        let Results { strategy, planned, is_running, is_complete, metric, best, trials, .. } = results;
         let ended = trials.iter().filter(|trial| trial.state != TrialState::Open).count() as u64;
         let best_value = best.and_then(|best| trials.iter().find(|trial| trial.number == best)?.value);
         listed.push(Listed {
@@ -202,6 +203,7 @@ pub fn list(project: &Project) -> Result<Vec<Listed>> {
 /// The name of the sweep that is meant: the one that was named, or the only one that was begun.
 pub fn find(project: &Project, name: Option<&str>) -> Result<String> {
     if let Some(name) = name {
+        check_name(name).map_err(Error::usage)?;
         return if Place::of(project, name).journal().exists() {
             Ok(name.to_owned())
         } else {

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::conduct::{Options, Session};
+use super::conduct::{Options, Session, is_of_disk};
 use super::copy::remove;
 use super::journal::{self, Entry, Journal};
 use super::plan::Plan;
 use super::results::unknown;
 use super::snapshot::Snapshot;
 use super::state::{State, TrialState};
-use super::{Place, record_name, strategy};
+use super::{Place, misses, record_name, strategy};
 use crate::event::Watch;
 use crate::fs::FileLock;
 use crate::pipeline::{self, Materials, RUN_VARIABLE};
@@ -40,6 +40,7 @@ pub(super) fn begin(
     // All that can be wrong is found before anything is written.
     let mut materials = materials(project, options, steps, watch)?;
     let plan = Plan::of(declared, request, &materials)?;
+    tell_fewer(&plan, request.trials.or(declared.and_then(|sweep| sweep.trials)), watch)?;
     widen(project, options, &plan, &mut materials, watch)?;
     refuse_begun(place, options)?;
     let alone = place.take(name)?;
@@ -81,11 +82,15 @@ pub(super) fn working_copies(place: &Place) -> Vec<(u64, PathBuf)> {
 /// Refuses to write over what was begun.
 fn refuse_begun(place: &Place, options: &Options) -> Result<()> {
     let name = &options.name;
-    let Some(entries) = journal::read(&place.journal())?.filter(|_| !options.force) else { return Ok(()) };
+    if options.force {
+        return Ok(());
+    }
+    let Some(entries) = journal::read(&place.journal())? else { return Ok(()) };
     // A journal whose first line was cut off has begun nothing.
     let Ok(state) = State::of(&entries) else { return Ok(()) };
     let (ended, trials) = (state.ended(), state.plan.trials);
     let hint = match state.is_complete() {
+        true if state.plan.combinations()? == Some(trials) => format!("show it with `mlx sweep show {name}`"),
         true => {
             format!("show it with `mlx sweep show {name}`, add trials with `mlx sweep {name} --resume --trials NUMBER`")
         }
@@ -125,6 +130,7 @@ pub(super) fn take_up(
     let mut journal = Journal::open(&place.journal())?;
     let old = before.snapshot.manifest(&store)?;
     let declared = (old.sweeps.get(name), project.manifest.sweeps.get(name));
+    tell_fewer(&before.plan, options.request.trials, watch)?;
     if let Some(change) = change(options, &before, declared, snapshot)? {
         journal.append(&change)?;
         entries.push(change);
@@ -133,7 +139,24 @@ pub(super) fn take_up(
     let strategy = state.strategy(&entries);
     let mut session = Session { state, journal, strategy, open: VecDeque::new() };
     settle(project, &store, &mut session, watch)?;
+    if options.retry_failed {
+        let failed = session.state.trials.iter().filter(|trial| trial.state == TrialState::Failed);
+        session.open.extend(failed.map(|trial| (trial.number, trial.values.clone())).collect::<Vec<_>>());
+    }
     Ok((session, alone))
+}
+
+/// Tells who asked for more trials than there are combinations.
+fn tell_fewer(plan: &Plan, asked: Option<u64>, watch: Watch<'_>) -> Result<()> {
+    if let (Some(asked), Some(there_are)) = (asked, plan.combinations()?)
+        && asked > there_are
+    {
+        let trials = if there_are == 1 { "1 trial".to_owned() } else { format!("{there_are} trials") };
+        watch
+            .events
+            .note(format!("there are no more combinations than for {trials}: the {} has them all", plan.strategy));
+    }
+    Ok(())
 }
 
 /// What is different from here on: as the command line says, or as the manifest was changed to say.
@@ -146,9 +169,21 @@ fn change(
     fn changed<T: PartialEq + Clone>(old: Option<T>, new: Option<T>) -> Option<T> {
         if old == new { None } else { new }
     }
-    let request = &options.request;
+    let (request, name, begun) = (&options.request, &options.name, before.trials.len() as u64);
+    if let Some(asked) = request.trials.filter(|asked| *asked < begun) {
+        return Err(Error::usage(format!(
+            "{begun} trials of the sweep `{name}` have begun, so that there can't be {asked} in the end"
+        ))
+        .with_hint(format!(
+            "`--trials {begun}` lets no more begin; `mlx sweep apply {name}` takes the best of those that are over"
+        )));
+    }
+    if let Some(metric) = request.metric.as_ref().filter(|_| !options.force) {
+        misses::check(name, before, metric)?;
+    }
     let trials = request.trials.or_else(|| changed(old.and_then(|old| old.trials), new.and_then(|new| new.trials)));
-    let trials = trials.map(|trials| before.plan.trial_count(Some(trials))).transpose()?;
+    // Those that have begun are there, whatever the manifest says now.
+    let trials = trials.map(|trials| before.plan.trial_count(Some(trials.max(begun)))).transpose()?;
     let metric = || changed(old.and_then(|old| old.metric.clone()), new.and_then(|new| new.metric.clone()));
     let metric = request.metric.clone().or_else(metric);
     let goal = request.goal.or_else(|| changed(old.and_then(|old| old.goal), new.and_then(|new| new.goal)));
@@ -170,7 +205,7 @@ fn settle(project: &Project, store: &Store, session: &mut Session, watch: Watch<
     for trial in open {
         // It may have come to its end, and the kill before that was written down.
         let run = runs.get(&trial.run).ok();
-        let ended = run.filter(|run| matches!(run.status, Status::Finished | Status::Failed));
+        let ended = run.filter(|run| matches!(run.status, Status::Finished | Status::Failed) && !is_of_disk(run));
         match (ended, trial.stopped_at) {
             (Some(run), _) => {
                 let state = if run.status == Status::Finished { TrialState::Finished } else { TrialState::Failed };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::journal::Entry;
+use super::journal::{self, Entry};
 use super::plan::Plan;
 use super::snapshot::Snapshot;
 use super::strategy::{self, Strategy, Values};
@@ -36,6 +36,22 @@ pub struct Trial {
     pub stopped_at: Option<f64>,
 }
 
+impl Trial {
+    /// A trial that begins, or begins again.
+    fn new(number: u64, run: &RunId, values: &Values) -> Self {
+        Self {
+            number,
+            values: values.clone(),
+            run: run.clone(),
+            state: TrialState::Open,
+            metrics: BTreeMap::new(),
+            seconds: None,
+            error: None,
+            stopped_at: None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrialState {
@@ -51,12 +67,31 @@ impl State {
     /// The state that these entries add up to.
     pub fn of(entries: &[Entry]) -> Result<Self> {
         let Some(Entry::Begin { plan, snapshot, .. }) = entries.first() else {
-            return Err(Error::failed("the journal of the sweep does not begin as one")
-                .with_hint("the runs of the trials are safe: `mlx runs`; take the sweep away with `mlx sweep rm`"));
+            return Err(Error::failed("the journal of the sweep does not begin as one").with_hint(
+                "begin anew with `--force`, or take the sweep away with `mlx sweep rm`; the runs of its trials stay",
+            ));
         };
         let mut state = Self { plan: plan.clone(), snapshot: snapshot.clone(), trials: Vec::new() };
-        entries[1..].iter().for_each(|entry| state.apply(entry));
+        for (place, entry) in entries.iter().enumerate().skip(1) {
+            if !state.fits(entry) {
+                let line = place + 1;
+                return Err(Error::failed(format!("line {line} of the journal does not fit those before it"))
+                    .with_hint(journal::REMEDY));
+            }
+            state.apply(entry);
+        }
         Ok(state)
+    }
+
+    /// Whether the entry can come next.
+    fn fits(&self, entry: &Entry) -> bool {
+        let begun = self.trials.len() as u64;
+        match entry {
+            Entry::Begin { .. } => false,
+            Entry::Resume { .. } => true,
+            Entry::Start { trial, values, .. } => *trial <= begun && values.len() == self.plan.params.len(),
+            Entry::Report { trial, .. } | Entry::End { trial, .. } => *trial < begun,
+        }
     }
 
     /// Takes one more entry in.
@@ -72,17 +107,8 @@ impl State {
                 }
             }
             Entry::Start { trial, run, values, .. } => match self.trial(*trial) {
-                Some(known) => known.run = run.clone(),
-                None => self.trials.push(Trial {
-                    number: *trial,
-                    values: values.clone(),
-                    run: run.clone(),
-                    state: TrialState::Open,
-                    metrics: BTreeMap::new(),
-                    seconds: None,
-                    error: None,
-                    stopped_at: None,
-                }),
+                Some(known) => *known = Trial::new(*trial, run, values),
+                None => self.trials.push(Trial::new(*trial, run, values)),
             },
             Entry::Report { trial, value, stop, .. } => {
                 if let Some(known) = self.trial(*trial).filter(|_| *stop) {

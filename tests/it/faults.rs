@@ -214,7 +214,7 @@ impl Drop for Disk {
 }
 
 /// Fills the disk of this file until so much is left.
-fn fill_up(file: &Path, left: u64) {
+pub fn fill_up(file: &Path, left: u64) {
     let mut ballast = fs::File::create(file).unwrap();
     while ballast.write(&[1; 4096]).is_ok_and(|count| count > 0) {}
     let length = ballast.seek(SeekFrom::End(0)).unwrap();

@@ -79,6 +79,7 @@ mod slurm;
 mod slurm_sweeps;
 mod steps;
 mod store;
+mod sweep_mistakes;
 mod sweeps;
 mod tables;
 mod target_faults;

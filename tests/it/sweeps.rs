@@ -40,7 +40,7 @@ echo "$MLX_PARAM_TRAIN_LR $MLX_PARAM_TRAIN_DEPTH" |
     awk '{ print "{\"loss\": " ($1-0.3)^2 + ($2-4)^2 ", \"accuracy\": " 1/(1+($1-0.3)^2) "}" }' > metrics.json
 "#;
 
-fn project() -> Project {
+pub fn project() -> Project {
     let project = Project::with_manifest("").write("raw.txt", "raw\n").write("train.sh", TRAIN);
     let count = project.home().join("count");
     project.set("mlx.toml", MANIFEST.replace("$COUNT", count.to_str().unwrap()));
@@ -52,16 +52,16 @@ fn prepared(project: &Project) -> usize {
     fs::read_to_string(project.home().join("count")).unwrap_or_default().lines().count()
 }
 
-fn sweep(project: &Project, arguments: &[&str]) -> Value {
+pub fn sweep(project: &Project, arguments: &[&str]) -> Value {
     project.mlx(&[&["sweep", "--json"], arguments].concat()).success().json()
 }
 
-fn shown(project: &Project, name: &str) -> Value {
+pub fn shown(project: &Project, name: &str) -> Value {
     project.mlx(&["sweep", "show", name, "--json"]).success().json()
 }
 
 /// Number, state, parameters and value of each trial.
-fn trials(results: &Value) -> Vec<(u64, String, Value, Value)> {
+pub fn trials(results: &Value) -> Vec<(u64, String, Value, Value)> {
     let trials = results["trials"].as_array().unwrap().iter();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     trials
@@ -69,12 +69,12 @@ fn trials(results: &Value) -> Vec<(u64, String, Value, Value)> {
         .collect()
 }
 
-fn params(results: &Value) -> Vec<Value> {
+pub fn params(results: &Value) -> Vec<Value> {
     trials(results).into_iter().map(|(_, _, params, _)| params).collect()
 }
 
-const GRID: [&str; 6] = ["--set", "train.lr=0.1,0.3", "--set", "train.depth=3,4", "--metric", "loss"];
-const MIN: [&str; 2] = ["--goal", "min"];
+pub const GRID: [&str; 6] = ["--set", "train.lr=0.1,0.3", "--set", "train.depth=3,4", "--metric", "loss"];
+pub const MIN: [&str; 2] = ["--goal", "min"];
 
 #[test]
 fn a_grid_tries_every_combination_and_runs_what_it_touches_alone() {
@@ -204,20 +204,7 @@ fn what_can_not_work_is_told_before_anything_is_written() {
     refused(&["sise"], "there is no sweep `sise` in mlx.toml");
     assert!(!project.exists(".mlx/sweeps"));
     project.set("mlx.toml", project.read("mlx.toml") + "[sweep.a]\nparams.train.lr = 'uniform(1..0)'\n");
-    project.mlx(&["status"]).exits_with(2).says("`train.lr`: the first number of `uniform(1..0)` must be smaller");
-}
-
-#[test]
-fn a_metric_that_nobody_reports_ends_the_sweep_with_those_there_are() {
-    let project = project();
-
-    let mistyped = ["sweep", "--set", "train.depth=int(1..8)", "--metric", "acuracy"];
-    project.mlx(&mistyped).exits_with(2).says("did you mean `accuracy`?");
-
-    assert_eq!(trials(&shown(&project, "sweep")).len(), 3);
-    let results = sweep(&project, &["--resume", "--metric", "accuracy"]);
-    assert_eq!(results["trials"].as_array().unwrap().len(), 8);
-    assert!(results["trials"].as_array().unwrap().iter().all(|trial| trial["value"].is_f64()));
+    project.mlx(&["status"]).exits_with(2).says("`train.lr`: the first number of `uniform(1..0)` must not be larger");
 }
 
 #[test]
@@ -325,7 +312,7 @@ fn what_was_begun_is_not_written_over() {
     let first = sweep(&project, &[&GRID[..], &MIN].concat());
 
     let again = project.mlx(&[&["sweep"], &GRID[..]].concat()).exits_with(2);
-    assert!(again.stderr.contains("mlx sweep sweep --resume --trials NUMBER"), "{}", again.stderr);
+    assert!(again.stderr.contains("begin anew with `--force`; runs stay"), "{}", again.stderr);
     let anew = sweep(&project, &[&["--force"], &GRID[..], &MIN].concat());
     assert_eq!(params(&anew), params(&first));
 
@@ -377,13 +364,13 @@ fn kill(process: &mut Child, signal: Signal) {
 }
 
 /// A sweep with its events in a file, that are read as they come.
-struct Started {
-    process: Child,
+pub struct Started {
+    pub process: Child,
     events: BufReader<File>,
 }
 
 impl Started {
-    fn new(project: &Project, arguments: &[&str]) -> Self {
+    pub fn new(project: &Project, arguments: &[&str]) -> Self {
         let path = project.home().join("events");
         fs::write(&path, "").unwrap();
         let mut command =
@@ -393,7 +380,7 @@ impl Started {
     }
 
     /// Waits until this event was told so often.
-    fn wait_for(&mut self, event: &str, mut times: usize) {
+    pub fn wait_for(&mut self, event: &str, mut times: usize) {
         let wanted = format!("\"event\":\"{event}\"");
         let end = Instant::now() + Duration::from_secs(60);
         let mut line = String::new();

@@ -18,7 +18,7 @@ use crate::pipeline::Scope;
 use crate::project::Project;
 use crate::project::manifest;
 use crate::sweep::{self, Conducted, Options, Request};
-use crate::{Error, Result, pipeline};
+use crate::{Result, pipeline};
 
 /// Try the pipeline with other parameters, and find good ones
 ///
@@ -27,7 +27,7 @@ use crate::{Error, Result, pipeline};
 /// `3,5,7`, `int(50..500)`, `int(50..500 by 50)`, `int(1..1000 log)`, `uniform(0..1)`, `log(1e-4..1e-1)`.
 ///
 /// Ctrl-C ends the trials that run; `--resume` goes on after that, or after a kill, exactly where it was. A trial that
-/// fails does not end the sweep.
+/// fails does not end the sweep. After three trials that end well and do not report the metric, no more begin.
 #[derive(Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -39,7 +39,8 @@ pub struct Sweep {
     #[command(subcommand)]
     command: Option<SweepCommand>,
     /// A sweep of the manifest, or a name for a new one, and then the steps that a trial brings up to date (every step where
-    /// none is named)
+    /// none is named). Without a name: the only sweep of the manifest, else one called `sweep`; with --resume, the only one
+    /// that was begun
     #[arg(value_name = "NAME|STEP")]
     words: Vec<String>,
     /// Try these values of a parameter
@@ -78,6 +79,9 @@ pub struct Sweep {
     /// Go on with a sweep that was interrupted, killed, or is to have more trials
     #[arg(long)]
     resume: bool,
+    /// With --resume: let trials that failed begin again
+    #[arg(long, requires = "resume")]
+    retry_failed: bool,
     /// Begin a sweep anew; with --resume, go on whatever was changed since it began
     #[arg(short, long)]
     force: bool,
@@ -155,11 +159,10 @@ impl Sweep {
             None => {}
         }
         let project = cx.project()?;
-        let (name, steps) = sweep::resolve(&project, &self.words, self.resume || !self.settings.is_empty())?;
-        if self.resume && !steps.is_empty() {
-            return Err(Error::usage("a sweep goes on with the steps it began with")
-                .with_hint(format!("`mlx sweep {name} --resume`")));
-        }
+        let (name, steps) = match self.resume {
+            true => (sweep::resolve_begun(&project, &self.words)?, Vec::new()),
+            false => sweep::resolve(&project, &self.words, !self.settings.is_empty())?,
+        };
         secrets::check(cx, &self.settings)?;
         let svg = self.svg.as_ref().map(|file| cx.file(file));
         let options = self.options(cx, &project, name, steps);
@@ -200,6 +203,7 @@ impl Sweep {
             request,
             parallel: self.parallel,
             resume: self.resume,
+            retry_failed: self.retry_failed,
             force: self.force,
             keep: self.keep,
             fail_fast: self.fail_fast,

@@ -20,7 +20,7 @@ use crate::sweep;
                   jq '.trials[].value'"
 )]
 pub struct ShowSweep {
-    /// Sweep in question; the only one where there is one
+    /// Sweep in question; the only one that was begun where none is named
     name: Option<String>,
     /// Compare the trials by this metric instead
     #[arg(long, value_name = "NAME")]
