@@ -50,7 +50,7 @@ pub use inspect::Inspection;
 pub use open::{Bundle, Layer};
 pub use package::{DEFAULT_DIRECTORY, Inputs, Packaged, assemble, default_file, packaged, write};
 pub use provenance::PROVENANCE;
-pub use record::{Record, all as all_made, made};
+pub use record::{Record, all as all_made, forget as forget_made, made};
 pub use refusal::BadBundle;
 pub use sbom::SBOM;
 pub use scan::{Scan, Suspect, scan};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fs::Stamp;
 use crate::store::Store;
-use crate::{Digest, Result};
+use crate::{Digest, Error, Result};
 
 const PREFIX: &str = "bundles";
 
@@ -33,12 +33,23 @@ pub struct Record {
     pub stamp: Option<Stamp>,
 }
 
+impl Record {
+    /// The name of the record in the store.
+    pub fn name(&self) -> String {
+        format!("{PREFIX}/{}", self.manifest.hex())
+    }
+}
+
 /// The bundles that were made here, in no order. Their files may be gone.
 pub fn all(store: &Store) -> Result<Vec<Record>> {
     let mut found = Vec::new();
     for name in store.records(PREFIX)? {
         let Some(bytes) = store.record(&name)? else { continue };
-        found.push(serde_json::from_slice(&bytes).with_context(|| format!("the record `{name}` is damaged"))?);
+        let record = serde_json::from_slice(&bytes).with_context(|| format!("the record `{name}` is damaged"));
+        found.push(record.map_err(|error| {
+            Error::from(error)
+                .with_hint("it only says that a bundle was made here: delete its file in `.mlx/store/records`")
+        })?);
     }
     Ok(found)
 }
@@ -51,9 +62,14 @@ pub fn made(store: &Store, model: &str, version: u64) -> Result<Vec<Record>> {
     Ok(found)
 }
 
+/// Takes the records of these bundles away. Their files stay, and what they alone kept in the store is garbage.
+pub fn forget(store: &Store, records: &[Record]) -> Result<()> {
+    records.iter().try_for_each(|record| store.delete_record(&record.name()))
+}
+
 /// Writes the record, or replaces the one of an earlier time.
 pub fn write(store: &Store, record: &Record) -> Result<()> {
-    let name = format!("{PREFIX}/{}", record.manifest.hex());
+    let name = record.name();
     let bytes = serde_json::to_vec_pretty(record).expect("a record has text as keys");
     loop {
         let before = store.record(&name)?;

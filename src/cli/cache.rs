@@ -20,8 +20,9 @@ use crate::{Error, Result};
 /// Show what takes room in the store and in the user's cache
 ///
 /// Of the store, says where it lies (loose files, packs, trash, damaged files put aside), what needs it (tracked paths,
-/// outputs, runs, other commits, other projects, nothing), and which are the largest. Of the cache that all of the user's
-/// projects share, which releases lie there unpacked, who uses them, and what else does. Content is not read.
+/// outputs, runs, models and bundles, dependencies of steps, other commits, other projects, nothing: what `mlx gc` would
+/// remove), and which are the largest. Of the cache that all of the user's projects share, which releases lie there unpacked,
+/// who uses them, and what else does. Content is not read.
 ///
 /// `--clean` removes from the cache what is brought or made again when it is needed: releases that nobody serves, and layers
 /// of images, unused for 30 days; for environments there is `mlx env rm`.
@@ -249,7 +250,8 @@ impl Render for Cache {
             let what = match need.purpose {
                 Purpose::Path => "tracked paths",
                 Purpose::Output => "outputs",
-                Purpose::Record => "runs and models",
+                Purpose::Record => "runs, models and bundles",
+                Purpose::Dependency => "dependencies of steps",
                 Purpose::History => "other commits only",
                 Purpose::OtherProject => "other projects only",
                 Purpose::Nothing => "nothing",

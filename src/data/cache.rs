@@ -30,7 +30,7 @@ pub struct Cache {
     pub trash: Amount,
     /// Damaged content that was put aside.
     pub quarantine: Amount,
-    /// Files that were being written when a process was killed, or are now.
+    /// Files that were being written when a process was killed, or are now, in the store or in `.mlx`.
     pub temporary: Amount,
     /// Python environments, which all projects of the user share.
     pub environments: Amount,
@@ -48,6 +48,10 @@ pub struct Amount {
 }
 
 impl Amount {
+    fn and(self, other: Self) -> Self {
+        Self { count: self.count + other.count, bytes: self.bytes + other.bytes }
+    }
+
     fn add(&mut self, bytes: u64) {
         self.count += 1;
         self.bytes += bytes;
@@ -70,8 +74,10 @@ pub enum Purpose {
     Path,
     /// An output of a step, as `mlx.lock` names it now.
     Output,
-    /// Runs, models and other records.
+    /// Runs, models, bundles and other records.
     Record,
+    /// A dependency of a step, as `mlx.lock` names it now, that nothing else keeps.
+    Dependency,
     /// Other commits only.
     History,
     /// Other projects only.
@@ -98,6 +104,7 @@ impl From<Origin> for Purpose {
             Origin::Path => Self::Path,
             Origin::Output => Self::Output,
             Origin::Record => Self::Record,
+            Origin::Dependency => Self::Dependency,
             Origin::History => Self::History,
             Origin::Neighbour => Self::OtherProject,
         }
@@ -123,9 +130,9 @@ pub fn cache(project: &Project, workspace: &Workspace, environments: &Path, watc
         // What never came here takes no room.
         let mut objects = store.reach_leniently(named)?;
         objects.retain(|digest| room.contains_key(digest));
-        // Of other versions of a path only what is not needed otherwise is its own.
-        if purpose == Purpose::History {
-            objects.retain(|digest| users.get(digest).is_none_or(|(_, purpose)| *purpose == Purpose::History));
+        // Of dependencies and other versions of a path only what is not needed otherwise is its own.
+        if matches!(purpose, Purpose::Dependency | Purpose::History) {
+            objects.retain(|digest| users.get(digest).is_none_or(|(_, first)| *first == purpose));
         }
         for digest in &objects {
             users.entry(*digest).or_insert((0, purpose)).0 += 1;
@@ -155,7 +162,7 @@ pub fn cache(project: &Project, workspace: &Workspace, environments: &Path, watc
         packs: store.pack_count()?,
         trash: files_below(&store.place(Place::Trash)),
         quarantine: files_below(&store.place(Place::Quarantine)),
-        temporary: files_below(&store.place(Place::Temporary)),
+        temporary: files_below(&store.place(Place::Temporary)).and(files_below(&workspace.scratch)),
         environments: files_below(environments),
         needed_for: needs.into_iter().map(|(purpose, amount)| Need { purpose, amount }).collect(),
         entries,

@@ -10,8 +10,9 @@ use crate::digest::Object;
 use crate::event::{Event, EventSink};
 use crate::fs::quote;
 use crate::project::git::Git;
-use crate::project::{LOCK, Lock, MANIFEST, Project};
-use crate::store::{Named, Store};
+use crate::project::lock::LockedPath;
+use crate::project::{LOCK, Lock, MANIFEST, Project, ProjectPath};
+use crate::store::{Named, Store, named_in};
 use crate::{Digest, Error, Result};
 
 /// The directory of the marks of runs that came from a remote.
@@ -58,6 +59,8 @@ pub enum Origin {
     Output,
     /// A run, a model or another record.
     Record,
+    /// A step's dependency in the lock.
+    Dependency,
     /// The lock of another commit.
     History,
     /// Another project that uses the store.
@@ -206,13 +209,24 @@ pub fn all(
     Ok(roots)
 }
 
+/// What [`named_by`] finds in the locks, with all that is to say of it.
 fn of_locks(project: &Project, history: History) -> Result<Vec<Root>> {
-    let mut roots = Vec::new();
+    let (mut roots, mut deps) = (Vec::new(), HashSet::new());
     for (index, (at, lock)) in locks(project, history)?.into_iter().enumerate() {
         let is_current = index == 0;
         let claim = if is_current { Claim::Needed } else { Claim::Elsewhere };
+        let name = |path: &ProjectPath| if is_current { path.to_string() } else { format!("{path} in {at}") };
+        for LockedPath { path, object } in lock.steps.values().flat_map(|step| &step.deps) {
+            let origin = if is_current { Origin::Dependency } else { Origin::History };
+            let (named, claim) = (Named::from(object), Claim::MadeFrom);
+            // Of many commits and steps with one dependency, the first names it.
+            if !deps.insert(named) {
+                continue;
+            }
+            roots.push(Root { named, object: Some(object.clone()), name: name(path), claim, origin });
+        }
         for (path, object) in lock.entries() {
-            let name = if is_current { path.to_string() } else { format!("{path} in {at}") };
+            let name = name(path);
             let origin = match is_current {
                 true if lock.paths.contains_key(path) => Origin::Path,
                 true => Origin::Output,
@@ -224,6 +238,7 @@ fn of_locks(project: &Project, history: History) -> Result<Vec<Root>> {
     Ok(roots)
 }
 
+/// What [`named_by`] finds in the records, with all that is to say of it.
 fn of_records(store: &Store, problems: &mut Vec<Problem>) -> Result<Vec<Root>> {
     let mut roots = Vec::new();
     let marks = store.records(IMPORTED)?;
@@ -240,15 +255,23 @@ fn of_records(store: &Store, problems: &mut Vec<Problem>) -> Result<Vec<Root>> {
             });
             continue;
         };
-        let is_cache = name.starts_with("steps/");
+        // A cache, which names nothing.
+        if name.starts_with("steps/") {
+            continue;
+        }
         // What a run of another clone made may never have been here.
         let run = name.strip_prefix("runs/").filter(|run| imported.contains(*run));
         let kept_as = if run.is_some() { Claim::Elsewhere } else { Claim::Needed };
         let mut objects = HashSet::new();
         objects_of(&value, &mut objects);
+        // Any other digest may be that of an object, and keeps it where it is here.
+        let mut others = HashSet::new();
+        named_in(&value, &mut others);
+        let known: HashSet<Digest> = objects.iter().map(|(named, _)| named.digest).collect();
+        objects.extend(others.into_iter().filter(|named| !known.contains(&named.digest)).map(|named| (named, false)));
         // Inputs of a run are named, but only outputs are kept by it.
         for (named, is_kept) in objects {
-            let claim = if is_kept && !is_cache { kept_as } else { Claim::MadeFrom };
+            let claim = if is_kept { kept_as } else { Claim::MadeFrom };
             roots.push(Root { named, object: None, name: name.clone(), claim, origin: Origin::Record });
         }
     }

@@ -44,8 +44,8 @@ pub use plan::{Candidate, Change, FileChange, LiveRelease, Plan, plan};
 pub use split::Split;
 pub use stored::Stored;
 pub use switch::{
-    Deployed, Order, Release, RolledBack, deploy, deploy_canary, find_release, live_version, promote_canary, releases,
-    rollback,
+    Answering, Deployed, Order, Release, RolledBack, answering, deploy, deploy_canary, find_release, promote_canary,
+    releases, rollback,
 };
 pub use trial::{Tested, test};
 

@@ -275,10 +275,25 @@ pub fn releases(target: &dyn Target, events: &dyn EventSink) -> Result<Vec<Relea
     Ok(found)
 }
 
-/// The model and the version that answer on the target now; `None` where nothing does.
-pub fn live_version(target: &dyn Target) -> Result<Option<(String, u64)>> {
-    let Some(live) = target.live()? else { return Ok(None) };
-    Ok(target.description(&live)?.map(|description| (description.model.name, description.model.version)))
+/// A version that answers on a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answering {
+    pub model: String,
+    pub version: u64,
+    /// Whether it has only a part of the requests, beside the live one.
+    pub is_canary: bool,
+}
+
+/// The versions that answer on the target now: the live one, and a canary beside it.
+pub fn answering(target: &dyn Target) -> Result<Vec<Answering>> {
+    let live = target.live()?;
+    let canary = split::canary(target, live.as_ref())?.map(|split| split.release);
+    let mut found = Vec::new();
+    for (release, is_canary) in live.map(|live| (live, false)).into_iter().chain(canary.map(|canary| (canary, true))) {
+        let Some(description) = target.description(&release)? else { continue };
+        found.push(Answering { model: description.model.name, version: description.model.version, is_canary });
+    }
+    Ok(found)
 }
 
 /// The release whose digest begins with these hex digits.

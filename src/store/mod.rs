@@ -27,7 +27,7 @@ pub mod verify;
 pub use batch::Batch;
 pub use gc::{Fold, Garbage, Place, Stored};
 pub use linked::Linker;
-pub use reach::Named;
+pub use reach::{Named, named_in};
 pub use repack::BrokenPack;
 
 use std::fs::File;

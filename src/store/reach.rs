@@ -185,7 +185,7 @@ fn too_many(paths: u64) -> Error {
 }
 
 /// The objects in a record: those whose kind it says, and every other digest.
-pub(super) fn named_in(value: &serde_json::Value, named: &mut HashSet<Named>) {
+pub fn named_in(value: &serde_json::Value, named: &mut HashSet<Named>) {
     match value {
         serde_json::Value::String(text) => named.extend(text.parse().ok().map(|digest: Digest| Named::from(digest))),
         serde_json::Value::Array(items) => items.iter().for_each(|item| named_in(item, named)),

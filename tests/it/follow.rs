@@ -225,6 +225,7 @@ fn a_canary_answers_its_part_until_it_is_promoted() {
     assert_eq!(shares(&server, "/v2/models/m/infer"), expected);
     assert_eq!(shares(&server, "/v2/models/m/versions/2/infer"), all(&canary, 100));
     let metrics = server.get("/metrics").body;
+    project.mlx(&["model", "rm", "m:2"]).exits_with(2).says("`m` 2 is the canary on `production` and can't be removed");
     let short = canary.strip_prefix("sha256:").unwrap()[..12].to_owned();
     let info = format!("mlx_release_info{{model=\"m\",version=\"2\",release=\"{short}\",share=\"canary\"}} 1");
     assert!(metrics.lines().any(|line| line == info), "{metrics}");

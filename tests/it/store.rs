@@ -555,3 +555,43 @@ fn a_store_among_the_files_of_the_project_is_refused() {
         project.outcome(project.command(&["add", "a"]).env("MLX_STORE_PATH", place)).success();
     }
 }
+
+/// How many objects `mlx cache` says that nothing needs, and how many `mlx gc` would remove.
+fn unneeded(project: &Project) -> (u64, u64) {
+    let cache = project.mlx(&["cache", "--json"]).success().json();
+    let needs = cache["needed_for"].as_array().unwrap();
+    let nothing =
+        needs.iter().find(|need| need["purpose"] == "nothing").map_or(0, |need| need["count"].as_u64().unwrap());
+    let garbage = project.mlx(&["gc", "--grace", "0s", "--json"]).success().json();
+    (nothing, garbage["objects"].as_u64().unwrap())
+}
+
+#[test]
+fn what_the_cache_says_that_nothing_needs_is_what_gc_removes() {
+    let manifest = "[step.fit]\ncmd = 'mkdir -p model; cat data/a.csv fit.sh > model/w.bin'\ndeps = ['fit.sh', 'data']\n\
+                    outs = ['model']\n[model.m]\npath = 'model'\n";
+    let project = Project::with_manifest(manifest).write("fit.sh", "# fits").write("data/a.csv", "1");
+    project.mlx(&["add", "data"]).success();
+    project.mlx(&["train"]).success();
+    project.mlx(&["model", "register", "m"]).success();
+    project.mlx(&["package", "m"]).success();
+    assert_eq!(unneeded(&project), (0, 0));
+
+    let run = project.mlx(&["model", "show", "m", "--json"]).success().json()["run"].clone();
+    project.set("data/a.csv", "2");
+    project.mlx(&["add", "data"]).success();
+    project.mlx(&["train"]).success();
+    assert_eq!(unneeded(&project), (0, 0));
+
+    // With the version go its bundle's documents, with the run what it was made from and made; results of steps are a cache.
+    project.mlx(&["model", "rm", "m:1", "--why", "personal data"]).success();
+    let (nothing, documents) = unneeded(&project);
+    assert!(nothing == documents && documents > 5, "{nothing} {documents}");
+    project.mlx(&["runs", "rm", run.as_str().unwrap()]).success();
+    let (nothing, garbage) = unneeded(&project);
+    assert!(nothing == garbage && garbage > documents, "{nothing} {garbage}");
+    project.mlx(&["gc", "--grace", "0s", "--yes"]).success();
+    assert_eq!(unneeded(&project), (0, 0));
+    project.mlx(&["verify"]).success();
+    project.mlx(&["bundle", "verify", "dist/m-1.tar"]).success();
+}

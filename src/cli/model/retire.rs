@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::super::output::size;
 use super::super::{Context, Render, Text, targeted};
+use crate::bundle;
 use crate::data::{self, Amount, Workspace};
 use crate::deploy;
 use crate::project::Project;
@@ -40,8 +41,9 @@ pub struct Restore {
 
 /// Give a version up for good
 ///
-/// Its record goes, and what it alone kept in the store is garbage then, which `mlx gc --yes` removes. Its number is never
-/// given again, and the history says who removed it. A version that holds an alias or is live on a target stays.
+/// Its record goes and those of its bundles, and what they alone kept in the store is garbage then, which `mlx gc --yes`
+/// removes; the files of bundles stay where they were written. Its number is never given again, and the history says who
+/// removed it. A version that holds an alias or is live on a target stays.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  mlx model rm churn:2 --why 'holds personal data'\n  mlx gc --yes")]
 pub struct Remove {
@@ -110,12 +112,17 @@ impl Remove {
             refuse_live(cx, &project, &version, "removed")?;
         }
         let (model, number) = (version.model, version.version);
-        let records = match registry.url() {
-            // What a shared registry names is on its remote, and kept here by nobody.
-            Some(_) => Vec::new(),
-            None => vec![format!("models/{model}/versions/{number}")],
-        };
+        let bundles = bundle::made(workspace.store(), &model, number)?;
+        let mut records: Vec<String> = bundles.iter().map(bundle::Record::name).collect();
+        // What a shared registry names is on its remote, and kept here by nobody.
+        if registry.url().is_none() {
+            records.push(format!("models/{model}/versions/{number}"));
+        }
         let garbage = data::freed_by(&project, &workspace, &records)?;
+        // First, since who is killed before the version is gone does it again; one that holds an alias is refused below.
+        if registry.state(&model)?.aliases_of(number).is_empty() {
+            bundle::forget_made(workspace.store(), &bundles)?;
+        }
         registry.remove(&model, number, &cx.author(self.which.why))?;
         let frees = garbage.count > 0;
         cx.out.show(&Retired { model, version: number, changed: true, did: "removed", garbage: Some(garbage) })?;
@@ -130,14 +137,16 @@ impl Remove {
 fn refuse_live(cx: &Context, project: &Project, version: &Version, what: &str) -> Result<()> {
     let (model, number) = (&version.model, version.version);
     for name in project.manifest.targets.keys() {
-        let live = targeted::open(cx, project, name).and_then(|targeted| deploy::live_version(&*targeted.target));
-        let live = live.map_err(|error| {
+        let answering = targeted::open(cx, project, name).and_then(|targeted| deploy::answering(&*targeted.target));
+        let answering = answering.map_err(|error| {
             error
                 .context(format!("cannot tell whether `{model}` {number} is live on `{name}`"))
                 .with_hint("`--force` does it all the same")
         })?;
-        if live.is_some_and(|live| live == (model.clone(), number)) {
-            return Err(Error::usage(format!("`{model}` {number} is live on `{name}` and can't be {what}")).with_hint(
+        let found = answering.iter().find(|answers| answers.model == *model && answers.version == number);
+        if let Some(answers) = found {
+            let state = if answers.is_canary { "the canary" } else { "live" };
+            return Err(Error::usage(format!("`{model}` {number} is {state} on `{name}` and can't be {what}")).with_hint(
                 format!("deploy another version first, or go back with `mlx rollback {name}`; `--force` does it all the same"),
             ));
         }
