@@ -7,13 +7,15 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use anyhow::Context;
 use tar::{EntryType, Header};
 
 use super::refusal::refuse;
 use super::{BadBundle, path};
-use crate::Result;
+use crate::fs::quote;
+use crate::{Error, Result};
 
 pub const BLOCK: u64 = 512;
 /// What the octal size field can't hold.
@@ -253,6 +255,23 @@ pub fn list(file: &File, archive: Span, limit: usize) -> Result<Vec<Entry>> {
     refuse!("its archive has more than {limit} entries")
 }
 
+/// Whether a file begins as a tar archive does.
+pub fn is_archive(path: &Path) -> bool {
+    let mut mark = [0; 5];
+    File::open(path).and_then(|file| file.read_exact_at(&mut mark, 257)).is_ok() && mark == *b"ustar"
+}
+
+/// An error where the file that is to be written is there already and is something else: nobody wants a bundle in the place of
+/// a manifest.
+pub fn refuse_other(path: &Path) -> Result<()> {
+    let is_other = |metadata: std::fs::Metadata| metadata.is_file() && metadata.len() > 0 && !is_archive(path);
+    match path.metadata().is_ok_and(is_other) {
+        true => Err(Error::usage(format!("`{}` is there and is no bundle", quote(path)))
+            .with_hint("name another file, or move away what lies there")),
+        false => Ok(()),
+    }
+}
+
 fn read(file: &File, offset: u64, end: u64, bytes: &mut [u8]) -> Result<()> {
     if end.saturating_sub(offset) < bytes.len() as u64 {
         refuse!("the archive is cut off");
@@ -294,7 +313,13 @@ impl Checked {
         let sum = header.as_bytes().iter().enumerate();
         let sum: u64 = sum.map(|(index, byte)| if (148..156).contains(&index) { 32 } else { u64::from(*byte) }).sum();
         if !header.as_bytes()[257..].starts_with(b"ustar") || number(&header.as_old().cksum) != Some(sum) {
-            refuse!("it is no tar archive, or a header of it is damaged");
+            let packed = match header.as_bytes() {
+                [0x1f, 0x8b, ..] => ", but packed with gzip",
+                [0x28, 0xb5, 0x2f, 0xfd, ..] => ", but packed with zstd",
+                [b'P', b'K', 3, 4, ..] => ", but a zip archive",
+                _ => ", or a header of it is damaged",
+            };
+            refuse!("it is no tar archive{packed}");
         }
         let field = String::from_utf8(header.path_bytes().into_owned()).ok();
         let Some(path) = pax.as_ref().and_then(|pax| pax.path.clone()).or(field) else {

@@ -194,7 +194,7 @@ fn check(description: &Description, layers: usize) -> Result<()> {
     let files = description.files.len();
     // Each layer is an entry of the archive, beside four documents, the description and a signature.
     if files >= MOST_ENTRIES || layers + 6 > MOST_ENTRIES {
-        return Err(Error::usage(format!("the model has {files} files; a bundle holds less than {MOST_ENTRIES}"))
+        return Err(Error::usage(format!("the bundle would have {files} files; it holds less than {MOST_ENTRIES}"))
             .with_hint("let the step that makes the model put its files into one"));
     }
     path::check_all(&description.files).and_then(|()| description.check()).map_err(|problem| {

@@ -10,10 +10,10 @@ use anyhow::Context;
 
 use super::archive::{self, Span, Writer};
 use super::description::{DESCRIPTION_FILE, Description};
-use super::json;
 use super::oci::{self, Descriptor, Manifest};
 use super::open::{Bundle, MOST_ENTRIES};
 use super::refusal::refuse;
+use super::{BadBundle, json};
 use crate::fs::quote;
 use crate::{Digest, Result};
 
@@ -49,8 +49,8 @@ pub fn parts(manifest: &[u8]) -> Result<Parts> {
         refuse!("its manifest has {} bytes; {} are allowed", manifest.len(), json::LARGEST);
     }
     let manifest: Manifest = json::strict(manifest, "manifest")?;
-    if manifest.artifact_type != oci::ARTIFACT || manifest.config.media_type != oci::CONFIG {
-        refuse!("it is no packed model: the type of its manifest is `{}`", manifest.artifact_type);
+    if let Some(other) = manifest.is_other() {
+        return Err(BadBundle::foreign(other).into());
     }
     if manifest.layers.len() > MOST_ENTRIES {
         refuse!("it has more than {MOST_ENTRIES} layers");

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Bundle, Description, Layer};
-use crate::Digest;
 use crate::predictor::Tensor;
+use crate::{Digest, Result};
 
 /// What differs from one bundle to another.
 #[derive(Debug, Serialize)]
@@ -35,6 +35,9 @@ pub struct Side<'a> {
     pub manifest: Digest,
     pub model: &'a str,
     pub version: u64,
+    /// Bytes of its file.
+    pub size: u64,
+    /// Bytes of its layers.
     pub bytes: u64,
     pub is_signed: bool,
 }
@@ -62,7 +65,7 @@ impl Difference<'_> {
 }
 
 /// Compares what two bundles say of themselves.
-pub fn diff<'a>(before: &'a Bundle, after: &'a Bundle) -> Difference<'a> {
+pub fn diff<'a>(before: &'a Bundle, after: &'a Bundle) -> Result<Difference<'a>> {
     let layers = |bundle: &Bundle| {
         named(
             bundle
@@ -85,9 +88,9 @@ pub fn diff<'a>(before: &'a Bundle, after: &'a Bundle) -> Difference<'a> {
     for Layer { digest, size, .. } in after.layers().iter().filter(|layer| seen.insert(layer.digest)) {
         *(if known.contains(digest) { &mut shared_bytes } else { &mut new_bytes }) += size;
     }
-    Difference {
-        before: side(before),
-        after: side(after),
+    Ok(Difference {
+        before: side(before)?,
+        after: side(after)?,
         layers: changes(&layers(before), &layers(after)),
         files: changes(&files(one), &files(other)),
         signature: changes(&tensors(one), &tensors(other)),
@@ -96,19 +99,20 @@ pub fn diff<'a>(before: &'a Bundle, after: &'a Bundle) -> Difference<'a> {
         data: changes(&data(one), &data(other)),
         shared_bytes,
         new_bytes,
-    }
+    })
 }
 
-fn side(bundle: &Bundle) -> Side<'_> {
+fn side(bundle: &Bundle) -> Result<Side<'_>> {
     let description = bundle.description();
-    Side {
+    Ok(Side {
         file: bundle.path(),
         manifest: bundle.digest(),
         model: &description.model.name,
         version: description.model.version,
+        size: bundle.file_bytes()?,
         bytes: bundle.layers().iter().map(|layer| layer.size).sum(),
         is_signed: bundle.signature().is_some(),
-    }
+    })
 }
 
 fn tensors(description: &Description) -> BTreeMap<String, Tensor> {

@@ -25,7 +25,7 @@ use crate::{Digest, Error, Result};
 
 /// Where the parts of a bundle lie in it.
 pub const WEIGHTS: &str = "model";
-const CODE: &str = "code";
+pub const CODE: &str = "code";
 pub const PACKAGES: &str = "environment/packages.txt";
 
 /// Code is what has one of these endings; anything else among the dependencies may be data, which a bundle must not

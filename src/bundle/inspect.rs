@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{Bundle, Description, Layer};
-use crate::Digest;
+use crate::{Digest, Result};
 
 /// What a bundle holds.
 #[derive(Debug, Serialize)]
@@ -13,6 +13,10 @@ pub struct Inspection<'a> {
     pub file: &'a Path,
     /// The manifest's digest: the bundle's name everywhere.
     pub manifest: Digest,
+    /// Bytes of the file.
+    pub size: u64,
+    /// Bytes of the weights among its layers.
+    pub weights_bytes: u64,
     #[serde(flatten)]
     pub description: &'a Description,
     pub layers: &'a [Layer],
@@ -20,12 +24,14 @@ pub struct Inspection<'a> {
 
 impl Bundle {
     /// What the bundle holds.
-    pub fn inspect(&self) -> Inspection<'_> {
-        Inspection {
+    pub fn inspect(&self) -> Result<Inspection<'_>> {
+        Ok(Inspection {
             file: self.path(),
             manifest: self.digest(),
+            size: self.file_bytes()?,
+            weights_bytes: Layer::weights(self.layers()),
             description: self.description(),
             layers: self.layers(),
-        }
+        })
     }
 }

@@ -16,6 +16,7 @@ mod diff;
 mod gather;
 pub mod image;
 mod inspect;
+mod intact;
 mod json;
 pub mod oci;
 mod open;
@@ -47,6 +48,7 @@ pub use description::{DESCRIPTION_FILE, Description, File, Lineage, ModelName, P
 pub use diff::{Change, Content as DifferingContent, Difference, diff};
 pub use gather::{PACKAGES, current_card};
 pub use inspect::Inspection;
+pub use intact::{Damaged, Files};
 pub use open::{Bundle, Layer};
 pub use package::{DEFAULT_DIRECTORY, Inputs, Packaged, assemble, default_file, packaged, write};
 pub use provenance::PROVENANCE;

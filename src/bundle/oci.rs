@@ -92,12 +92,30 @@ impl Descriptor {
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
     pub schema_version: u64,
+    /// Not all programs say this and the next.
+    #[serde(default)]
     pub media_type: String,
+    #[serde(default)]
     pub artifact_type: String,
     pub config: Descriptor,
     pub layers: Vec<Descriptor>,
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,
+}
+
+impl Manifest {
+    /// Why this is no manifest of a packed model; `None` where it is one.
+    pub fn is_other(&self) -> Option<String> {
+        let (artifact, config) = (&self.artifact_type, &self.config.media_type);
+        match (artifact == ARTIFACT, config == CONFIG) {
+            (true, true) => None,
+            (true, false) => Some(format!("it is no packed model: its config is a `{config}`")),
+            (false, _) if artifact.is_empty() => {
+                Some(format!("it is no packed model: its manifest has no type, and its config is a `{config}`"))
+            }
+            (false, _) => Some(format!("it is no packed model: the type of its manifest is `{artifact}`")),
+        }
+    }
 }
 
 /// The ModelPack config.

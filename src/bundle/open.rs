@@ -1,6 +1,6 @@
 //! Opening a bundle: everything that its documents say is checked against what the archive holds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{FileExt, FileTypeExt};
@@ -52,6 +52,13 @@ pub struct Layer {
     pub size: u64,
 }
 
+impl Layer {
+    /// The bytes of the weights among these layers.
+    pub fn weights(layers: &[Self]) -> u64 {
+        layers.iter().filter(|layer| layer.media_type == oci::WEIGHT).map(|layer| layer.size).sum()
+    }
+}
+
 impl Bundle {
     /// Opens the bundle in this file. Time and memory are bounded whatever the file holds; refusals are [`BadBundle`].
     pub fn open(path: &Path) -> Result<Self> {
@@ -90,7 +97,12 @@ impl Bundle {
             blob(&archive, &blobs, descriptor, name)?;
             document(&archive, Some(entry.span), name).map(Some)
         };
-        let Some(description_bytes) = own(DESCRIPTION_FILE)? else { refuse!("it holds no `{DESCRIPTION_FILE}`") };
+        let Some(description_bytes) = own(DESCRIPTION_FILE)? else {
+            let missing = format!(
+                "it holds no `{DESCRIPTION_FILE}`, in which `mlx package` says what it is and how it is served"
+            );
+            return Err(BadBundle::foreign(missing).into());
+        };
         let signature = own(SIGNATURE_FILE)?;
         let description = Description::parse(&description_bytes)?;
         let files = place(&description.files, found)?;
@@ -111,6 +123,12 @@ impl Bundle {
     /// The file it was opened from.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Bytes of the file.
+    pub fn file_bytes(&self) -> Result<u64> {
+        let metadata = self.archive.metadata().with_context(|| format!("cannot read `{}`", quote(&self.path)))?;
+        Ok(metadata.len())
     }
 
     /// The manifest's digest: the bundle's name everywhere.
@@ -160,7 +178,7 @@ impl Bundle {
     pub(super) fn blobs(&self) -> impl Iterator<Item = (String, Digest)> + '_ {
         let layers = self.layers.iter().map(|layer| (format!("layer `{}`", quote(&layer.path)), layer.digest));
         let documents = [("manifest".to_owned(), self.manifest.digest), ("config".to_owned(), self.config.digest)];
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         documents.into_iter().chain(layers).filter(move |(_, digest)| seen.insert(*digest))
     }
 
@@ -284,15 +302,15 @@ fn only_manifest(index: Index) -> Result<Descriptor, BadBundle> {
 }
 
 fn check_manifest(manifest: &Manifest, own: &Descriptor, blobs: &HashMap<Digest, Span>) -> Result<(), BadBundle> {
-    let Manifest { schema_version, media_type, artifact_type, config, layers, annotations: _ } = manifest;
+    let Manifest { schema_version, media_type, artifact_type: _, config, layers, annotations: _ } = manifest;
     let bad = |reason: String| Err(BadBundle::new(reason));
+    if let Some(other) = manifest.is_other() {
+        return Err(BadBundle::foreign(other));
+    }
     if *schema_version != 2 || media_type != oci::MANIFEST {
         return bad(format!("its manifest is a `{media_type}` with schema version {schema_version}"));
     }
-    if artifact_type != oci::ARTIFACT || config.media_type != oci::CONFIG {
-        return bad(format!("it is no packed model: the type of its manifest is `{artifact_type}`"));
-    }
-    let mut named = std::collections::HashSet::from([own.digest, config.digest]);
+    let mut named = HashSet::from([own.digest, config.digest]);
     for descriptor in layers.iter().chain([own, config]) {
         let Descriptor { digest, size, urls, .. } = descriptor;
         if !urls.is_empty() {
@@ -344,11 +362,16 @@ fn found_in(entry: Entry) -> (String, Found) {
 /// Every file of every layer.
 fn layer_files(archive: &fs::File, blobs: &HashMap<Digest, Span>, layers: &[Layer]) -> Result<HashMap<String, Found>> {
     let mut found = HashMap::new();
+    let mut listed = HashSet::new();
     for Layer { path, media_type, digest, .. } in layers {
         let span = blobs[digest];
         let entries = match media_type.as_str() {
             // Whether it may be executed is the description's to say.
             oci::WEIGHT => vec![(path.clone(), Found { span, executable: None })],
+            // To list one again and again takes long, and would only show that it brings its files twice.
+            oci::CODE | oci::DOCUMENT if !listed.insert(*digest) => {
+                refuse!("its layer `{path}` has the content of another one")
+            }
             oci::CODE | oci::DOCUMENT => {
                 archive::list(archive, span, MOST_ENTRIES)?.into_iter().map(found_in).collect()
             }

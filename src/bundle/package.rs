@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::Context;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -16,7 +17,7 @@ use super::record::{self, Record};
 use super::repack;
 use super::sbom::sbom;
 use super::smoke::{self, Answers};
-use super::{Assembly, Layer, gather, oci, scan};
+use super::{Assembly, Layer, archive, gather, oci, scan};
 use crate::env::{Environment, Library};
 use crate::error::ErrorContext;
 use crate::event::{EventSink, Interrupt, Watch};
@@ -60,6 +61,8 @@ pub struct Packaged {
     pub file: PathBuf,
     /// Bytes of the file; `None` where it was not written.
     pub size: Option<u64>,
+    /// Bytes of the weights among its layers.
+    pub weights_bytes: u64,
     pub layers: Vec<Layer>,
     /// Whether the model's recorded answer is part of it.
     pub has_smoke: bool,
@@ -133,9 +136,13 @@ pub fn assemble(inputs: Inputs<'_>, watch: Watch<'_>) -> Result<Assembly> {
 pub fn write(assembly: &Assembly, inputs: Inputs<'_>, file: &Path, by: &str, watch: Watch<'_>) -> Result<Packaged> {
     let Inputs { project, store, version, .. } = inputs;
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(parent)?;
-    let scratch = scratch(parent, project);
     let cannot = || format!("cannot package version {} of `{}`", version.version, version.model);
+    archive::refuse_other(file).with_context(cannot)?;
+    fs::create_dir_all(parent)?;
+    rustix::fs::access(parent, rustix::fs::Access::WRITE_OK)
+        .with_context(|| format!("cannot write in `{}`", fs::quote(parent)))
+        .map_err(|error| Error::from(error).with_hint("name another file with `--output`"))?;
+    let scratch = scratch(parent, project);
     let name = file.strip_prefix(project.root()).unwrap_or(file);
     let known = record::made(store, &version.model, version.version)?;
     let stamp = known.iter().find(|record| record.file == name).and_then(|record| record.stamp);
@@ -170,19 +177,15 @@ pub fn write(assembly: &Assembly, inputs: Inputs<'_>, file: &Path, by: &str, wat
 /// What [`write()`] would do.
 pub fn packaged(assembly: &Assembly, file: &Path, size: Option<u64>) -> Packaged {
     let description = assembly.description();
-    let layer = |PlannedLayer { descriptor: Descriptor { media_type, digest, size, annotations, .. }, .. }: &_| Layer {
-        path: annotations.get(oci::FILE_PATH).cloned().unwrap_or_default(),
-        media_type: media_type.clone(),
-        digest: *digest,
-        size: *size,
-    };
+    let layers: Vec<Layer> = assembly.layers().iter().map(PlannedLayer::layer).collect();
     Packaged {
         model: description.model.name.clone(),
         version: description.model.version,
         manifest: assembly.digest(),
         file: file.to_path_buf(),
         size,
-        layers: assembly.layers().iter().map(layer).collect(),
+        weights_bytes: Layer::weights(&layers),
+        layers,
         has_smoke: description.smoke.is_some(),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use unicode_normalization::UnicodeNormalization;
+
 use super::BadBundle;
 use super::description::{DESCRIPTION_FILE, File};
 use super::signature::SIGNATURE_FILE;
@@ -59,19 +61,28 @@ pub fn check_all(files: &[File]) -> Result<(), BadBundle> {
     let mut seen = HashMap::from(reserved.map(|name| (name.to_owned(), name)));
     let mut directories = HashSet::new();
     for File { path, .. } in files {
-        let folded = path.to_lowercase();
+        let folded = folded(path);
         directories.extend(folded.match_indices('/').map(|(slash, _)| folded[..slash].to_owned()));
         if let Some(other) = seen.insert(folded, path) {
-            return bad(path, &format!("where case does not count, it is also `{other}`"));
+            let place = match path.to_lowercase() == other.to_lowercase() {
+                true => "case does not count",
+                false => "accents are written in one way only",
+            };
+            return bad(path, &format!("where {place}, it is also `{other}`"));
         }
     }
-    match files.iter().find(|file| directories.contains(&file.path.to_lowercase())) {
+    match files.iter().find(|file| directories.contains(&folded(&file.path))) {
         Some(file) => bad(&file.path, "it is a file and a directory"),
         None => match reserved.iter().find(|name| directories.contains(**name)) {
             Some(name) => bad(name, "it is a directory"),
             None => Ok(()),
         },
     }
+}
+
+/// The path as a file system has it that ignores case and the two ways to write an accent.
+fn folded(path: &str) -> String {
+    if path.is_ascii() { path.to_ascii_lowercase() } else { path.nfd().collect::<String>().to_lowercase() }
 }
 
 #[cfg(test)]
@@ -98,7 +109,16 @@ mod tests {
                 |path: &&str| File { path: path.to_string(), digest: Digest::of(b""), size: 0, executable: false };
             check_all(&paths.iter().map(file).collect::<Vec<_>>())
         };
-        let bad = [["b", "a"], ["a", "a"], ["README", "readme"], ["a", "a/b"], ["A", "a/b"], ["MLX.bundle.json", "a"]];
+        let accents = ["cafe\u{301}", "caf\u{e9}"];
+        let bad = [
+            ["b", "a"],
+            ["a", "a"],
+            ["README", "readme"],
+            ["a", "a/b"],
+            ["A", "a/b"],
+            ["MLX.bundle.json", "a"],
+            accents,
+        ];
         for paths in bad {
             assert!(all(&paths).is_err(), "{paths:?}");
         }

@@ -7,10 +7,19 @@ use crate::{Error, Kind};
 ///
 /// Its text may quote what the file holds, and is escaped, so that it can't break a line or drive a terminal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BadBundle(String);
+#[error("{reason}")]
+pub struct BadBundle {
+    reason: String,
+    /// Whether it may be sound, and is only not one of ours.
+    is_foreign: bool,
+}
 
 impl BadBundle {
+    /// Something that another program made, and that does not say what a bundle says.
+    pub fn foreign(reason: impl std::fmt::Display) -> Self {
+        Self { is_foreign: true, ..Self::new(reason) }
+    }
+
     pub fn new(reason: impl std::fmt::Display) -> Self {
         const LONGEST: usize = 400;
         let mut reason = reason.to_string();
@@ -18,14 +27,20 @@ impl BadBundle {
             reason.truncate(end);
             reason.push('…');
         }
-        Self(escape(reason.as_bytes()))
+        Self { reason: escape(reason.as_bytes()), is_foreign: false }
     }
 }
 
 impl From<BadBundle> for Error {
     fn from(error: BadBundle) -> Self {
-        Error::new(Kind::Failed, error)
-            .with_hint("nothing of it was used; fetch the bundle again, or make it again with `mlx package`")
+        let hint = match error.is_foreign {
+            true => {
+                "take the model's files out of it with the program that made it; `mlx add`, `mlx model register` and \
+                 `mlx package` make a bundle of them"
+            }
+            false => "nothing of it was used; fetch the bundle again, or make it again with `mlx package`",
+        };
+        Error::new(Kind::Failed, error).with_hint(hint)
     }
 }
 

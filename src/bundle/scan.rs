@@ -1,5 +1,7 @@
 //! The scan of pickles at packaging, and of what others packed.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,10 +9,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Serialize;
 
-use super::Bundle;
 use super::content::{Content, PlannedLayer, Source};
+use super::description::{DESCRIPTION_FILE, Description};
 use super::package::Inputs;
-use super::pickle::{self, Bytes, Findings, InFile, Known};
+use super::pickle::{self, Bytes, Findings, InFile, Known, Named};
+use super::{Bundle, Files, archive, verify};
 use crate::error::ErrorContext;
 use crate::event::{Event, Watch};
 use crate::fs::{escape, quote};
@@ -80,6 +83,11 @@ pub fn scan(path: &Path, allowed: &Pickles, watch: Watch<'_>) -> Result<Scan> {
     let mut scan = Scan { path: path.to_path_buf(), files: 0, pickles: 0, suspects: Vec::new() };
     let metadata = path.metadata().with_context(|| format!("cannot read `{}`", quote(path)))?;
     if metadata.is_dir() {
+        // One that a bundle was unpacked into.
+        if let Some(bytes) = crate::fs::read_optional(&path.join(DESCRIPTION_FILE))? {
+            let checked = Description::parse(&bytes).and_then(|description| Files::new(path, &description).check());
+            ErrorContext::with_context(checked, || format!("cannot use `{}` as an unpacked bundle", quote(path)))?;
+        }
         let walk = walkdir::WalkDir::new(path).sort_by_file_name();
         for entry in walk {
             watch.interrupt.check()?;
@@ -93,28 +101,32 @@ pub fn scan(path: &Path, allowed: &Pickles, watch: Watch<'_>) -> Result<Scan> {
     }
     match Bundle::open(path) {
         Ok(bundle) => {
+            // Of what is damaged nobody knows what it holds.
+            let checked = verify::check_contents(&bundle, watch);
+            ErrorContext::with_context(checked, || format!("cannot use `{}` as a bundle", quote(path)))?;
+            // A content that stands there again and again is looked at once.
+            let mut known: HashMap<(Digest, Named), Option<Findings>> = HashMap::new();
             for (index, file) in bundle.description().files.iter().enumerate() {
                 watch.interrupt.check()?;
-                let found = pickle::scan(&bundle.file_content(index), &file.path);
-                scan.note(&file.path, found.with_context(|| format!("cannot read `{}`", quote(path)))?, allowed);
+                let found = match known.entry((file.digest, Named::of(&file.path))) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => {
+                        let found = pickle::scan(&bundle.file_content(index), &file.path);
+                        new.insert(found.with_context(|| format!("cannot read `{}`", quote(path)))?)
+                    }
+                };
+                scan.note(&file.path, found.clone(), allowed);
             }
             Ok(scan)
         }
         // A file that calls itself a bundle is one, and not sound.
-        Err(error) if is_archive(path) => Err(error),
+        Err(error) if archive::is_archive(path) => Err(error),
         Err(_) => {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             scan.file(path, &name, allowed)?;
             Ok(scan)
         }
     }
-}
-
-/// Whether the file is a tar archive, which a pickle is not.
-fn is_archive(path: &Path) -> bool {
-    use std::os::unix::fs::FileExt;
-    let mut mark = [0; 5];
-    File::open(path).and_then(|file| file.read_exact_at(&mut mark, 257)).is_ok() && mark == *b"ustar"
 }
 
 impl Scan {

@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::assembly::{Documents, Part};
 use super::content::{described, tar_of};
-use super::oci;
 use super::signature::{self, PrivateKey, PublicKey, SIGNATURE_FILE, signed_files};
 use super::{Bundle, Layer};
+use super::{archive, oci};
 use crate::error::ErrorContext;
 use crate::event::Watch;
 use crate::fs::{self, quote};
@@ -66,6 +66,7 @@ pub fn sign(bundle: &Bundle, signer: Signer<'_>, file: &Path, watch: Watch<'_>) 
         .collect();
     layers.push(described(oci::DOCUMENT, SIGNATURE_FILE, Digest::of(&tar), tar.len() as u64));
     let documents = Documents::new(description, &layers)?;
+    archive::refuse_other(file)?;
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut size = 0;
     let copy = |layer: usize, out: &mut dyn Write| match kept.get(layer) {

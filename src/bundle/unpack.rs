@@ -43,9 +43,13 @@ pub fn unpack(
         Error::usage(format!("`{}` exists and is not an empty directory", quote(into)))
             .with_hint("name a directory that does not exist yet")
     };
+    let cannot = || format!("cannot create `{}`", quote(into));
     match fs::read_dir(into).map(|mut entries| entries.next().is_none()) {
         Ok(true) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound && into.symlink_metadata().is_err() => {}
+        Err(error) if into.symlink_metadata().is_err() => match error.kind() {
+            io::ErrorKind::NotFound => {}
+            _ => return Err(error).with_context(cannot).map_err(Into::into),
+        },
         Ok(false) | Err(_) => return Err(taken()),
     }
     let parent = match into.parent() {
@@ -54,12 +58,16 @@ pub fn unpack(
     };
     let scratch = crate::fs::temporary_dir(parent)?;
     let result = fill(bundle, scratch.path(), known, watch)?;
-    let cannot = || format!("cannot create `{}`", quote(into));
     fs::set_permissions(scratch.path(), Permissions::from_mode(0o777 & !crate::fs::umask())).with_context(cannot)?;
     match fs::rename(scratch.path(), into) {
         Ok(()) => drop(scratch.keep()),
         Err(error) if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) => {
             return Err(taken());
+        }
+        // It is where somebody stands, or a file system of its own.
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+            return Err(Error::usage(format!("`{}` is in use and can't be put in one step", quote(into)))
+                .with_hint("name a directory that does not exist yet"));
         }
         Err(error) => return Err(error).with_context(cannot).map_err(Into::into),
     }

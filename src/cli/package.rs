@@ -212,11 +212,15 @@ pub(super) fn keep_out_of_git(project: &Project) -> Result<()> {
 
 impl Render for Packaged {
     fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
-        let Self { model, version, manifest, file, size: written, layers, .. } = self;
-        let file = quote(file);
+        let Self { model, version, manifest, file, size: written, weights_bytes, layers, .. } = self;
+        let (file, weights) = (quote(file), size(*weights_bytes));
         match written {
             Some(bytes) => {
-                writeln!(out, "Packaged `{model}` {version} into `{file}`: {}, {}", manifest.short(), size(*bytes))
+                let (manifest, bytes) = (manifest.short(), size(*bytes));
+                writeln!(
+                    out,
+                    "Packaged `{model}` {version} into `{file}`: {manifest}, {bytes}, of that {weights} weights"
+                )
             }
             None => {
                 writeln!(out, "Would package `{model}` {version} into `{file}` as {}:", manifest.short())?;

@@ -1,8 +1,9 @@
 //! A target as a running server follows it.
 
 use super::{Cache, Target, split};
+use crate::bundle::Damaged;
 use crate::event::Watch;
-use crate::serve::{Damaged, Host, Release, Source, Wanted, Wish};
+use crate::serve::{Host, Release, Source, Wanted, Wish};
 use crate::{Digest, Result};
 
 /// A target, and how its releases are opened on this machine.

@@ -14,7 +14,6 @@ mod connections;
 mod early;
 mod follow;
 mod http;
-mod intact;
 mod metrics;
 mod mlflow;
 mod model;
@@ -41,7 +40,6 @@ use tokio_rustls::TlsAcceptor;
 pub use auth::Tokens;
 pub use batch::Batching;
 pub use follow::{Source, Told, Wish};
-pub use intact::Damaged;
 pub use protocol::{Answer, Origin};
 pub use release::{Host, Release, Wanted};
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use super::intact::{Damaged, Files};
-use crate::bundle::{self, Bundle, Cache, DESCRIPTION_FILE, Description, PACKAGES, PublicKey, Serve, Smoke, Using};
+use crate::bundle::{
+    self, Bundle, Cache, DESCRIPTION_FILE, Damaged, Description, Files, PACKAGES, PublicKey, Serve, Smoke, Using,
+};
 use crate::env::{self, Interpreters, Serving};
 use crate::error::ErrorContext;
 use crate::event::{EventSink, Interrupt, Watch};
@@ -95,7 +96,7 @@ impl Release {
         })?;
         let description = Description::parse(&bytes)?;
         host.keys.iter().try_for_each(|key| bundle::check_directory(&directory, &description, &bytes, key))?;
-        let files = Files::new(&directory, &description.files);
+        let files = Files::new(&directory, &description);
         let mut environment = None;
         let (predictor, capacity) = match &description.serve {
             Some(Serve::Onnx(model)) => {

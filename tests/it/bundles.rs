@@ -131,6 +131,24 @@ fn a_weight_file_is_a_layer_with_the_digest_of_its_object() {
 }
 
 #[test]
+fn a_bundle_has_one_size_and_its_weights_another() {
+    let project = with_weights();
+
+    let packaged = project.mlx(&["package", "m"]).success();
+
+    let bytes = fs::metadata(project.path("dist/m-1.tar")).unwrap().len();
+    let size = format!("{:.1} KiB", bytes as f64 / 1024.0);
+    let (file, weights) = (format!(", {size}, of that 7 B weights\n"), "weights      7 B\n");
+    packaged.prints(&file);
+    let inspected = project.mlx(&["bundle", "inspect", "dist/m-1.tar"]).success();
+    inspected.prints(&format!("size     {size}, of that 7 B weights\n"));
+    project.mlx(&["bundle", "verify", "dist/m-1.tar"]).success().prints(&format!(", {size}\n"));
+    project.mlx(&["model", "show", "m"]).success().prints(weights).prints("file size").prints(&size);
+    let inspected = project.mlx(&["bundle", "inspect", "dist/m-1.tar", "--json"]).success().json();
+    assert_eq!((&inspected["size"], &inspected["weights_bytes"]), (&json!(bytes), &json!(7)));
+}
+
+#[test]
 fn a_dry_run_writes_nothing() {
     let project = with_weights();
     let before = files_below(&project.root());
@@ -155,6 +173,12 @@ fn what_is_no_file_is_not_written_over() {
     project.mlx(&["package", "m", "-o", "link"]).exits_with(1).says("is there and is no regular file");
     project.mlx(&["package", "m", "-o", "."]).exits_with(1).says("is there and is no regular file");
 
+    project.mlx(&["package", "m", "-o", "mlx.toml"]).exits_with(2).says("mlx.toml` is there and is no bundle");
+    project.mlx(&["package", "m", "-o", "good.tar"]).success();
+    project.set("key.pem", "mine");
+    project.mlx(&["bundle", "sign", "good.tar", "--signature", "key.pem", "-o", "key.pem"]).exits_with(4);
+
+    assert!(project.read("mlx.toml").starts_with("[model.m]") && project.read("key.pem") == "mine");
     assert!(pipe.symlink_metadata().unwrap().file_type().is_fifo());
     assert!(project.path("link").is_symlink());
 }
@@ -330,7 +354,9 @@ fn git_ignores_the_bundles_of_a_project() {
 #[test]
 fn an_interrupted_package_leaves_the_old_bundle() {
     let project = with_weights();
-    project.set("dist/m-1.tar", "the old bundle");
+    project.mlx(&["package", "m"]).success();
+    let bytes = || fs::read(project.path("dist/m-1.tar")).unwrap();
+    let before = bytes();
     let weights = project.path(".mlx/store/objects").join({
         let hex = Digest::of(b"weights").hex();
         format!("{}/{}", &hex[..2], &hex[2..])
@@ -340,7 +366,7 @@ fn an_interrupted_package_leaves_the_old_bundle() {
 
     project.mlx(&["package", "m"]).exits_with(1).says("cannot pack `model/a.bin`");
 
-    assert_eq!(project.read("dist/m-1.tar"), "the old bundle");
+    assert!(bytes() == before);
     assert_eq!(files_below(&project.path("dist")), ["m-1.tar"]);
     assert_eq!(fs::read_dir(project.path(".mlx/tmp")).map_or(0, Iterator::count), 0);
 }

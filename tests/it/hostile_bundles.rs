@@ -302,6 +302,9 @@ fn documents_that_disagree_are_refused() {
     missing.files.remove(&weights);
     let mut damaged = good.clone();
     damaged.files.insert(weights, b"WEIGHTS".into());
+    let mut described_by = Value::Null;
+    let mut undescribed = good.clone().manifest(|m| described_by = m["layers"].as_array_mut().unwrap().pop().unwrap());
+    undescribed.files.remove(&blob(&described_by["digest"]));
     let duplicate = good.and([Entry::file("index.json", "{}")]);
     let cases = [
         ("a wrong digest", damaged.tar(), "is damaged: it should be"),
@@ -326,6 +329,15 @@ fn documents_that_disagree_are_refused() {
             "its layer `../evil` is refused: it leads upwards",
         ),
         (
+            "a layer again under another name",
+            layers(|l| {
+                let mut again = l[2].clone();
+                again["annotations"]["org.cncf.model.filepath"] = json!("again");
+                l.as_array_mut().unwrap().push(again);
+            }),
+            "its layer `again` has the content of another one",
+        ),
+        (
             "a layer in the place of another",
             layers(|l| l[0]["annotations"] = l[1]["annotations"].clone()),
             "two of its layers bring `model/größe 1.bin`",
@@ -333,6 +345,21 @@ fn documents_that_disagree_are_refused() {
         ("a nested index", indexed(|i| i["manifests"][0]["mediaType"] = i["mediaType"].clone()), "another index"),
         ("two manifests", indexed(|i| i["manifests"] = json!([i["manifests"][0], i["manifests"][0]])), "2 manifests"),
         ("no manifest", indexed(|i| i["manifests"] = json!([])), "0 manifests"),
+        (
+            "an image",
+            good.clone()
+                .manifest(|m| {
+                    m.as_object_mut().unwrap().remove("artifactType");
+                    m["config"]["mediaType"] = json!("application/vnd.oci.image.config.v1+json");
+                })
+                .tar(),
+            "no packed model: its manifest has no type, and its config is a `application/vnd.oci.image.config.v1+json`",
+        ),
+        (
+            "a model of another program",
+            undescribed.tar(),
+            "in which `mlx package` says what it is and how it is served",
+        ),
         ("another artifact", good.clone().manifest(|m| m["artifactType"] = json!("x/y")).tar(), "no packed model"),
         (
             "a model that is a path",
@@ -429,7 +456,7 @@ fn every_command_that_takes_a_bundle_refuses_a_bad_one() {
         fs::write(project.path("bad.tar"), bytes).unwrap();
         for command in commands {
             // What reads documents alone finds nothing wrong with the contents.
-            let reads_documents = matches!(command, ["bundle", "diff" | "scan", ..]);
+            let reads_documents = matches!(command, ["bundle", "diff", ..]);
             if (what == "a damaged file" && reads_documents) || (command[1] == "sign" && !has_keys) {
                 continue;
             }

@@ -67,6 +67,25 @@ fn bundles_directories_and_files_of_others_can_be_scanned() {
 }
 
 #[test]
+fn what_is_damaged_is_not_called_clean() {
+    use std::os::unix::fs::FileExt;
+    let project = crate::bundles::with_weights();
+    project.mlx(&["package", "m"]).success();
+    project.mlx(&["bundle", "unpack", "dist/m-1.tar", "out"]).success();
+    project.mlx(&["bundle", "scan", "out"]).success();
+    let bundle = std::fs::read(project.path("dist/m-1.tar")).unwrap();
+    let place = bundle.windows(7).position(|bytes| bytes == b"weights").unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(project.path("dist/m-1.tar")).unwrap();
+    file.write_all_at(b"W", place as u64).unwrap();
+
+    project.mlx(&["bundle", "scan", "dist/m-1.tar"]).exits_with(1).says("its layer `model/a.bin` is damaged");
+
+    std::fs::remove_file(project.path("out/model/a.bin")).unwrap();
+    project.set("out/model/a.bin", "Weights");
+    project.mlx(&["bundle", "scan", "out"]).exits_with(1).says("file `model/a.bin` of the release is damaged");
+}
+
+#[test]
 fn what_real_libraries_write_is_safe_to_load() {
     let project = Project::empty();
     let root = project.root().canonicalize().unwrap();

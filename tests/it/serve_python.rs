@@ -57,6 +57,25 @@ pub fn unpackaged(class: &str, manifest: &str) -> Project {
     project
 }
 
+#[test]
+fn what_lies_beside_the_code_of_an_unpacked_bundle_is_not_run() {
+    let project = packaged(CLASS);
+    project.mlx(&["bundle", "unpack", "dist/m-1.tar", "out"]).success();
+    let predict = ["predict", "out", "--input", "rows.csv"];
+    project.mlx(&predict).success().prints("3.5");
+    let stranger = "import os; os.close(os.open('../../pwned', os.O_CREAT))";
+    project.set("out/code/numpy.py", stranger);
+
+    for command in [&predict[..], &["serve", "out", "--port", "0"], &["bundle", "scan", "out"]] {
+        project
+            .mlx(command)
+            .exits_with(1)
+            .says("file `code/numpy.py` of the release is damaged: the bundle did not bring it");
+    }
+
+    assert!(!project.exists("pwned") && !project.exists("out/code/__pycache__"));
+}
+
 fn ask(server: &Server, first: i32) -> Answer {
     let body = json!({"inputs": [{"name": "input", "shape": [1, 2], "datatype": "FP64", "data": [first, 2]}]});
     server.infer(&body.to_string())

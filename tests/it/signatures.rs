@@ -38,8 +38,20 @@ fn a_signed_bundle_is_good_for_its_key_and_no_other() {
 
     let verify = |file: &str, key: &str| project.mlx(&["bundle", "verify", file, "--key", key]);
     verify("dist/m-1.tar", "ours.pub").success().prints("signed with key ");
-    verify("dist/m-1.tar", "others.pub").exits_with(4).prints("its signature was made with another key");
-    verify("unsigned.tar", "ours.pub").exits_with(4).prints("it is not signed");
+    verify("dist/m-1.tar", "others.pub")
+        .exits_with(4)
+        .prints("`dist/m-1.tar` is sound")
+        .prints("its signature was made with another key")
+        .says("`dist/m-1.tar` is sound, but the holder of the key did not sign it");
+    verify("unsigned.tar", "ours.pub")
+        .exits_with(4)
+        .prints("`unsigned.tar` is sound")
+        .prints("it is not signed")
+        .says("`unsigned.tar` is sound, but has no signature");
+    let verified =
+        project.mlx(&["bundle", "verify", "unsigned.tar", "--key", "ours.pub", "--json"]).exits_with(4).json();
+    assert_eq!((&verified["is_sound"], &verified["is_signed"]), (&Value::Bool(true), &Value::Bool(false)));
+    assert_eq!(verified["problems"], serde_json::json!(["it is not signed"]));
     project.mlx(&["bundle", "verify", "dist/m-1.tar"]).success().prints("signed; `--key PUBLIC_KEY` checks by whom");
     project.mlx(&["bundle", "unpack", "dist/m-1.tar", "out"]).success();
     assert!(project.exists("out/model.sig"));

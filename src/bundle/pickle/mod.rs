@@ -4,7 +4,7 @@
 //! walks its instructions and collects each name; those that are not known to do no harm count, as does everything that a
 //! reader might understand in another way: an instruction that is none, bytes behind the end, a pickle in the bytes of
 //! another. It sees into `.pkl`, `.joblib` (with the raw arrays that joblib writes between the instructions), the archives
-//! of `torch.save`, `.npy` and `.npz`, and what zlib or gzip packed around them; time and memory are bounded whatever a file
+//! of `torch.save`, `.npy` and `.npz`, and what zlib, gzip or zstd packed around them; time and memory are bounded whatever a file
 //! holds.
 
 mod bytes;
@@ -17,6 +17,7 @@ use std::io::Read;
 
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use serde::Serialize;
+use zstd::stream::read::Decoder as Zstd;
 
 pub use bytes::{Bytes, InFile};
 use bytes::{Cursor, Part};
@@ -30,7 +31,9 @@ const LARGEST_UNPACKED: u64 = 4 << 30;
 const ENDINGS: [&str; 11] = ["pkl", "pickle", "p", "joblib", "jbl", "sav", "pt", "pth", "ckpt", "dill", "cloudpickle"];
 
 /// Endings that stand behind those where the file is packed.
-const PACKED: [&str; 8] = ["gz", "gzip", "z", "zlib", "bz2", "xz", "lzma", "lz4"];
+const PACKED: [&str; 10] = ["gz", "gzip", "z", "zlib", "bz2", "xz", "lzma", "lz4", "zst", "zstd"];
+/// Endings of files that hold text, which nobody takes for a pickle.
+const TEXT: [&str; 11] = ["csv", "html", "json", "jsonl", "md", "toml", "tsv", "txt", "xml", "yaml", "yml"];
 
 /// What was found in a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -69,7 +72,7 @@ pub fn scan(content: &dyn Bytes, name: &str) -> std::io::Result<Option<Findings>
     let mut head = [0; 8];
     let length = content.size().min(8) as usize;
     content.read_at(0, &mut head[..length])?;
-    let is_named = is_named(name);
+    let (named, is_named) = (Named::of(name), Named::of(name) == Named::Pickle);
     let whole = Part { content, offset: 0, size: content.size() };
     match head {
         [b'P', b'K', 3, 4, ..] => zip::scan(&whole, is_named),
@@ -77,9 +80,15 @@ pub fn scan(content: &dyn Bytes, name: &str) -> std::io::Result<Option<Findings>
         [0x80, 0..=5, ..] if !is_named => unnamed(&whole),
         [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] if is_named => unpacked(ZlibDecoder::new(whole.reader())),
         [0x1f, 0x8b, ..] if is_named => unpacked(MultiGzDecoder::new(whole.reader())),
-        [b'B', b'Z', b'h', ..] | [0xfd, b'7', b'z', ..] | [0x5d, 0, 0, ..] | [4, b'"', b'M', 0x18, ..] if is_named => {
+        // joblib knows them by these bytes, whatever the file is called.
+        [0x28, 0xb5, 0x2f, 0xfd, ..] if is_named || begins_pickle(Zstd::new(whole.reader())?) => {
+            unpacked(Zstd::new(whole.reader())?)
+        }
+        [b'B', b'Z', b'h', ..] | [0xfd, b'7', b'z', ..] | [0x5d, 0, 0, ..] | [4, b'"', b'M', 0x18, ..]
+            if is_named || (is_opaque(head) && named != Named::Text) =>
+        {
             let mut findings = Findings::default();
-            findings.problem("it is packed in a way that is not looked into (zlib and gzip are)");
+            findings.problem("it is packed in a way that is not looked into (zlib, gzip and zstd are)");
             Ok(Some(findings))
         }
         _ if is_named => pickle(&whole).map(Some),
@@ -94,12 +103,38 @@ pub fn scan(content: &dyn Bytes, name: &str) -> std::io::Result<Option<Findings>
     }
 }
 
-/// Whether the name says that the file is a pickle: `model.pkl`, `model.joblib.gz`.
-fn is_named(name: &str) -> bool {
-    let mut endings = name.rsplit('.').map(str::to_ascii_lowercase);
-    let ending = endings.by_ref().find(|ending| !PACKED.contains(&ending.as_str()));
-    // What stands before the first dot is no ending.
-    endings.next().is_some() && ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+/// What a file holds by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Named {
+    /// `model.pkl`, `model.joblib.gz`
+    Pickle,
+    /// `vocabulary.txt`, `rows.csv.xz`
+    Text,
+    Other,
+}
+
+impl Named {
+    pub fn of(name: &str) -> Self {
+        let mut endings = name.rsplit('.').map(str::to_ascii_lowercase);
+        let ending = endings.by_ref().find(|ending| !PACKED.contains(&ending.as_str()));
+        // What stands before the first dot is no ending.
+        let Some(ending) = ending.filter(|_| endings.next().is_some()) else { return Self::Other };
+        match ending.as_str() {
+            pickle if ENDINGS.contains(&pickle) => Self::Pickle,
+            text if TEXT.contains(&text) => Self::Text,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Whether a file begins as bzip2, xz, lzma or lz4 write it, beyond doubt.
+fn is_opaque(head: [u8; 8]) -> bool {
+    match head {
+        [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26] | [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => true,
+        // Of a length that was not known when it was begun.
+        [0x5d, 0, 0, _, _, 0xff, 0xff, 0xff] | [4, b'"', b'M', 0x18, ..] => true,
+        _ => false,
+    }
 }
 
 /// Whether what comes out begins as a pickle does.

@@ -54,6 +54,8 @@ fn a_pickle_is_found_under_another_name_and_packed() {
         (b"cos\nsystem\n(S'true'\ntR.and more", "weights.bin"),
         (b"(lp0\ncos\nsystem\n(S'true'\ntRa.", "weights"),
         (&gzip(&evil), "weights.bin"),
+        (&zstd::encode_all(&evil[..], 1).unwrap(), "weights.bin"),
+        (&zstd::encode_all(&old[..], 1).unwrap(), "frame.pkl.zst"),
         (&gzip(&evil), "model.pkl.gz"),
         (&gzip(old), "model.joblib.GZ"),
     ] {
@@ -67,6 +69,8 @@ fn a_pickle_is_found_under_another_name_and_packed() {
         (b"[1, 2]", "list.json"),
         (b"}", "half.json"),
         (&gzip(b"a,b\n1,2\n"), "sample.csv.gz"),
+        (&zstd::encode_all(&b"a,b\n1,2\n"[..], 1).unwrap(), "sample.csv.zst"),
+        (b"\xfd7zXZ\0\0\x04whatever", "vocabulary.txt.xz"),
         (&gzip(&evil[..1]), "short.gz"),
         (b"text", "pkl"),
     ] {

@@ -32,7 +32,7 @@ pub struct Diff {
 impl Diff {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         let (before, after) = (Bundle::open(&cx.file(&self.before))?, Bundle::open(&cx.file(&self.after))?);
-        let mut difference = bundle::diff(&before, &after);
+        let mut difference = bundle::diff(&before, &after)?;
         (difference.before.file, difference.after.file) = (&self.before, &self.after);
         cx.out.show(&difference)
     }
@@ -47,10 +47,10 @@ impl Render for Difference<'_> {
         for (sign, side) in [("-", before), ("+", after)] {
             let signed = if side.is_signed { ", signed" } else { "" };
             let model = escape(side.model.as_bytes());
-            writeln!(out, "{sign} {model} {}  {}  {}{signed}", side.version, side.manifest.short(), size(side.bytes))?;
+            writeln!(out, "{sign} {model} {}  {}  {}{signed}", side.version, side.manifest.short(), size(side.size))?;
         }
         let (shared, new) = (size(self.shared_bytes), size(self.new_bytes));
-        writeln!(out, "{shared} are in both, {new} are new")?;
+        writeln!(out, "{shared} of layers are in both, {new} are new")?;
         section(out, "layers", layers, content)?;
         section(out, "files", files, content)?;
         section(out, "signature", signature, |tensor: &Tensor| tensor_text(tensor))?;

@@ -28,20 +28,25 @@ pub struct Inspect {
 impl Inspect {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         let bundle = Bundle::open(&cx.file(&self.file))?;
-        cx.out.show(&Inspection { file: &self.file, ..bundle.inspect() })
+        cx.out.show(&Inspection { file: &self.file, ..bundle.inspect()? })
     }
 }
 
 impl Render for Inspection<'_> {
     fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
         let Self {
-            manifest, description: Description { model, serve, signature, runtimes, lineage, smoke, .. }, ..
+            manifest,
+            size: bytes,
+            weights_bytes,
+            description: Description { model, serve, signature, runtimes, lineage, smoke, .. },
+            ..
         } = self;
         let title = out.styled(Style::Bold, format!("{} {}", escape(model.name.as_bytes()), model.version));
         writeln!(out, "{title}  {manifest}")?;
         if let Some(description) = &model.description {
             writeln!(out, "{}", escape(description.as_bytes()))?;
         }
+        line(out, "size", format!("{}, of that {} weights", size(*bytes), size(*weights_bytes)))?;
         match serve {
             Some(Serve::Onnx(path)) => line(out, "serves", format!("`{}` as ONNX", quote(path)))?,
             Some(Serve::Python(PythonClass { file, class, path })) => {

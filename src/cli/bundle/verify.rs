@@ -5,16 +5,16 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::Result;
 use crate::bundle::{self, Verification};
 use crate::cli::output::{count, size};
 use crate::cli::{Context, Render, Text, keys};
 use crate::fs::quote;
-use crate::{Error, Result};
 
 /// Check a bundle against its digests
 ///
 /// Reads all of it and names what is damaged, missing or has no place in a bundle; with a key, also whether its holder
-/// signed these very files. Exit code 4 when it is not sound.
+/// signed these very files. Exit code 4 when it is not sound, or not signed with that key.
 #[derive(Args)]
 #[command(after_help = "Examples:
   mlx bundle verify dist/churn-3.tar
@@ -35,31 +35,25 @@ impl Verify {
         let checked = bundle::verify(&cx.file(&self.file), key.as_ref(), cx.watch())?;
         let verification = Verification { file: self.file.clone(), ..checked };
         cx.out.show(&verification)?;
-        if verification.is_sound() {
-            return Ok(());
-        }
-        Err(Error::check(format!("`{}` is no sound bundle", quote(&self.file)))
-            .with_hint("do not use it; fetch it again, or make it again with `mlx package`"))
+        verification.verdict()
     }
 }
 
 impl Render for Verification {
     fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
+        if let (true, Some(manifest)) = (self.is_sound, self.manifest) {
+            let (file, bytes, manifest) = (quote(&self.file), size(self.file_bytes), manifest.short());
+            let (files, blobs) = (count(self.files, "file"), count(self.blobs, "blob"));
+            writeln!(out, "`{file}` is sound: {manifest} of {files} in {blobs}, {bytes}")?;
+        }
         for problem in &self.problems {
             writeln!(out, "{problem}")?;
         }
-        match self.manifest {
-            Some(manifest) if self.is_sound() => {
-                let (file, manifest) = (quote(&self.file), manifest.short());
-                let (files, blobs) = (count(self.files, "file"), count(self.blobs, "blob"));
-                writeln!(out, "`{file}` is sound: {manifest} of {files} in {blobs}, {}", size(self.bytes))?;
-                match self.key {
-                    Some(key) => writeln!(out, "signed with key {}", key.short()),
-                    None if self.is_signed => writeln!(out, "signed; `--key PUBLIC_KEY` checks by whom"),
-                    None => Ok(()),
-                }
-            }
-            _ => Ok(()),
+        match self.key {
+            _ if !self.problems.is_empty() => Ok(()),
+            Some(key) => writeln!(out, "signed with key {}", key.short()),
+            None if self.is_signed => writeln!(out, "signed; `--key PUBLIC_KEY` checks by whom"),
+            None => Ok(()),
         }
     }
 }

@@ -91,7 +91,8 @@ impl Shown {
         };
         let mut facts = vec![
             ("path", format!("{path}{}", if object.is_directory() { "/" } else { "" })),
-            ("digest", format!("{} ({})", object.digest, size(object.size))),
+            ("digest", object.digest.to_string()),
+            ("weights", size(object.size)),
             ("made by", made_by),
         ];
         let commit = commit.as_ref().map(|commit| escape(commit.chars().take(12).collect::<String>().as_bytes()));
@@ -138,7 +139,7 @@ fn files(files: &[LockedPath]) -> Table {
 }
 
 fn bundles(bundles: &[bundle::Record]) -> Table {
-    let mut table = Table::new(["  made (UTC)", "digest", "size", "who", "file"]).right([2]);
+    let mut table = Table::new(["  made (UTC)", "digest", "file size", "who", "file"]).right([2]);
     for bundle::Record { created, manifest, size: bytes, created_by, file, .. } in bundles {
         let who = escape(created_by.as_bytes());
         table.row([format!("  {}", minute(*created)), manifest.short(), size(*bytes), who, quote(file)]);

@@ -1,21 +1,20 @@
-//! Whether the files of a release are what its bundle brought: before its model is loaded, and again before another copy of
-//! it is.
+//! Whether the files of an unpacked bundle are what it brought: before its model is loaded, and again before another copy of it
+//! is.
 
 use std::collections::HashSet;
-use std::fs::File;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 use walkdir::WalkDir;
 
-use crate::bundle;
+use super::description::{DESCRIPTION_FILE, Description, File, Serve};
+use super::gather::CODE;
+use super::signature::SIGNATURE_FILE;
 use crate::digest;
 use crate::fs::{Stamp, quote};
 use crate::{Error, Kind, Result};
-
-/// Where the code of a release lies, from which Python imports.
-const CODE: &str = "code";
 
 /// A file of a release is not what the bundle brought.
 #[derive(Debug, thiserror::Error)]
@@ -34,14 +33,21 @@ impl From<Damaged> for Error {
 /// The files of a release, and how they looked when they were read and found right.
 pub struct Files {
     directory: PathBuf,
-    files: Vec<(bundle::File, Mutex<Option<Stamp>>)>,
+    files: Vec<(File, Mutex<Option<Stamp>>)>,
+    /// The directories from which Python imports.
+    code: Vec<PathBuf>,
 }
 
 impl Files {
     /// Those that a description names, none of them read yet.
-    pub fn new(directory: &Path, files: &[bundle::File]) -> Self {
-        let files = files.iter().map(|file| (file.clone(), Mutex::default())).collect();
-        Self { directory: directory.to_path_buf(), files }
+    pub fn new(directory: &Path, description: &Description) -> Self {
+        let files = description.files.iter().map(|file| (file.clone(), Mutex::default())).collect();
+        let mut code = vec![directory.join(CODE)];
+        // Bundles of other programs may have the class elsewhere.
+        if let Some(Serve::Python(class)) = &description.serve {
+            code.extend(directory.join(&class.file).parent().map(Path::to_path_buf));
+        }
+        Self { directory: directory.to_path_buf(), files, code }
     }
 
     /// Reads those files that were not read before, or look otherwise than they did then; [`Damaged`] where one is not as
@@ -54,19 +60,19 @@ impl Files {
     /// [`Damaged`] where something lies beside the code that the bundle did not bring: Python would run it, and take what is
     /// called as a compiled file for the code itself.
     fn refuse_strangers(&self) -> Result<()> {
-        let code = self.directory.join(CODE);
-        if code.symlink_metadata().is_err() {
-            return Ok(());
-        }
-        let known: HashSet<PathBuf> = self.files.iter().map(|(file, _)| self.directory.join(&file.path)).collect();
-        for entry in WalkDir::new(&code).min_depth(1) {
-            let damaged = |path: &Path, problem: String| {
-                let path = path.strip_prefix(&self.directory).unwrap_or(path);
-                Damaged { path: quote(path).to_string(), problem }
-            };
-            let entry = entry.map_err(|error| damaged(&code, error.to_string()))?;
-            if !entry.file_type().is_dir() && !known.contains(entry.path()) {
-                return Err(damaged(entry.path(), "the bundle did not bring it".into()).into());
+        let own = [DESCRIPTION_FILE, SIGNATURE_FILE].map(|name| self.directory.join(name));
+        let known: HashSet<PathBuf> =
+            self.files.iter().map(|(file, _)| self.directory.join(&file.path)).chain(own).collect();
+        for code in self.code.iter().filter(|code| code.symlink_metadata().is_ok()) {
+            for entry in WalkDir::new(code).min_depth(1) {
+                let damaged = |path: &Path, problem: String| {
+                    let path = path.strip_prefix(&self.directory).unwrap_or(path);
+                    Damaged { path: quote(path).to_string(), problem }
+                };
+                let entry = entry.map_err(|error| damaged(code, error.to_string()))?;
+                if !entry.file_type().is_dir() && !known.contains(entry.path()) {
+                    return Err(damaged(entry.path(), "the bundle did not bring it".into()).into());
+                }
             }
         }
         Ok(())
@@ -78,7 +84,7 @@ impl Files {
         found.map_or(Ok(()), |(file, seen)| self.check_one(file, seen))
     }
 
-    fn check_one(&self, file: &bundle::File, seen: &Mutex<Option<Stamp>>) -> Result<()> {
+    fn check_one(&self, file: &File, seen: &Mutex<Option<Stamp>>) -> Result<()> {
         let path = self.directory.join(&file.path);
         let damaged = |problem: String| Damaged { path: quote(&file.path), problem };
         let metadata = path.symlink_metadata().map_err(|error| damaged(error.to_string()))?;
@@ -91,7 +97,7 @@ impl Files {
         if stamp.is_some() && *seen == stamp {
             return Ok(());
         }
-        let content = File::open(&path).and_then(digest::of_reader).map_err(|error| damaged(error.to_string()))?;
+        let content = fs::File::open(&path).and_then(digest::of_reader).map_err(|error| damaged(error.to_string()))?;
         match content {
             (digest, size) if digest == file.digest && size == file.size => {
                 *seen = stamp;
@@ -114,18 +120,32 @@ mod tests {
         std::fs::create_dir_all(place("code/__pycache__")).unwrap();
         std::fs::write(place("code/serve.py"), "pass").unwrap();
         std::fs::write(place("mlx.bundle.json"), "{}").unwrap();
-        let file = serde_json::from_value(serde_json::json!({
-            "path": "code/serve.py", "digest": Digest::of("pass"), "size": 4, "executable": false
-        }));
-        let files = Files::new(dir.path(), &[file.unwrap()]);
-        files.check().unwrap();
-
-        for stranger in ["code/numpy.py", "code/__pycache__/serve.cpython-311.pyc"] {
+        std::fs::write(place("serve.py"), "pass").unwrap();
+        let file = |path: &str| serde_json::json!({ "path": path, "digest": Digest::of("pass"), "size": 4, "executable": false });
+        let served_by = |path: &str| {
+            let serve = serde_json::json!({ "python": { "file": path, "class": "Model", "path": path } });
+            let description = serde_json::json!({
+                "format": 1, "model": { "name": "m", "version": 1, "description": null }, "serve": serve,
+                "signature": null, "runtimes": [], "lineage": { "params": {}, "metrics": {}, "data": [] }, "smoke": null,
+                "files": [file("code/serve.py"), file("serve.py")],
+            });
+            Files::new(dir.path(), &serde_json::from_value(description).unwrap())
+        };
+        let refuses = |files: &Files, stranger: &str| {
+            files.check().unwrap();
             std::fs::write(place(stranger), "evil").unwrap();
             let error = files.check().unwrap_err().to_string();
             assert!(error.contains(stranger) && error.contains("the bundle did not bring it"), "{error}");
             std::fs::remove_file(place(stranger)).unwrap();
-        }
-        files.check().unwrap();
+        };
+
+        let usual = served_by("code/serve.py");
+        refuses(&usual, "code/numpy.py");
+        refuses(&usual, "code/__pycache__/serve.cpython-311.pyc");
+        // Beside it, whatever lies there is not imported.
+        std::fs::write(place("notes.txt"), "mine").unwrap();
+        usual.check().unwrap();
+        std::fs::remove_file(place("notes.txt")).unwrap();
+        refuses(&served_by("serve.py"), "numpy.py");
     }
 }
