@@ -333,6 +333,7 @@ impl Stage<'_> {
             Status::Interrupted | Status::Running => return Ok(()),
         };
         if state == TrialState::Finished {
+            self.tell_several(&session.state.plan, &run);
             self.report_history(session, number, &run, trial.is_judged)?;
         }
         let mut metrics = run.metrics.clone();
@@ -352,6 +353,23 @@ impl Stage<'_> {
             Some(error) if self.options.fail_fast => Err(Error::step(format!("trial {number} failed: {error}"))
                 .with_hint(format!("`mlx sweep {} --resume` goes on with the others", self.options.name))),
             _ => Ok(()),
+        }
+    }
+
+    /// Tells that the metric is that of several steps, as of the members of a fan, of which the last one counts.
+    fn tell_several(&self, plan: &Plan, run: &Run) {
+        let Some(metric) = &plan.metric else { return };
+        let steps: Vec<&str> =
+            run.steps.iter().filter(|step| step.metrics.contains_key(metric)).map(|step| step.name.as_str()).collect();
+        let [first, .., last] = steps.as_slice() else { return };
+        let shown = crate::fs::escape(metric.as_bytes());
+        let message =
+            format!("{} steps report `{shown}` (`{first}`, …); the sweep goes by that of `{last}`", steps.len());
+        if self.told.lock().is_ok_and(|mut told| told.insert(message.clone())) {
+            self.watch.events.emit(Event::Warning {
+                message,
+                hint: Some("let a step that depends on all of them report one number, their mean for example".into()),
+            });
         }
     }
 

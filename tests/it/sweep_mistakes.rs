@@ -157,6 +157,18 @@ fn asha_tells_when_it_can_stop_nobody() {
 }
 
 #[test]
+fn a_metric_of_several_steps_is_told() {
+    let folds = "[params]\nlr = 1\n[step.fold]\nforeach = ['a', 'b', 'c']\nparams = ['lr']\nmetrics = ['${item}.json']\n\
+                 cmd = 'echo \"{\\\"loss\\\": $MLX_PARAM_LR}\" > ${item}.json'\n";
+    let project = Project::with_manifest(folds);
+
+    let outcome = project.mlx(&["sweep", "--set", "lr=1,2", "--metric", "loss"]).success();
+
+    assert_eq!(outcome.stderr.matches("warning:").count(), 1, "{}", outcome.stderr);
+    outcome.says("warning: 3 steps report `loss` (`fold@a`, …); the sweep goes by that of `fold@c`");
+}
+
+#[test]
 fn trials_that_failed_begin_again_when_they_shall() {
     let project = project();
     let broken = project.home().join("broken");
