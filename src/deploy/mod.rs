@@ -20,6 +20,7 @@ mod pages;
 mod place;
 mod plan;
 mod probe;
+mod releases;
 mod repository;
 mod split;
 mod stored;
@@ -41,12 +42,10 @@ pub use kubernetes::{Kubernetes, Written};
 pub use machine::Machine;
 pub use open::{Reach, cluster, directory_of, open, required_key};
 pub use plan::{Candidate, Change, FileChange, LiveRelease, Plan, plan};
+pub use releases::{Answering, Release, answering, find_release, releases};
 pub use split::Split;
 pub use stored::Stored;
-pub use switch::{
-    Answering, Deployed, Order, Release, RolledBack, answering, deploy, deploy_canary, find_release, promote_canary,
-    releases, rollback,
-};
+pub use switch::{Deployed, Order, RolledBack, deploy, deploy_canary, promote_canary, rollback};
 pub use trial::{Tested, test};
 
 pub use crate::bundle::Cache;

@@ -1,18 +1,22 @@
 //! From one release to another: deploy and rollback, and what is done when the new one does not answer.
 
+mod canary;
+mod said;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use canary::{deploy_canary, promote_canary};
+
 use super::history::{self, Action, Entry, Outcome};
-use super::split::{self, Split};
+use super::releases::{Release, releases};
 use super::watch::OwnServer;
-use super::{Answer, Candidate, Check, Front, Hooks, Plan, Target, gone, hooks, is_unreadable, plan};
+use super::{Answer, Check, Front, Hooks, Plan, Target, hooks, is_unreadable, plan};
 use crate::bundle::{Bundle, Description};
-use crate::digest::Prefix;
 use crate::event::{EventSink, Watch};
 use crate::fs::escape;
 use crate::run::RunId;
-use crate::{Digest, Error, Kind, Result};
+use crate::{Digest, Error, Result};
 
 /// Who changes which target, and how the release is asked. It is not shown anywhere, because of the token.
 #[derive(Clone, Copy)]
@@ -57,21 +61,6 @@ pub struct RolledBack {
     pub before: Option<Digest>,
 }
 
-/// A release that lies on a target.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Release {
-    pub release: Digest,
-    pub live: bool,
-    /// Of each hundred requests it answers so many, beside the live one.
-    pub canary: Option<u8>,
-    pub model: String,
-    pub version: u64,
-    pub run: Option<RunId>,
-    /// When it became live the last time, and who did it.
-    pub deployed: Option<Timestamp>,
-    pub by: Option<String>,
-}
-
 /// Makes the bundle the live release of the target: uploads what is missing, asks the release whether it answers, and
 /// switches. Wherever that fails, the release that was live stays live or comes back.
 pub fn deploy(target: &dyn Target, bundle: &Bundle, order: &Order<'_>, watch: Watch<'_>) -> Result<Deployed> {
@@ -93,78 +82,6 @@ pub fn deploy(target: &dyn Target, bundle: &Bundle, order: &Order<'_>, watch: Wa
     Ok(done(true))
 }
 
-/// Has the bundle answer so many of each hundred requests beside the live release, on servers that follow the target. It is
-/// uploaded and asked as for [`deploy`].
-pub fn deploy_canary(
-    target: &dyn Target,
-    bundle: &Bundle,
-    percent: u8,
-    order: &Order<'_>,
-    watch: Watch<'_>,
-) -> Result<Deployed> {
-    let _alone = target.lock(&format!("mlx deploy by {}", escape(order.who.as_bytes())))?;
-    let (release, description) = (bundle.digest(), bundle.description());
-    let plan = plan(target, &bundle.into())?;
-    let Some(live) = plan.live.as_ref().map(|live| live.release) else {
-        return Err(Error::usage(format!("nothing is live on `{}` that a canary could stand beside", order.name))
-            .with_hint(format!("make it live: `mlx deploy {}` without `--canary`", order.name)));
-    };
-    let done = |changed, canary| Deployed { target: order.name.to_owned(), changed, canary, plan: plan.clone() };
-    if plan.is_live() {
-        return Ok(done(false, None));
-    }
-    // A split that can't be read is written anew.
-    let before = split::canary(target, Some(&live)).ok().flatten();
-    let is_known = before.as_ref().is_some_and(|split| split.release == release) && plan.upload.is_empty();
-    if is_known && before.is_some_and(|split| split.percent == percent) {
-        return Ok(done(false, Some(percent)));
-    }
-    target.check_canary(percent)?;
-    let was_there = target.releases()?.contains(&release);
-    let switch = Switch { target, order, action: Action::Deploy, release, description, watch };
-    switch.noting_failure(|| switch.run_hooks(order.hooks.before))?;
-    if !is_known {
-        switch.noting_failure(|| target.upload(bundle, watch))?;
-        switch.settling(|| switch.probe(Some(live), !was_there))?;
-    }
-    watch.interrupt.check()?;
-    switch.noting_failure(|| target.divert(Some(&Split::new(release, percent, order.who))))?;
-    switch.note(Some(live), Outcome::Canary, Some(&format!("{percent} % of the requests")));
-    let health = order.check.health;
-    let front = if health.url.is_some() || health.watch.is_some() { switch.front()? } else { None };
-    if let Some(front) = &front
-        && let Answer::No { why, .. } = switch
-            .watch_canary(&front.url)
-            .map_err(|error| switch.unwatched(error, "answers a part of the requests on", "ends that"))?
-    {
-        target.divert(None)?;
-        switch.note(Some(live), Outcome::Returned, Some(&why));
-        return Err(switch.watched_badly(&why, &format!("{} answers all requests again", switch.named(&live))));
-    }
-    Ok(done(true, Some(percent)))
-}
-
-/// Makes the canary the live release.
-pub fn promote_canary(target: &dyn Target, order: &Order<'_>, watch: Watch<'_>) -> Result<Deployed> {
-    let _alone = target.lock(&format!("mlx deploy by {}", escape(order.who.as_bytes())))?;
-    let live = target.live()?;
-    let split = split::canary(target, live.as_ref())?.ok_or_else(|| {
-        Error::usage(format!("`{}` has no canary", order.name))
-            .with_hint(format!("start one: `mlx deploy {} --canary 10%`", order.name))
-    })?;
-    let release = split.release;
-    let description = target.description(&release)?.ok_or_else(|| gone(&release, &target.place()))?;
-    let description = &description;
-    // Its layers lie there already.
-    let plan = plan(target, &Candidate { release, description, layers: Vec::new() })?;
-    let switch = Switch { target, order, action: Action::Deploy, release, description, watch };
-    switch.noting_failure(|| switch.run_hooks(order.hooks.before))?;
-    switch.carry_out(plan.live.as_ref().map(|live| live.release), false)?;
-    switch.retire();
-    switch.run_hooks(order.hooks.after).map_err(|error| switch.after_the_fact(error))?;
-    Ok(Deployed { target: order.name.to_owned(), changed: true, canary: None, plan })
-}
-
 /// Goes back to the release that was live before, or to the one with this digest. Nothing is uploaded. Where a canary
 /// answers a part of the requests and no release is named, only that ends.
 pub fn rollback(target: &dyn Target, to: Option<&Digest>, order: &Order<'_>, watch: Watch<'_>) -> Result<RolledBack> {
@@ -174,7 +91,7 @@ pub fn rollback(target: &dyn Target, to: Option<&Digest>, order: &Order<'_>, wat
     let is_there = |release: &Digest| target.description(release).ok().flatten().is_some();
     if to.is_none()
         && let Some(live) = live.filter(is_there)
-        && let Some(ended) = end_canary(target, &live, order, watch)?
+        && let Some(ended) = canary::end(target, &live, order, watch)?
     {
         return Ok(ended);
     }
@@ -209,106 +126,6 @@ pub fn rollback(target: &dyn Target, to: Option<&Digest>, order: &Order<'_>, wat
         run: description.lineage.run,
         before: live,
     })
-}
-
-/// Gives all requests back to the live release; `None` where it has them. A split that can't be read ends, too.
-fn end_canary(target: &dyn Target, live: &Digest, order: &Order<'_>, watch: Watch<'_>) -> Result<Option<RolledBack>> {
-    let split = split::canary(target, Some(live));
-    if matches!(split, Ok(None)) {
-        return Ok(None);
-    }
-    target.divert(None)?;
-    let Some(description) = target.description(live)? else { return Ok(None) };
-    let canary = split.ok().flatten().map(|split| split.release);
-    if let Some(release) = canary
-        && let Ok(Some(description)) = target.description(&release)
-    {
-        let description = &description;
-        let switch = Switch { target, order, action: Action::Rollback, release, description, watch };
-        switch.note(Some(*live), Outcome::Returned, Some("the canary was ended"));
-    }
-    Ok(Some(RolledBack {
-        target: order.name.to_owned(),
-        place: target.place(),
-        changed: true,
-        canary_ended: true,
-        release: *live,
-        model: description.model.name,
-        version: description.model.version,
-        run: description.lineage.run,
-        before: canary,
-    }))
-}
-
-/// The releases of the target: the live one, then the others, those that were live last first.
-pub fn releases(target: &dyn Target, events: &dyn EventSink) -> Result<Vec<Release>> {
-    let (history, live) = (target.history(events)?, target.live()?);
-    let split = split::canary(target, live.as_ref())?;
-    let mut found = Vec::new();
-    for release in target.releases()? {
-        let description = match target.description(&release) {
-            Ok(Some(description)) => description,
-            Ok(None) => continue,
-            Err(error) => {
-                events.warn(error.to_string());
-                continue;
-            }
-        };
-        let became_live =
-            |entry: &&Entry| entry.release == release && matches!(entry.outcome, Outcome::Live | Outcome::Unanswered);
-        let last = history.iter().rev().find(became_live);
-        found.push(Release {
-            release,
-            live: live == Some(release),
-            canary: split.as_ref().filter(|split| split.release == release).map(|split| split.percent),
-            model: description.model.name,
-            version: description.model.version,
-            run: description.lineage.run,
-            deployed: last.map(|entry| entry.when),
-            by: last.map(|entry| entry.who.clone()),
-        });
-    }
-    if let Some(live) = live.filter(|live| found.iter().all(|release| release.release != *live)) {
-        events.warn(format!("{} is live on {}, which is none of its releases", live.short(), target.place()));
-    }
-    found.sort_by_key(|release| std::cmp::Reverse((release.live, release.deployed, release.version)));
-    Ok(found)
-}
-
-/// A version that answers on a target.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answering {
-    pub model: String,
-    pub version: u64,
-    /// Whether it has only a part of the requests, beside the live one.
-    pub is_canary: bool,
-}
-
-/// The versions that answer on the target now: the live one, and a canary beside it.
-pub fn answering(target: &dyn Target) -> Result<Vec<Answering>> {
-    let live = target.live()?;
-    let canary = split::canary(target, live.as_ref())?.map(|split| split.release);
-    let mut found = Vec::new();
-    for (release, is_canary) in live.map(|live| (live, false)).into_iter().chain(canary.map(|canary| (canary, true))) {
-        let Some(description) = target.description(&release)? else { continue };
-        found.push(Answering { model: description.model.name, version: description.model.version, is_canary });
-    }
-    Ok(found)
-}
-
-/// The release whose digest begins with these hex digits.
-pub fn find_release(target: &dyn Target, name: &str, text: &str) -> Result<Digest> {
-    let hint = || format!("`mlx releases {name}` lists them; name one by its first digits");
-    let prefix: Prefix = text.parse().map_err(|error| Error::new(Kind::Usage, error).with_hint(hint()))?;
-    let releases = target.releases()?;
-    let found: Vec<&Digest> = releases.iter().filter(|release| prefix.begins(release)).collect();
-    let shown = escape(text.as_bytes());
-    match found.as_slice() {
-        [release] => Ok(**release),
-        [] => Err(Error::usage(format!("there is no release `{shown}` on `{name}`")).with_hint(hint())),
-        several => Err(Error::usage(format!("`{shown}` begins the digests of {} releases", several.len()))
-            .with_hint("say more of the digest")),
-    }
 }
 
 fn warn_of_gone(target: &dyn Target, order: &Order<'_>, events: &dyn EventSink) -> Result<()> {
@@ -410,14 +227,6 @@ impl Switch<'_> {
         }
     }
 
-    /// Waits until the target's own server answers with the canary, and watches it.
-    fn watch_canary(&self, url: &str) -> Result<Answer> {
-        match self.own_server(url).await_takeover(&self.release)? {
-            Answer::Yes => self.observe(url),
-            no => Ok(no),
-        }
-    }
-
     fn own_server<'s>(&'s self, url: &'s str) -> OwnServer<'s> {
         let Self { order, watch, .. } = self;
         OwnServer { url, token: order.token, health: order.check.health, watch: *watch }
@@ -468,17 +277,6 @@ impl Switch<'_> {
         Err(self.watched_badly(&why, &end))
     }
 
-    /// The error of a release that did not do well while it was watched.
-    fn watched_badly(&self, why: &str, end: &str) -> Error {
-        let Self { order, description, .. } = self;
-        let model = &description.model;
-        Error::check(format!(
-            "`{}` {} on `{}` was watched and does not do well: {why}\n  {end}",
-            model.name, model.version, order.name
-        ))
-        .with_hint("the log of the server there says what failed")
-    }
-
     fn run_hooks(&self, commands: &[String]) -> Result<()> {
         let Self { target, order, action, release, description, watch } = self;
         let action = match action {
@@ -494,27 +292,6 @@ impl Switch<'_> {
             ("MLX_VERSION", description.model.version.to_string()),
         ];
         hooks::run(commands, order.hooks.directory, &variables, *watch)
-    }
-
-    /// What went wrong once the release was live.
-    fn after_the_fact(&self, error: Error) -> Error {
-        let Self { order, description, .. } = self;
-        error
-            .context(format!("`{}` {} is live on `{}`", description.model.name, description.model.version, order.name))
-            .with_hint(format!("`mlx rollback {}` goes back, if that is wanted", order.name))
-    }
-
-    /// The error of a release that was to be watched: `now` says what it is, `remedy` what a rollback does.
-    fn unwatched(&self, error: Error, now: &str, remedy: &str) -> Error {
-        let Self { order, description, .. } = self;
-        let (model, name) = (&description.model, order.name);
-        let what = format!("`{}` {} {now} `{name}`, and was not watched to the end", model.name, model.version);
-        let error = match error.kind() {
-            // Its own hint says that the same command goes on.
-            Kind::Interrupted => Error::new(Kind::Interrupted, anyhow::Error::msg(format!("interrupted; {what}"))),
-            _ => error.context(what),
-        };
-        error.with_hint(format!("`mlx rollback {name}` {remedy}, if that is wanted"))
     }
 
     /// Takes the releases away that are too many: those that were live longest ago. The deploy is done already, so that a
@@ -558,52 +335,6 @@ impl Switch<'_> {
         };
         if let Err(error) = self.target.append(&entry) {
             self.watch.events.warn(format!("the history of `{}` lacks this: {error}", self.order.name));
-        }
-    }
-
-    /// The error of a release that did not pass its probe.
-    fn refusal(&self, before: Option<Digest>, why: &str, last_lines: &[String]) -> Error {
-        let Self { order, description, release, .. } = self;
-        let model = &description.model;
-        let mut message =
-            format!("`{}` {} ({}) does not answer and is not live: {why}", model.name, model.version, release.short());
-        if !last_lines.is_empty() {
-            message += "\n  last lines of its server:";
-            last_lines.iter().for_each(|line| message += &format!("\n    {line}"));
-        }
-        message += &match before {
-            Some(old) => format!("\n  `{}` serves {} as before", order.name, self.named(&old)),
-            None => format!("\n  nothing is live on `{}`, as before", order.name),
-        };
-        Error::check(message).with_hint(match self.action {
-            Action::Deploy => "try it here with `mlx serve`, mend the model and deploy again".into(),
-            Action::Rollback => {
-                format!("`mlx deploy {} {}:{}` brings it there again, whole", order.name, model.name, model.version)
-            }
-        })
-    }
-
-    /// The error of a target whose own server does not answer for the release.
-    fn silent(&self, front: &str, why: &str, end: &str) -> Error {
-        let Self { order, description, .. } = self;
-        let model = &description.model;
-        Error::check(format!(
-            "`{}` {} is on `{}`, but {front} does not answer for it: {why}\n  {end}",
-            model.name, model.version, order.name
-        ))
-        .with_hint(match order.check.health.url {
-            Some(_) => format!("look at the server there; `mlx serve {}` is one", order.name),
-            None => "look at its pods: `kubectl get pods`, `kubectl describe`".into(),
-        })
-    }
-
-    /// A release by model and version where it says them.
-    fn named(&self, release: &Digest) -> String {
-        match self.target.description(release) {
-            Ok(Some(description)) => {
-                format!("`{}` {} ({})", description.model.name, description.model.version, release.short())
-            }
-            _ => format!("release {}", release.short()),
         }
     }
 }
