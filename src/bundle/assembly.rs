@@ -10,7 +10,7 @@ use super::content::{Content, PlannedLayer};
 use super::description::{DESCRIPTION_FILE, Description, Serve};
 use super::oci::{self, Descriptor};
 use super::open::MOST_ENTRIES;
-use super::signature::{PrivateKey, signed_files};
+use super::signature::{PrivateKey, SIGNATURE_FILE, signed_files};
 use super::{Bundle, json, path};
 use crate::event::{Event, Unit, Watch};
 use crate::store::Store;
@@ -60,6 +60,16 @@ impl Assembly {
 
     pub fn layers(&self) -> &[PlannedLayer] {
         &self.layers
+    }
+
+    /// What it says about itself beside the files of its description, as it lies in an unpacked bundle.
+    pub fn own_files(&self) -> Vec<(&'static str, Digest)> {
+        let contents = self.layers.iter().flat_map(|layer| &layer.contents);
+        let own = |content: &Content| {
+            let name = [DESCRIPTION_FILE, SIGNATURE_FILE].into_iter().find(|name| *name == content.file.path)?;
+            Some((name, content.file.digest))
+        };
+        contents.filter_map(own).collect()
     }
 
     /// The documents that are blobs: manifest and config.

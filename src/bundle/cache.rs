@@ -230,7 +230,7 @@ impl Cache {
         let Some(description) = bytes.and_then(|bytes| Description::parse(&bytes).ok()) else {
             return remove(&directory);
         };
-        let mut is_whole = true;
+        let mut is_whole = matches!(super::stranger(&directory, &description), Ok(None));
         for File { path, digest, .. } in &description.files {
             watch.interrupt.check()?;
             is_whole &= is_content(&directory.join(path), digest);

@@ -10,6 +10,7 @@ use super::description::{File, PythonClass, Serve as Served};
 use super::oci;
 use super::record::{self, Record};
 use super::sbom::SBOM;
+use super::stranger::CODE;
 use crate::digest::{Object, ObjectKind};
 use crate::env::{self, Environment, Installed};
 use crate::error::ErrorContext;
@@ -25,7 +26,6 @@ use crate::{Digest, Error, Result};
 
 /// Where the parts of a bundle lie in it.
 pub const WEIGHTS: &str = "model";
-pub const CODE: &str = "code";
 pub const PACKAGES: &str = "environment/packages.txt";
 
 /// Code is what has one of these endings; anything else among the dependencies may be data, which a bundle must not

@@ -1,17 +1,14 @@
 //! Whether the files of an unpacked bundle are what it brought: before its model is loaded, and again before another copy of it
 //! is.
 
-use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
-use walkdir::WalkDir;
 
-use super::description::{DESCRIPTION_FILE, Description, File, Serve};
-use super::gather::CODE;
-use super::signature::SIGNATURE_FILE;
+use super::description::{Description, File};
+use super::stranger::{self, code_directories};
 use crate::digest;
 use crate::fs::{Stamp, quote};
 use crate::{Error, Kind, Result};
@@ -34,7 +31,7 @@ impl From<Damaged> for Error {
 pub struct Files {
     directory: PathBuf,
     files: Vec<(File, Mutex<Option<Stamp>>)>,
-    /// The directories from which Python imports.
+    /// The directories from which Python imports, relative to that of the release.
     code: Vec<PathBuf>,
 }
 
@@ -42,12 +39,7 @@ impl Files {
     /// Those that a description names, none of them read yet.
     pub fn new(directory: &Path, description: &Description) -> Self {
         let files = description.files.iter().map(|file| (file.clone(), Mutex::default())).collect();
-        let mut code = vec![directory.join(CODE)];
-        // Bundles of other programs may have the class elsewhere.
-        if let Some(Serve::Python(class)) = &description.serve {
-            code.extend(directory.join(&class.file).parent().map(Path::to_path_buf));
-        }
-        Self { directory: directory.to_path_buf(), files, code }
+        Self { directory: directory.to_path_buf(), files, code: code_directories(description) }
     }
 
     /// Reads those files that were not read before, or look otherwise than they did then; [`Damaged`] where one is not as
@@ -57,25 +49,13 @@ impl Files {
         self.refuse_strangers()
     }
 
-    /// [`Damaged`] where something lies beside the code that the bundle did not bring: Python would run it, and take what is
-    /// called as a compiled file for the code itself.
+    /// [`Damaged`] where something lies among the code that the bundle did not bring.
     fn refuse_strangers(&self) -> Result<()> {
-        let own = [DESCRIPTION_FILE, SIGNATURE_FILE].map(|name| self.directory.join(name));
-        let known: HashSet<PathBuf> =
-            self.files.iter().map(|(file, _)| self.directory.join(&file.path)).chain(own).collect();
-        for code in self.code.iter().filter(|code| code.symlink_metadata().is_ok()) {
-            for entry in WalkDir::new(code).min_depth(1) {
-                let damaged = |path: &Path, problem: String| {
-                    let path = path.strip_prefix(&self.directory).unwrap_or(path);
-                    Damaged { path: quote(path).to_string(), problem }
-                };
-                let entry = entry.map_err(|error| damaged(code, error.to_string()))?;
-                if !entry.file_type().is_dir() && !known.contains(entry.path()) {
-                    return Err(damaged(entry.path(), "the bundle did not bring it".into()).into());
-                }
-            }
-        }
-        Ok(())
+        let known = self.files.iter().map(|(file, _)| file.path.as_str());
+        let damaged = |path: &Path, problem: String| Damaged { path: quote(path), problem };
+        let found = stranger::among(&self.directory, &self.code, known)
+            .map_err(|error| damaged(Path::new(stranger::CODE), error.to_string()))?;
+        found.map_or(Ok(()), |path| Err(damaged(&path, "the bundle did not bring it".into()).into()))
     }
 
     /// As [`Files::check`], of one of them.

@@ -34,6 +34,7 @@ mod shelf;
 mod sign;
 mod signature;
 mod smoke;
+mod stranger;
 #[cfg(test)]
 mod tests;
 mod unpack;
@@ -59,5 +60,6 @@ pub use scan::{Scan, Suspect, scan};
 pub use shelf::{Cleaned, Kept, UNUSED, clean_layers, layers};
 pub use sign::{Signed, Signer, sign};
 pub use signature::{BadSignature, PrivateKey, PublicKey, SIGNATURE_FILE, check_directory};
+pub use stranger::{OWN as OWN_FILES, code_directories, stranger};
 pub use unpack::{Unpacked, unpack};
 pub use verify::{Verification, verify};

@@ -154,6 +154,12 @@ impl Bundle {
         self.signature.as_deref()
     }
 
+    /// What it says about itself beside the files of its description, as it lies in an unpacked bundle.
+    pub fn own_files(&self) -> Vec<(&'static str, Digest)> {
+        let own = [(DESCRIPTION_FILE, Some(self.description_bytes())), (SIGNATURE_FILE, self.signature())];
+        own.into_iter().filter_map(|(name, bytes)| Some((name, Digest::of(bytes?)))).collect()
+    }
+
     /// Whether the holder of this key signed the bundle; what its files hold is for [`super::verify()`] to check.
     pub fn check_signature(&self, key: &PublicKey) -> Result<()> {
         let signature = self.signature().ok_or_else(signature::unsigned)?;

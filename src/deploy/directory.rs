@@ -80,20 +80,44 @@ impl Directory {
         Ok(())
     }
 
-    /// Whether the release lies there with every file as its description says.
-    fn is_laid_out(&self, release: &Digest, description: &Description) -> Result<bool> {
-        let root = self.release(release);
-        if self.description(release).ok().flatten().as_ref() != Some(description) {
+    /// Whether the release says of itself what its bundle says.
+    fn is_described(&self, candidate: &Candidate<'_>) -> Result<bool> {
+        if self.description(&candidate.release)?.as_ref() != Some(candidate.description) {
             return Ok(false);
         }
-        for file in &description.files {
-            let path = root.join(&file.path);
-            // Contents have just been checked, so that a link to one needs no second look.
-            if !is_same_file(&path, &self.blob(&file.digest)) && !is_whole(&path, file)? {
+        let root = self.release(&candidate.release);
+        for (name, digest) in &candidate.own {
+            if read_optional(&root.join(name))?.is_none_or(|bytes| Digest::of(bytes) != *digest) {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Why the release is not as its bundle brought it: a file that is not good, or one that is too many.
+    fn damage(
+        &self,
+        release: &Digest,
+        description: &Description,
+        is_good: impl Fn(&Path, &File) -> Result<bool>,
+    ) -> Result<Option<String>> {
+        let root = self.release(release);
+        for file in &description.files {
+            if !is_good(&root.join(&file.path), file)? {
+                return Ok(Some(probe::damaged(&file.path)));
+            }
+        }
+        let found = bundle::stranger(&root, description).with_context(|| format!("cannot list `{}`", quote(&root)))?;
+        Ok(found.map(|path| probe::strange(&path)))
+    }
+
+    /// As [`Target::is_whole`], right after the contents were checked.
+    fn is_laid_out(&self, candidate: &Candidate<'_>) -> Result<bool> {
+        // A link to one needs no second look.
+        let is_good =
+            |path: &Path, file: &File| Ok(is_same_file(path, &self.blob(&file.digest)) || is_whole(path, file)?);
+        let is_described = self.is_described(candidate).unwrap_or(false);
+        Ok(is_described && self.damage(&candidate.release, candidate.description, is_good)?.is_none())
     }
 
     /// Replaces a link by one that leads to a release.
@@ -182,17 +206,9 @@ impl Target for Directory {
         Ok(Some(description))
     }
 
-    fn is_whole(&self, release: &Digest, description: &Description) -> Result<bool> {
-        if self.description(release)?.as_ref() != Some(description) {
-            return Ok(false);
-        }
-        let root = self.release(release);
-        for file in &description.files {
-            if !is_whole(&root.join(&file.path), file)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    fn is_whole(&self, candidate: &Candidate<'_>) -> Result<bool> {
+        let Candidate { release, description, .. } = candidate;
+        Ok(self.is_described(candidate)? && self.damage(release, description, is_whole)?.is_none())
     }
 
     fn missing(&self, candidate: &Candidate<'_>) -> Result<Vec<File>> {
@@ -223,7 +239,7 @@ impl Target for Directory {
         }
         sync_dir(&blobs)?;
         watch.events.emit(Event::Finished { id });
-        if self.is_laid_out(&release, description)? {
+        if self.is_laid_out(&bundle.into())? {
             return Ok(());
         }
         self.remove(&release)?;
@@ -238,13 +254,11 @@ impl Target for Directory {
         };
         if description.serve.is_none() {
             watch.events.warn(format!("`{}` answers no requests; only its files are checked", description.model.name));
-            for file in &description.files {
+            let is_good = |path: &Path, file: &File| {
                 watch.interrupt.check()?;
-                if !is_whole(&directory.join(&file.path), file)? {
-                    return Ok(Answer::no(format!("its file `{}` is missing or damaged", quote(&file.path))));
-                }
-            }
-            return Ok(Answer::Yes);
+                is_whole(path, file)
+            };
+            return Ok(self.damage(release, &description, is_good)?.map_or(Answer::Yes, Answer::no));
         }
         probe::serve_and_ask(&directory, &description, check, watch)
     }

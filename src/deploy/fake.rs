@@ -62,8 +62,8 @@ impl Target for Fake {
         Ok(self.releases.borrow().get(release).cloned())
     }
 
-    fn is_whole(&self, release: &Digest, description: &Description) -> Result<bool> {
-        Ok(self.releases.borrow().get(release) == Some(description))
+    fn is_whole(&self, candidate: &Candidate<'_>) -> Result<bool> {
+        Ok(self.releases.borrow().get(&candidate.release) == Some(candidate.description))
     }
 
     fn missing(&self, candidate: &Candidate<'_>) -> Result<Vec<File>> {

@@ -15,7 +15,7 @@ use anyhow::Context;
 use super::history::{self, Entry};
 use super::machine_scripts as scripts;
 use super::{Answer, Cache, Candidate, Check, Target, gone, probe};
-use crate::bundle::{Bundle, DESCRIPTION_FILE, Description, File, SIGNATURE_FILE};
+use crate::bundle::{Bundle, DESCRIPTION_FILE, Description, File, OWN_FILES, SIGNATURE_FILE, code_directories};
 use crate::digest;
 use crate::event::{Event, EventSink, Unit, Watch};
 use crate::fs::{escape, quote};
@@ -109,12 +109,27 @@ impl Machine {
         Ok(answers.iter().filter_map(|line| line.strip_suffix(": OK").map(str::to_owned)).collect())
     }
 
-    /// The first file of the release that is missing or damaged.
-    fn damage(&self, release: &Digest, description: &Description) -> Result<Option<String>> {
-        let lines: String =
-            description.files.iter().map(|file| format!("{}  {}\n", file.digest.hex(), file.path)).collect();
-        let whole = self.hashed(&format!("releases/{}", release.hex()), &lines)?;
-        Ok(description.files.iter().map(|file| file.path.clone()).find(|path| !whole.contains(path)))
+    /// Why the release is not as its bundle brought it: one of its files, or of those that its bundle says about itself, or one
+    /// that is too many.
+    fn damage(&self, release: &Digest, description: &Description, own: &[(&str, Digest)]) -> Result<Option<String>> {
+        let files = || description.files.iter().map(|file| (file.path.as_str(), &file.digest));
+        let wanted: Vec<(&str, &Digest)> = own.iter().map(|(name, digest)| (*name, digest)).chain(files()).collect();
+        let lines: String = wanted.iter().map(|(path, digest)| format!("{}  {path}\n", digest.hex())).collect();
+        let directory = format!("releases/{}", release.hex());
+        let whole = self.hashed(&directory, &lines)?;
+        if let Some((path, _)) = wanted.iter().find(|(path, _)| !whole.contains(*path)) {
+            return Ok(Some(probe::damaged(path)));
+        }
+        let known: HashSet<&str> = files().map(|(path, _)| path).chain(OWN_FILES).collect();
+        for code in code_directories(description) {
+            let code = if code.as_os_str().is_empty() { ".".to_owned() } else { format!("./{}", code.display()) };
+            let there = self.lines("look at the code", scripts::CODE, &[&directory, &code], "")?;
+            let paths = there.iter().map(|path| path.trim_start_matches("./"));
+            if let Some(path) = paths.into_iter().find(|path| !known.contains(path)) {
+                return Ok(Some(probe::strange(path.as_ref())));
+            }
+        }
+        Ok(None)
     }
 
     /// Sends contents that are missing or damaged.
@@ -318,9 +333,10 @@ impl Target for Machine {
         })
     }
 
-    fn is_whole(&self, release: &Digest, description: &Description) -> Result<bool> {
-        let is_described = self.description(release)?.as_ref() == Some(description);
-        Ok(is_described && self.damage(release, description)?.is_none())
+    fn is_whole(&self, candidate: &Candidate<'_>) -> Result<bool> {
+        let Candidate { release, description, own, .. } = candidate;
+        let is_described = self.description(release)?.as_ref() == Some(*description);
+        Ok(is_described && self.damage(release, description, own)?.is_none())
     }
 
     fn missing(&self, candidate: &Candidate<'_>) -> Result<Vec<File>> {
@@ -359,7 +375,7 @@ impl Target for Machine {
             watch.events.emit(Event::Progress { id: id.clone(), done });
         })?;
         watch.events.emit(Event::Finished { id });
-        if !self.is_whole(&release, description).unwrap_or(false) {
+        if !self.is_whole(&bundle.into()).unwrap_or(false) {
             self.lay_out(bundle)?;
         }
         if description.serve.is_some() {
@@ -373,7 +389,7 @@ impl Target for Machine {
         let Some(description) = self.description(release)? else {
             return Ok(Answer::no("the release is not there any more"));
         };
-        let damage = self.damage(release, &description)?;
+        let damage = self.damage(release, &description, &[])?;
         let answer = probe::try_here(self, (release, &description), damage, &self.cache, check, watch)?;
         if answer != Answer::Yes || !self.serves || description.serve.is_none() {
             return Ok(answer);

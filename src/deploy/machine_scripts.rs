@@ -60,6 +60,10 @@ pub const RELEASES: &str = "cd \"$p/releases\" 2>/dev/null || exit 0; \
 pub const HASHES: &str =
     hashing!("cd \"$p/$2\" 2>/dev/null || { cat >/dev/null; exit 0; }; $s -c - 2>/dev/null; exit 0");
 
+/// Arguments: directory, a directory in it. Names whatever lies there and is no directory.
+pub const CODE: &str =
+    "cd \"$p/$2\" 2>/dev/null || exit 0; [ -e \"$3\" ] || exit 0; exec find \"$3\" -type d -o -print";
+
 /// Takes lines of digest and size, gives those of contents that are not there with that size.
 pub const LACKING: &str = "cd \"$p/blobs/sha256\" 2>/dev/null || exec cat; while read -r h n; do \
     if [ -f \"$h\" ] && [ \"$(stat -L $o $g \"$h\" 2>/dev/null)\" = \"$n\" ]; then :; else echo \"$h\"; fi; done; exit 0";
@@ -175,6 +179,7 @@ mod tests {
             LIVE,
             RELEASES,
             HASHES,
+            CODE,
             LACKING,
             RECEIVE,
             RECEIVE_MANY,

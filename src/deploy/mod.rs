@@ -76,8 +76,8 @@ pub trait Target: Send {
     /// What a release says about itself; `None` for one that is not there.
     fn description(&self, release: &Digest) -> Result<Option<Description>>;
 
-    /// Whether the release lies there with every file as this description says.
-    fn is_whole(&self, release: &Digest, description: &Description) -> Result<bool>;
+    /// Whether the release lies there as its bundle brings it: every file, and among the code none that it did not bring.
+    fn is_whole(&self, candidate: &Candidate<'_>) -> Result<bool>;
 
     /// Those of the contents that are not there yet, each once: files, or layers where the target keeps those.
     fn missing(&self, candidate: &Candidate<'_>) -> Result<Vec<File>>;

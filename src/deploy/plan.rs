@@ -79,18 +79,22 @@ pub struct Candidate<'a> {
     pub release: Digest,
     pub description: &'a Description,
     pub layers: Vec<Layer>,
+    /// What the bundle says about itself besides, by name: it is to lie there as well.
+    pub own: Vec<(&'static str, Digest)>,
 }
 
 impl<'a> From<&'a Bundle> for Candidate<'a> {
     fn from(bundle: &'a Bundle) -> Self {
-        Self { release: bundle.digest(), description: bundle.description(), layers: bundle.layers().to_vec() }
+        let (release, description, layers) = (bundle.digest(), bundle.description(), bundle.layers().to_vec());
+        Self { release, description, layers, own: bundle.own_files() }
     }
 }
 
 impl<'a> From<&'a Assembly> for Candidate<'a> {
     fn from(assembly: &'a Assembly) -> Self {
         let layers = assembly.layers().iter().map(PlannedLayer::layer).collect();
-        Self { release: assembly.digest(), description: assembly.description(), layers }
+        let (release, description) = (assembly.digest(), assembly.description());
+        Self { release, description, layers, own: assembly.own_files() }
     }
 }
 
@@ -120,7 +124,7 @@ pub fn plan(target: &dyn Target, candidate: &Candidate<'_>) -> Result<Plan> {
         upload,
         total_files: new.files.len() as u64,
         total_bytes: new.files.iter().map(|file| file.size).sum(),
-        repair: is_same && !target.is_whole(&release, new)?,
+        repair: is_same && !target.is_whole(candidate)?,
         files: file_changes(files, &new.files),
         params: changes(&lineage.params, &new.lineage.params),
         metrics: changes(&lineage.metrics, &new.lineage.metrics),

@@ -49,8 +49,18 @@ pub fn serve_and_ask(
     Ok(Answer::No { why, last_lines: server.end() })
 }
 
-/// Tries a release of a target that is not on this machine: what lies there must be whole (`damage` names a file that is not),
-/// and the same bytes, served here, must answer.
+/// What is said of a file of a release that is not there as it was brought.
+pub fn damaged(path: &str) -> String {
+    format!("its file `{}` is missing or damaged there", quote(path))
+}
+
+/// What is said of a file among the code of a release that its bundle did not bring.
+pub fn strange(path: &Path) -> String {
+    format!("`{}` lies there, which its bundle did not bring", quote(path))
+}
+
+/// Tries a release of a target that is not on this machine: what lies there must be whole (`damage` says why it is not), and
+/// the same bytes, served here, must answer.
 pub fn try_here(
     target: &dyn Target,
     (release, description): (&Digest, &Description),
@@ -59,8 +69,8 @@ pub fn try_here(
     check: &Check<'_>,
     watch: Watch<'_>,
 ) -> Result<Answer> {
-    if let Some(path) = damage {
-        return Ok(Answer::no(format!("its file `{}` is missing or damaged there", quote(&path))));
+    if let Some(damage) = damage {
+        return Ok(Answer::no(damage));
     }
     if description.serve.is_none() {
         watch.events.warn(format!("`{}` answers no requests; only its files are checked", description.model.name));
@@ -68,7 +78,15 @@ pub fn try_here(
     }
     let _using = cache.using(release)?;
     let directory = target.fetch(release, cache, watch)?;
-    serve_and_ask(&directory, description, check, watch)
+    let answer = serve_and_ask(&directory, description, check, watch)?;
+    if answer != Answer::Yes {
+        // What lies on this machine may have been damaged since, and says nothing of what lies there.
+        cache.forget(release, watch)?;
+        if directory.symlink_metadata().is_err() {
+            return serve_and_ask(&target.fetch(release, cache, watch)?, description, check, watch);
+        }
+    }
+    Ok(answer)
 }
 
 /// Asks a server that runs elsewhere whether it answers for a release, as one that was started here is asked.

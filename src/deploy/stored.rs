@@ -78,11 +78,11 @@ impl Stored {
         Ok(Known { manifest, parts, description })
     }
 
-    /// The first blob of the release that is missing or damaged, by its name.
+    /// Why the release is not as it was brought: the first blob that is missing or damaged.
     fn damage(&self, known: &Known) -> Result<Option<String>> {
         let whole = self.place.whole(&known.parts.blobs)?;
         let damaged = known.parts.blobs.iter().zip(whole).find(|(_, is_whole)| !is_whole);
-        Ok(damaged.map(|(blob, _)| blob.name.clone()))
+        Ok(damaged.map(|(blob, _)| probe::damaged(&blob.name)))
     }
 
     /// Brings what is missing and enlists the release, as [`Target::upload`] does; nothing is laid out here to be tried.
@@ -124,8 +124,7 @@ impl Stored {
     /// Why the release can't be served as it lies there: a content that is missing or damaged.
     pub(super) fn flaw(&self, release: &Digest) -> Result<Option<String>> {
         let Some(known) = self.known(release)? else { return Ok(Some("the release is not there any more".into())) };
-        let damage = self.damage(&known)?;
-        Ok(damage.map(|name| format!("its file `{}` is missing or damaged there", crate::fs::quote(&name))))
+        self.damage(&known)
     }
 
     /// Whether the lock is still ours; an error where somebody took it over.
@@ -209,9 +208,9 @@ impl Target for Stored {
         Ok(self.known(release)?.map(|known| known.description))
     }
 
-    fn is_whole(&self, release: &Digest, description: &Description) -> Result<bool> {
-        match self.known(release)? {
-            Some(known) if known.description == *description => Ok(self.damage(&known)?.is_none()),
+    fn is_whole(&self, candidate: &Candidate<'_>) -> Result<bool> {
+        match self.known(&candidate.release)? {
+            Some(known) if known.description == *candidate.description => Ok(self.damage(&known)?.is_none()),
             _ => Ok(false),
         }
     }

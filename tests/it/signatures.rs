@@ -169,4 +169,7 @@ fn a_target_takes_and_serves_only_what_the_right_key_signed() {
     project.mlx(&["predict", "deploy/production", "--input", "rows.csv"]).success();
     let required = ["serve", "deploy/production", "--port", "0", "--key", "keys/ours.pub"];
     project.mlx(&required).exits_with(4).says("it is not signed");
+    // What is not served is not taken for whole.
+    project.mlx(&["deploy", "production", "--sign", "keys/ours.pem"]).success().prints("whole again");
+    project.mlx(&["predict", "production", "--input", "rows.csv"]).success();
 }

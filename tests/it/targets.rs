@@ -417,6 +417,19 @@ mod rules {
         }
         mended.success().prints("whole again");
         assert!(!place.copies(&content).is_empty());
+        // Where files lie, one among the code that the bundle did not bring is damage, too: Python would run it.
+        let described = files_below(&place.files).into_iter().find(|file| file.ends_with("mlx.bundle.json"));
+        if let Some(described) = described {
+            let release = described.parent().unwrap();
+            fs::set_permissions(release, fs::Permissions::from_mode(0o755)).unwrap();
+            fs::create_dir_all(release.join("code/deep")).unwrap();
+            fs::write(release.join("code/deep/json.py"), "raise SystemExit").unwrap();
+
+            place.mlx(&["deploy", "production", "--plan"]).success().prints("Would repair `m` 1");
+            place.mlx(&["deploy", "production"]).success().prints("whole again");
+
+            assert!(!release.join("code/deep").exists());
+        }
         place.mlx(&["deploy", "production"]).success().prints("nothing changed");
     }
 

@@ -193,12 +193,13 @@ impl Target for Kubernetes {
     }
 
     /// Besides its contents, whether its objects are as the manifest wants them now.
-    fn is_whole(&self, release: &Digest, description: &Description) -> Result<bool> {
-        let Some(workload) = self.workload(release)? else { return Ok(false) };
+    fn is_whole(&self, candidate: &Candidate<'_>) -> Result<bool> {
+        let Candidate { release, description, .. } = *candidate;
+        let Some(workload) = self.workload(&release)? else { return Ok(false) };
         let Some(image) = workload.image else { return Ok(false) };
-        let wanted = self.workloads.serving.release(Served { release: *release, description, image });
+        let wanted = self.workloads.serving.release(Served { release, description, image });
         let is_as_wanted = workload.settings.as_deref() == wanted[0]["metadata"]["annotations"][SETTINGS].as_str();
-        Ok(is_as_wanted && self.stored.is_whole(release, description)?)
+        Ok(is_as_wanted && self.stored.is_whole(candidate)?)
     }
 
     fn missing(&self, candidate: &Candidate<'_>) -> Result<Vec<File>> {

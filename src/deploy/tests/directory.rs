@@ -17,6 +17,12 @@ fn a_release_that_is_damaged_here_is_brought_again() {
     fetch();
 
     assert_eq!(fs::read_to_string(&weights).unwrap(), "good");
+    let stranger = cache.release(&bundle.digest()).join("code/json.py");
+    fs::create_dir(stranger.parent().unwrap()).unwrap();
+    fs::write(&stranger, "evil").unwrap();
+    watched(|watch| cache.forget(&bundle.digest(), watch)).unwrap();
+    fetch();
+    assert!(!stranger.exists(), "what the bundle did not bring is damage, too");
 }
 
 #[test]
