@@ -45,7 +45,9 @@ pub use plan::{Candidate, Change, FileChange, LiveRelease, Plan, plan};
 pub use releases::{Answering, Release, answering, find_release, releases};
 pub use split::Split;
 pub use stored::Stored;
-pub use switch::{Deployed, Order, RolledBack, deploy, deploy_canary, promote_canary, rollback};
+pub use switch::{
+    CanaryPlan, Deployed, Order, RolledBack, deploy, deploy_canary, plan_canary, promote_canary, rollback,
+};
 pub use trial::{Tested, test};
 
 pub use crate::bundle::Cache;

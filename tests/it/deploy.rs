@@ -107,6 +107,51 @@ fn the_plan_shows_what_changed_and_changes_nothing() {
 }
 
 #[test]
+fn the_plan_of_a_canary_says_who_would_answer_which_part() {
+    let project = with_weights();
+    let canary = |part: &str, more: &[&str]| project.mlx(&[&["deploy", "production", "--canary", part], more].concat());
+    canary("10%", &["--plan"]).exits_with(2).says("nothing is live on `production` that a canary could stand beside");
+    project.mlx(&["deploy", "production"]).success();
+    next(&project);
+
+    let plan = canary("10%", &["--plan"]).success();
+    let json = canary("10%", &["--plan", "--json"]).success().json();
+    assert_eq!(releases(&project).len(), 1, "a plan changes nothing");
+    canary("10%", &[]).success();
+    let again = canary("10%", &["-n"]).success();
+    let more = canary("25%", &["-n"]).success();
+
+    plan.prints("Would give 10 % of the requests in ")
+        .prints(", and leave 90 % to `m` 1 (")
+        .prints("Would upload 3 files");
+    assert_eq!((&json["canary"], &json["live"]["version"], &json["version"]), (&10.into(), &1.into(), &2.into()));
+    again.prints("answers 10 % of the requests in ").prints("nothing would change");
+    more.prints("Would give 25 %").prints("It answers 10 % now");
+    // What answers a part of the requests has to be whole as well.
+    let canary_lies = project.path("deploy/production/releases").join(&json["release"].as_str().unwrap()[7..]);
+    fs::write(canary_lies.join("code/json.py"), "raise SystemExit").unwrap();
+    canary("10%", &[]).success().prints("on `production` now");
+    assert!(!canary_lies.join("code/json.py").exists());
+}
+
+#[test]
+fn a_way_back_is_named_where_there_is_one() {
+    let project = with_weights();
+    let has_way_back = || {
+        let said = project.mlx(&["deploy", "production"]).success().stderr;
+        said.contains("Back: `mlx rollback production`")
+    };
+
+    let first = has_way_back();
+    fs::remove_file(live(&project).join("model/a.bin")).unwrap();
+    let repaired = has_way_back();
+    next(&project);
+    let second = has_way_back();
+
+    assert_eq!([first, repaired, second], [false, false, true]);
+}
+
+#[test]
 fn rollback_and_releases_say_what_is_live() {
     let project = with_weights();
     project.mlx(&["deploy", "production", "m:1"]).success();

@@ -6,14 +6,14 @@ mod said;
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub use canary::{deploy_canary, promote_canary};
+pub use canary::{CanaryPlan, deploy_canary, plan_canary, promote_canary};
 
 use super::history::{self, Action, Entry, Outcome};
 use super::releases::{Release, releases};
 use super::watch::OwnServer;
 use super::{Answer, Check, Front, Hooks, Plan, Target, hooks, is_unreadable, plan};
 use crate::bundle::{Bundle, Description};
-use crate::event::{EventSink, Watch};
+use crate::event::{EventSink, Silent, Watch};
 use crate::fs::escape;
 use crate::run::RunId;
 use crate::{Digest, Error, Result};
@@ -40,6 +40,8 @@ pub struct Deployed {
     pub changed: bool,
     /// Of each hundred requests the release answers so many, beside the live one; `None` where it is live itself.
     pub canary: Option<u8>,
+    /// The release that a rollback goes to from here; `None` where there is none, or nothing was done.
+    pub back: Option<Digest>,
     #[serde(flatten)]
     pub plan: Plan,
 }
@@ -68,9 +70,8 @@ pub fn deploy(target: &dyn Target, bundle: &Bundle, order: &Order<'_>, watch: Wa
     let (release, description) = (bundle.digest(), bundle.description());
     let plan = plan(target, &bundle.into())?;
     warn_of_gone(target, order, watch.events)?;
-    let done = |changed| Deployed { target: order.name.to_owned(), changed, canary: None, plan: plan.clone() };
     if plan.is_live() {
-        return Ok(done(false));
+        return Ok(Deployed { target: order.name.to_owned(), changed: false, canary: None, back: None, plan });
     }
     let was_there = target.releases()?.contains(&release);
     let switch = Switch { target, order, action: Action::Deploy, release, description, watch };
@@ -79,7 +80,7 @@ pub fn deploy(target: &dyn Target, bundle: &Bundle, order: &Order<'_>, watch: Wa
     switch.carry_out(plan.live.as_ref().map(|live| live.release), !was_there)?;
     switch.retire();
     switch.run_hooks(order.hooks.after).map_err(|error| switch.after_the_fact(error))?;
-    Ok(done(true))
+    Ok(Deployed { target: order.name.to_owned(), changed: true, canary: None, back: switch.way_back(), plan })
 }
 
 /// Goes back to the release that was live before, or to the one with this digest. Nothing is uploaded. Where a canary
@@ -260,7 +261,9 @@ impl Switch<'_> {
     /// Watches the release on the target's own server, and returns to the one before where it does not do well.
     fn watch(&self, url: &str, before: Option<Digest>) -> Result<()> {
         let Self { target, order, release, watch, .. } = self;
-        let observed = self.observe(url).map_err(|error| self.unwatched(error, "is live on", "goes back"))?;
+        let observed = self
+            .observe(url)
+            .map_err(|error| self.unwatched(error, "is live on", self.way_back().map(|_| "goes back")))?;
         let Answer::No { why, .. } = observed else { return Ok(()) };
         let end = match before {
             Some(old) => {
@@ -299,7 +302,7 @@ impl Switch<'_> {
     fn retire(&self) {
         let Self { target, order, watch, .. } = self;
         let Some(keep) = order.keep else { return };
-        let retired = releases(*target, &crate::event::Silent).and_then(|releases| {
+        let retired = releases(*target, &Silent).and_then(|releases| {
             let old: Vec<&Release> = releases.iter().skip(usize::try_from(keep).unwrap_or(usize::MAX)).collect();
             let is_idle = |release: &&&Release| !release.live && release.canary.is_none();
             old.iter().filter(is_idle).try_for_each(|release| target.remove(&release.release))?;
@@ -309,6 +312,13 @@ impl Switch<'_> {
         if let Err(error) = retired {
             watch.events.warn(format!("old releases stay on `{}`: {error}", order.name));
         }
+    }
+
+    /// The release that a rollback goes to now that this one is live; `None` where there is none, or nobody can tell.
+    fn way_back(&self) -> Option<Digest> {
+        let Self { target, release, .. } = self;
+        let is_there = |release: &Digest| target.description(release).ok().flatten().is_some();
+        history::before(&target.history(&Silent).ok()?, Some(release), is_there)
     }
 
     /// Writes a failure down before it goes on to the user.

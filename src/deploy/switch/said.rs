@@ -52,8 +52,9 @@ impl Switch<'_> {
         .with_hint("the log of the server there says what failed")
     }
 
-    /// The error of a release that was to be watched: `now` says what it is, `remedy` what a rollback does.
-    pub(super) fn unwatched(&self, error: Error, now: &str, remedy: &str) -> Error {
+    /// The error of a release that was to be watched: `now` says what it is, `remedy` what a rollback does, where it does
+    /// something.
+    pub(super) fn unwatched(&self, error: Error, now: &str, remedy: Option<&str>) -> Error {
         let Self { order, description, .. } = self;
         let (model, name) = (&description.model, order.name);
         let what = format!("`{}` {} {now} `{name}`, and was not watched to the end", model.name, model.version);
@@ -62,15 +63,21 @@ impl Switch<'_> {
             Kind::Interrupted => Error::new(Kind::Interrupted, anyhow::Error::msg(format!("interrupted; {what}"))),
             _ => error.context(what),
         };
-        error.with_hint(format!("`mlx rollback {name}` {remedy}, if that is wanted"))
+        match remedy {
+            Some(remedy) => error.with_hint(format!("`mlx rollback {name}` {remedy}, if that is wanted")),
+            None => error,
+        }
     }
 
     /// What went wrong once the release was live.
     pub(super) fn after_the_fact(&self, error: Error) -> Error {
         let Self { order, description, .. } = self;
-        error
-            .context(format!("`{}` {} is live on `{}`", description.model.name, description.model.version, order.name))
-            .with_hint(format!("`mlx rollback {}` goes back, if that is wanted", order.name))
+        let (model, name) = (&description.model, order.name);
+        let error = error.context(format!("`{}` {} is live on `{name}`", model.name, model.version));
+        match self.way_back() {
+            Some(_) => error.with_hint(format!("`mlx rollback {name}` goes back, if that is wanted")),
+            None => error,
+        }
     }
 
     /// A release by model and version where it says them.

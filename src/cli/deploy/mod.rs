@@ -1,5 +1,7 @@
 //! `mlx deploy`: a model version becomes the live release of a target.
 
+mod shown;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -7,18 +9,17 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 
-use super::output::{Style, count, number, size};
-use super::runs::value;
+use super::output::count;
 use super::targeted::{self, Targeted};
-use super::{Context, Render, Table, Text, keys, package};
+use super::{Context, Render, Text, keys, package};
 use crate::bundle::{self, Assembly, Bundle, Inputs, PublicKey};
-use crate::deploy::{self, Candidate, Change, Deployed, FileChange, Order, Plan, Target, Written};
+use crate::deploy::{self, CanaryPlan, Candidate, Deployed, Order, Plan, Target, Written};
 use crate::fs::{create_dir_all, escape, quote, write_atomic};
 use crate::project::manifest::{self, Cluster, ServiceSettings};
 use crate::project::{Project, git::Git, gitignore};
 use crate::registry::Reference;
 use crate::store::Store;
-use crate::{Digest, Error, Result};
+use crate::{Error, Result};
 
 /// Deploy a version of a model to a target
 ///
@@ -83,7 +84,7 @@ impl Deploy {
             Some(file) => {
                 let bundle = signed_bundle(&cx.file(file), required.as_ref())?;
                 match self.plan {
-                    true => Outcome::Plan(deploy::plan(target, &Candidate::from(&bundle))?),
+                    true => self.planned(target, &Candidate::from(&bundle))?,
                     false => Outcome::Deployed(self.carry_out(cx, target, &bundle, &order)?),
                 }
             }
@@ -91,6 +92,7 @@ impl Deploy {
         };
         let deployed = match outcome {
             Outcome::Plan(plan) => return cx.out.show(&plan),
+            Outcome::CanaryPlan(plan) => return cx.out.show(&plan),
             Outcome::Deployed(deployed) => deployed,
         };
         keep_out_of_git(&project, &targeted)?;
@@ -99,6 +101,14 @@ impl Deploy {
             cx.out.hint(hint);
         }
         Ok(())
+    }
+
+    /// What would change.
+    fn planned(&self, target: &dyn Target, candidate: &Candidate<'_>) -> Result<Outcome> {
+        Ok(match self.canary {
+            Some(percent) => Outcome::CanaryPlan(deploy::plan_canary(target, candidate, percent, &self.target)?),
+            None => Outcome::Plan(deploy::plan(target, candidate)?),
+        })
     }
 
     /// Makes the bundle the live release, or the canary.
@@ -120,13 +130,14 @@ impl Deploy {
     ) -> Result<Outcome> {
         let target = &*targeted.target;
         self.assembled(cx, project, targeted, required, |assembly, inputs, file| {
-            let plan = deploy::plan(target, &Candidate::from(assembly))?;
+            let candidate = Candidate::from(assembly);
             if self.plan {
-                return Ok(Outcome::Plan(plan));
+                return self.planned(target, &candidate);
             }
+            let plan = deploy::plan(target, &candidate)?;
             if plan.is_live() {
-                let (target, changed, canary) = (self.target.clone(), false, None);
-                return Ok(Outcome::Deployed(Deployed { target, changed, canary, plan }));
+                let target = self.target.clone();
+                return Ok(Outcome::Deployed(Deployed { target, changed: false, canary: None, back: None, plan }));
             }
             let packaged = packaged(cx, project, assembly, inputs, file)?;
             self.carry_out(cx, target, &packaged, order).map(Outcome::Deployed)
@@ -233,26 +244,26 @@ fn packaged(cx: &Context, project: &Project, assembly: &Assembly, inputs: Inputs
 
 /// What the user can do next.
 fn next(name: &str, deployed: &Deployed, cluster: Option<&Cluster>) -> Option<String> {
-    let back = format!("`mlx rollback {name}`");
-    let is_first = deployed.plan.live.is_none();
     if deployed.canary.is_some() {
-        let end = format!("end it: `mlx deploy {name} --promote` or {back}");
+        let end = format!("make it live: `mlx deploy {name} --promote`; end it: `mlx rollback {name}`");
         return Some(match cluster {
             Some(_) => format!("Its pods stand beside those of the live release; {end}"),
             None => format!("Servers that run `mlx serve {name} --follow` split their requests; {end}"),
         });
     }
-    match cluster {
-        _ if !deployed.changed => None,
+    if !deployed.changed {
+        return None;
+    }
+    let back = deployed.back.map_or(String::new(), |_| format!(". Back: `mlx rollback {name}`"));
+    Some(match cluster {
         Some(cluster) => {
             let Cluster { name: service, service: ServiceSettings { port, .. }, .. } = cluster;
             let namespace = cluster.namespace.as_ref().map_or(String::new(), |name| format!("--namespace {name} "));
-            let ask = format!("Ask it from here: `kubectl {namespace}port-forward service/{service} 8080:{port}`");
-            Some(if is_first { ask } else { format!("{ask}. Back: {back}") })
+            format!("Ask it from here: `kubectl {namespace}port-forward service/{service} 8080:{port}`{back}")
         }
-        None if is_first => Some(format!("Serve it: `mlx serve {name}`")),
-        None => Some(format!("{}. Back: {back}", targeted::what_follows(name))),
-    }
+        None if deployed.plan.live.is_none() => format!("Serve it: `mlx serve {name}`{back}"),
+        None => format!("{}{back}", targeted::what_follows(name)),
+    })
 }
 
 /// What was written for those who apply it themselves.
@@ -280,6 +291,7 @@ impl Render for Manifests {
 
 enum Outcome {
     Plan(Plan),
+    CanaryPlan(CanaryPlan),
     Deployed(Deployed),
 }
 
@@ -303,87 +315,4 @@ fn keep_out_of_git(project: &Project, targeted: &Targeted<'_>) -> Result<()> {
         gitignore::ignore(project, [&path])?;
     }
     Ok(())
-}
-
-impl Render for Deployed {
-    fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
-        let Self { target, changed, canary, plan } = self;
-        let Plan { model, version, release, live, upload, upload_bytes, .. } = plan;
-        let what = format!("`{model}` {version} ({})", release.short());
-        if let Some(percent) = canary {
-            let now = if *changed { "now" } else { "already; nothing changed" };
-            return writeln!(out, "{what} answers {percent} % of the requests on `{target}` {now}");
-        }
-        if !changed {
-            return writeln!(out, "{what} is live on `{target}` already; nothing changed");
-        }
-        let before = match live {
-            _ if plan.repair => ", whole again".into(),
-            Some(live) => format!(", before: `{}` {}", live.model, live.version),
-            None => String::new(),
-        };
-        let uploaded = format!("{}, {} uploaded", count(upload.len() as u64, "file"), size(*upload_bytes));
-        writeln!(out, "{what} is live on `{target}`{before}; {uploaded}")
-    }
-}
-
-impl Render for Plan {
-    fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
-        let Self { place, release, model, version, live, .. } = self;
-        let new = format!("`{model}` {version} ({})", release.short());
-        match live {
-            Some(live) if self.is_live() => {
-                return writeln!(out, "{new} is live in {place} already; `{}` stays", live.model);
-            }
-            Some(_) if self.repair => {
-                writeln!(out, "Would repair {new}, which is live in {place}: what lies there is not as it should be")?;
-            }
-            Some(live) => {
-                let (model, version, release) = (&live.model, live.version, live.release.short());
-                writeln!(out, "Would replace `{model}` {version} ({release}) by {new} in {place}")?;
-            }
-            None => writeln!(out, "Would deploy {new} to {place}, where nothing is live yet")?,
-        }
-        let (files, bytes) = (self.upload.len() as u64, self.upload_bytes);
-        let total = format!("{}, {}", count(self.total_files, "file"), size(self.total_bytes));
-        writeln!(out, "Would upload {}, {} (of {total})", count(files, "file"), size(bytes))?;
-        let Some(_) = live else { return Ok(()) };
-        section(out, "files", &files_table(&self.files))?;
-        section(out, "parameters", &changes(&self.params, value, |_, _| String::new()))?;
-        let metric = |metric: &f64| number(*metric);
-        section(out, "metrics", &changes(&self.metrics, metric, |live, new| format!("{:+.4}", new - live)))?;
-        section(out, "made from", &changes(&self.data, Digest::short, |_, _| String::new()))
-    }
-}
-
-/// A heading and its table; nothing where the table is empty.
-fn section(out: &mut Text<'_>, name: &str, table: &Table) -> io::Result<()> {
-    if table.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "\n{}", out.styled(Style::Bold, name))?;
-    table.render(out)
-}
-
-fn files_table(files: &[FileChange]) -> Table {
-    let mut table = Table::new(["  path", "", "size"]).right([2]);
-    for FileChange { path, live, new, size: bytes } in files {
-        let (word, bytes) = match (live, new) {
-            (None, _) => ("new", size(*bytes)),
-            (_, None) => ("gone", "-".into()),
-            _ => ("changed", size(*bytes)),
-        };
-        table.row([format!("  {}", quote(path)), word.into(), bytes]);
-    }
-    table
-}
-
-fn changes<T>(changes: &[Change<T>], text: impl Fn(&T) -> String, difference: impl Fn(&T, &T) -> String) -> Table {
-    let mut table = Table::new(["  name", "live", "new", "change"]);
-    for Change { name, live, new } in changes {
-        let shown = |side: &Option<T>| side.as_ref().map_or("-".into(), &text);
-        let change = live.as_ref().zip(new.as_ref()).map(|(live, new)| difference(live, new));
-        table.row([format!("  {}", escape(name.as_bytes())), shown(live), shown(new), change.unwrap_or_default()]);
-    }
-    table
 }
