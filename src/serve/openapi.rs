@@ -11,6 +11,9 @@ use crate::predictor::{Datatype, Tensor};
 pub fn document(app: &App) -> Value {
     let mut paths = Map::new();
     let mut add = |path: String, item: Value| drop(paths.insert(path, item));
+    let page = text("A page to try the models in a browser", "page", "text/html");
+    add("/".into(), json!({"get": with(page, "security", json!([]))}));
+    add("/openapi.json".into(), json!({"get": operation("This document", "openapi", json!({"type": "object"}))}));
     add("/v2".into(), json!({"get": operation("The server and its models", "server", json!({"type": "object"}))}));
     for (path, what) in [("live", "Whether the server runs"), ("ready", "Whether it can be asked")] {
         let open = with(operation(what, path, json!({"type": "object"})), "security", json!([]));
@@ -101,8 +104,13 @@ fn is_ready(what: &str, id: &str) -> Value {
 
 /// An operation whose answer is text.
 fn plain(about: &str, id: &str) -> Value {
+    text(about, id, "text/plain")
+}
+
+/// An operation whose answer is text of this type.
+fn text(about: &str, id: &str, media_type: &str) -> Value {
     let mut operation = operation(about, id, json!({}));
-    operation["responses"]["200"]["content"] = json!({"text/plain": {"schema": {"type": "string"}}});
+    operation["responses"]["200"]["content"] = json!({media_type: {"schema": {"type": "string"}}});
     operation
 }
 

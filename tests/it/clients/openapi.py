@@ -16,5 +16,9 @@ for path, item in document["paths"].items():
         assert answer.status_code == 200, answer.text
         sent += 1
     else:
-        assert requests.get(base + path).status_code == 200, path
+        answer = requests.get(base + path)
+        assert answer.status_code == 200, path
+        said = item["get"]["responses"]["200"]["content"]
+        assert answer.headers["content-type"].split(";")[0] in said, (path, answer.headers, said)
 assert sent == 3, sent
+assert {"/", "/openapi.json", "/status", "/metrics"} <= document["paths"].keys()
