@@ -38,7 +38,7 @@ pub use directory::Directory;
 pub use follow::Followed;
 pub use history::{Action, Entry, Outcome};
 pub use hooks::Hooks;
-pub use kubernetes::{Kubernetes, Written};
+pub use kubernetes::{Kubernetes, Manifests, Written};
 pub use machine::Machine;
 pub use open::{Reach, cluster, directory_of, open, required_key};
 pub use plan::{Candidate, Change, FileChange, LiveRelease, Plan, plan};
@@ -105,6 +105,11 @@ pub trait Target: Send {
     fn front(&self, release: &Digest, watch: Watch<'_>) -> Result<Option<Front>> {
         let _ = (release, watch);
         Ok(None)
+    }
+
+    /// Where the user sees what the servers do that the target itself keeps; `None` where it keeps none.
+    fn where_to_look(&self) -> Option<String> {
+        None
     }
 
     /// Whether a canary can get this part of the requests here; an error that says what can be done where it can't.

@@ -172,8 +172,14 @@ fn what_keeps_pods_from_coming_is_told() {
 fn what_kubectl_refuses_is_told_with_what_to_do() {
     let Some(cluster) = Cluster::new("namespace = 'ml'\ncontext = 'prod'") else { return };
     let forbidden = "Error from server (Forbidden): deployments.apps is forbidden: User \"me\" cannot create resource";
+    let log = "E1129 22:27:48.821226   26778 memcache.go:265] \"Unhandled Error\" err=\"connection refused\"\n";
+    let gone = format!("{}The connection to the server localhost:8080 was refused - did you specify …", log.repeat(5));
     for (call, text, says) in [
-        ("apply", forbidden, ["refused: Error from server (Forbidden)", "kubectl auth can-i --list"]),
+        (
+            "apply",
+            forbidden,
+            ["refused: Error from server (Forbidden)", "kubectl auth can-i --list --context=prod --namespace=ml"],
+        ),
         ("get", "error: context \"prod\" does not exist", ["context \"prod\" does not exist", "get-contexts"]),
         (
             "create",
@@ -182,8 +188,8 @@ fn what_kubectl_refuses_is_told_with_what_to_do() {
         ),
         (
             "get",
-            "The connection to the server localhost:8080 was refused - did you specify the right host or port?",
-            ["the cluster does not answer", "kubectl cluster-info"],
+            gone.as_str(),
+            ["the cluster does not answer: The connection to the server localhost:8080 was", "kubectl cluster-info"],
         ),
         ("get", "error: You must be logged in to the server (Unauthorized)", ["logged in", "kubectl auth whoami"]),
     ] {
@@ -435,6 +441,37 @@ fn a_plan_of_manifests_sends_nothing() {
     assert!(!cluster.registry.dir.path().join("data/docker").exists(), "the registry was not written");
     cluster.mlx(&["deploy", "production", "--manifests", "made", "--json"]).success().prints("\"sent\": true");
     assert!(!cluster.kubectl.state().join("log").exists(), "no cluster was asked");
+}
+
+#[test]
+fn manifests_of_objects_that_are_not_wanted_any_more_go() {
+    let Some(cluster) = Cluster::new("") else { return };
+    let given = "image = { server = 'mlx:test' }\n";
+    let names = |files: Vec<PathBuf>| -> Vec<String> {
+        files.iter().map(|file| file.file_name().unwrap().to_string_lossy().into_owned()).collect()
+    };
+
+    let scaled = manifests(&cluster, &format!("{given}autoscale = {{ max = 3 }}"), "made", &["--plan"]);
+    cluster.project.set("made/kustomization.yaml", "resources: []\n");
+    // What others wrote stays, whatever it is called.
+    cluster.project.set("made/production-inferenceservice.json", "{\"kind\": \"mine\"}");
+    cluster.manifest(given);
+    let written = cluster.mlx(&["deploy", "production", "--manifests", "made", "-n"]).success();
+
+    assert_eq!(scaled.len(), 3);
+    written.prints("Removed `production-horizontalpodautoscaler.json`").prints("leave `--plan` (`-n`) out to send it");
+    let left = [
+        "kustomization.yaml",
+        "production-deployment.json",
+        "production-inferenceservice.json",
+        "production-service.json",
+    ];
+    let entries = fs::read_dir(cluster.project.path("made")).unwrap();
+    let mut found = names(entries.map(|entry| entry.unwrap().path()).collect());
+    found.sort();
+    assert_eq!(found, left);
+    let again = cluster.mlx(&["deploy", "production", "--manifests", "made", "-n", "--json"]).success().json();
+    assert_eq!((again["removed"].as_array().unwrap().len(), again["files"].as_array().unwrap().len()), (0, 2));
 }
 
 #[test]

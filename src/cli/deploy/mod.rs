@@ -2,19 +2,16 @@
 
 mod shown;
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::Args;
-use serde::Serialize;
 
-use super::output::count;
+use self::shown::Laid;
 use super::targeted::{self, Targeted};
-use super::{Context, Render, Text, keys, package};
+use super::{Context, keys, package};
 use crate::bundle::{self, Assembly, Bundle, Inputs, PublicKey};
-use crate::deploy::{self, CanaryPlan, Candidate, Deployed, Order, Plan, Target, Written};
-use crate::fs::{create_dir_all, escape, quote, write_atomic};
+use crate::deploy::{self, CanaryPlan, Candidate, Deployed, Order, Plan, Target};
+use crate::executor::kubernetes::kubectl::Kubectl;
 use crate::project::manifest::{self, Cluster, ServiceSettings};
 use crate::project::{Project, git::Git, gitignore};
 use crate::registry::Reference;
@@ -47,11 +44,12 @@ pub struct Deploy {
     /// Sign what is packaged with this private key (P-256, PEM)
     #[arg(long, value_name = "KEYFILE", env = "MLX_SIGN_KEY", hide_env_values = true)]
     sign: Option<PathBuf>,
-    /// Show what would change, and change nothing
+    /// Show what would change, and change nothing; with `--manifests`, write them and send nothing
     #[arg(short = 'n', long, visible_alias = "dry-run")]
     plan: bool,
     /// Of a cluster: write what is to be applied there into this directory instead, and ask the cluster nothing; contents and
-    /// image are sent to the registry, unless `--plan` is given too
+    /// image are sent to the registry, unless `--plan` is given too. A file that was written there for an object which the target
+    /// has no more is removed
     #[arg(long, value_name = "DIR", conflicts_with_all = ["canary", "promote"])]
     manifests: Option<PathBuf>,
     /// Have it answer a part of the requests beside the live release, on servers that follow the target
@@ -152,25 +150,17 @@ impl Deploy {
         targeted: &Targeted<'_>,
         required: Option<&PublicKey>,
         directory: &Path,
-    ) -> Result<Manifests> {
+    ) -> Result<Laid> {
         let cluster = targeted.cluster()?;
-        let written = match &self.bundle {
+        let manifests = match &self.bundle {
             Some(file) => cluster.manifests(&signed_bundle(&cx.file(file), required)?, self.plan, cx.watch())?,
             None => self.assembled(cx, project, targeted, required, |assembly, inputs, file| {
                 let bundle = packaged(cx, project, assembly, inputs, file)?;
                 cluster.manifests(&bundle, self.plan, cx.watch())
             })?,
         };
-        let mut files = Vec::new();
-        create_dir_all(directory)?;
-        for (name, object) in &written.objects {
-            let file = directory.join(format!("{name}.json"));
-            let mut text = serde_json::to_string_pretty(object).context("cannot write a manifest")?;
-            text.push('\n');
-            write_atomic(&file, text.as_bytes(), directory)?;
-            files.push(file);
-        }
-        Ok(Manifests { target: self.target.clone(), written, directory: directory.to_path_buf(), files })
+        let written = manifests.write(directory)?;
+        Ok(Laid { target: self.target.clone(), manifests, directory: directory.to_path_buf(), written })
     }
 
     /// Thinks the bundle of the version through, signed where that is asked for, and goes on with it, with what it is made of
@@ -257,36 +247,13 @@ fn next(name: &str, deployed: &Deployed, cluster: Option<&Cluster>) -> Option<St
     let back = deployed.back.map_or(String::new(), |_| format!(". Back: `mlx rollback {name}`"));
     Some(match cluster {
         Some(cluster) => {
-            let Cluster { name: service, service: ServiceSettings { port, .. }, .. } = cluster;
-            let namespace = cluster.namespace.as_ref().map_or(String::new(), |name| format!("--namespace {name} "));
-            format!("Ask it from here: `kubectl {namespace}port-forward service/{service} 8080:{port}`{back}")
+            let Cluster { name: service, service: ServiceSettings { port, .. }, context, namespace, .. } = cluster;
+            let kubectl = Kubectl::new(context.clone(), namespace.clone());
+            format!("Ask it from here: {}{back}", kubectl.shown(&format!("port-forward service/{service} 8080:{port}")))
         }
         None if deployed.plan.live.is_none() => format!("Serve it: `mlx serve {name}`{back}"),
         None => format!("{}{back}", targeted::what_follows(name)),
     })
-}
-
-/// What was written for those who apply it themselves.
-#[derive(Serialize)]
-struct Manifests {
-    target: String,
-    #[serde(flatten)]
-    written: Written,
-    directory: PathBuf,
-    files: Vec<PathBuf>,
-}
-
-impl Render for Manifests {
-    fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
-        let Self { written: Written { release, model, version, image, sent, .. }, directory, files, .. } = self;
-        let (what, directory) = (count(files.len() as u64, "manifest"), quote(directory));
-        writeln!(out, "Wrote {what} of `{model}` {version} ({}) to `{directory}`", release.short())?;
-        let image = escape(image.as_bytes());
-        match sent {
-            true => writeln!(out, "They name {image}, which is in the registry"),
-            false => writeln!(out, "They name {image}, which nobody sent: leave `--plan` out to send it"),
-        }
-    }
 }
 
 enum Outcome {

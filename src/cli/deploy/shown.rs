@@ -1,13 +1,48 @@
 //! What a deploy did or would do, as text.
 
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
 
 use crate::Digest;
 use crate::cli::output::{Style, count, number, size};
 use crate::cli::runs::value;
 use crate::cli::{Render, Table, Text};
-use crate::deploy::{CanaryPlan, Change, Deployed, FileChange, LiveRelease, Plan, Split};
+use crate::deploy::{CanaryPlan, Change, Deployed, FileChange, LiveRelease, Manifests, Plan, Split, Written};
 use crate::fs::{escape, quote};
+
+/// What was written for those who apply it themselves.
+#[derive(Serialize)]
+pub struct Laid {
+    pub target: String,
+    #[serde(flatten)]
+    pub manifests: Manifests,
+    pub directory: PathBuf,
+    #[serde(flatten)]
+    pub written: Written,
+}
+
+impl Render for Laid {
+    fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
+        let Self { manifests, directory, written: Written { files, removed }, .. } = self;
+        let Manifests { release, model, version, image, sent, .. } = manifests;
+        let (what, directory) = (count(files.len() as u64, "manifest"), quote(directory));
+        writeln!(out, "Wrote {what} of `{model}` {version} ({}) to `{directory}`", release.short())?;
+        for file in removed {
+            let name = file.file_name().map_or(String::new(), |name| quote(Path::new(name)));
+            writeln!(
+                out,
+                "Removed `{name}`, which is not wanted any more; what it made in the cluster is for you to delete"
+            )?;
+        }
+        let image = escape(image.as_bytes());
+        match sent {
+            true => writeln!(out, "They name {image}, which is in the registry"),
+            false => writeln!(out, "They name {image}, which nobody sent: leave `--plan` (`-n`) out to send it"),
+        }
+    }
+}
 
 impl Render for Deployed {
     fn render(&self, out: &mut Text<'_>) -> io::Result<()> {

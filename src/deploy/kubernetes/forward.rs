@@ -61,8 +61,9 @@ impl Forward {
                 Err(_) => {
                     let _ = kill_process_group(group, Signal::KILL);
                     let last = complaints.iter().last().unwrap_or_else(|| "it says nothing".into());
+                    let may = workloads.shown("auth can-i create pods/portforward");
                     return Err(Error::failed(format!("cannot reach pod `{pod}`: `kubectl port-forward`: {last}"))
-                        .with_hint("`kubectl auth can-i create pods/portforward` tells whether you may"));
+                        .with_hint(format!("{may} tells whether you may")));
                 }
             }
         }

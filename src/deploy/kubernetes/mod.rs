@@ -6,6 +6,7 @@
 
 mod forward;
 mod images;
+mod manifests;
 mod objects;
 mod state;
 mod workload;
@@ -14,14 +15,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde::Serialize;
-use serde_json::Value;
-
 pub use images::Workshop;
+pub use manifests::{Manifests, Written};
 pub use objects::Serving;
 
 use self::forward::Forward;
-use self::objects::{SETTINGS, Served, canary_pods};
+use self::objects::{SETTINGS, Served, TARGET, canary_pods};
 use self::state::State;
 use self::workload::{Trouble, Workload, Workloads};
 use super::history::{self, Entry};
@@ -43,26 +42,12 @@ pub struct Kubernetes {
     events: Arc<dyn EventSink>,
 }
 
-/// Manifests that were thought through, for those who apply them themselves.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Written {
-    pub release: Digest,
-    pub model: String,
-    pub version: u64,
-    /// The image that they name, which the registry has unless it was only planned.
-    pub image: String,
-    pub sent: bool,
-    /// By the name of the file, without its ending.
-    #[serde(skip)]
-    pub objects: Vec<(String, Value)>,
-}
-
 impl Kubernetes {
     /// Nothing is asked yet.
     pub fn new(serving: Serving, registry: Repository, workshop: Workshop) -> Self {
         let access = &workshop.reach.access;
         let (events, interrupt) = (access.events.clone(), access.interrupt.clone());
-        let workloads = Arc::new(Workloads::new(serving, interrupt.clone()));
+        let workloads = Arc::new(Workloads::new(serving, access));
         let state = Arc::new(State { registry, workloads: workloads.clone() });
         let stored = Stored::new(state.clone(), workshop.reach.cache.clone(), events.clone(), interrupt);
         Self { stored, state, workloads, workshop, events }
@@ -70,7 +55,7 @@ impl Kubernetes {
 
     /// What to apply for this bundle. Its contents and its image are sent to the registry before, unless it is only a plan;
     /// the cluster is not asked anything.
-    pub fn manifests(&self, bundle: &Bundle, is_plan: bool, watch: Watch<'_>) -> Result<Written> {
+    pub fn manifests(&self, bundle: &Bundle, is_plan: bool, watch: Watch<'_>) -> Result<Manifests> {
         let description = served(bundle.description())?;
         let serving = &self.workloads.serving;
         let image = match is_plan {
@@ -81,12 +66,13 @@ impl Kubernetes {
             }
         };
         let release = bundle.digest();
-        Ok(Written {
+        Ok(Manifests {
             release,
             model: description.model.name.clone(),
             version: description.model.version,
             image: serving.reference(&image),
             sent: !is_plan,
+            name: serving.cluster.name.clone(),
             objects: serving.rolling(Served { release, description, image }),
         })
     }
@@ -273,6 +259,11 @@ impl Target for Kubernetes {
         })?;
         let shown = format!("pod `{pod}` of the Service `{}`", self.workloads.serving.cluster.name);
         Ok(Some(Front { url: way.url.clone(), shown, held: Some(Box::new(way)) }))
+    }
+
+    fn where_to_look(&self) -> Option<String> {
+        let selector = format!("--selector={TARGET}={}", self.workloads.serving.cluster.name);
+        Some(format!("look at its pods: {}", self.workloads.shown(&format!("describe pods {selector}"))))
     }
 
     fn check_canary(&self, percent: u8) -> Result<()> {

@@ -22,6 +22,8 @@ pub const IMAGE: &str = "mlx/image";
 pub const SETTINGS: &str = "mlx/settings";
 /// What the track is called of manifests that change one Deployment in place.
 const ROLLING: &str = "rolling";
+/// The kinds of objects that there may be manifests of, as their files are called.
+pub const KINDS: [&str; 4] = ["deployment", "horizontalpodautoscaler", "inferenceservice", "service"];
 /// KServe starts what is stopped by this, and ends what it has of it otherwise.
 pub const STOP: &str = "serving.kserve.io/stop";
 
@@ -54,6 +56,11 @@ pub struct Served<'a> {
     pub release: Digest,
     pub description: &'a Description,
     pub image: Digest,
+}
+
+/// The file with the manifest of an object of this kind, for the Service of this name.
+pub fn file_name(service: &str, kind: &str) -> String {
+    format!("{service}-{kind}.json")
 }
 
 /// As much of a digest as a label holds.
@@ -117,23 +124,22 @@ impl Serving {
         service
     }
 
-    /// All objects by the names of their files, for those who apply them themselves: one Deployment, which Kubernetes changes
-    /// pod by pod once a new pod is ready.
-    pub fn rolling(&self, served: Served<'_>) -> Vec<(String, Value)> {
+    /// All objects by their kind ([`KINDS`]), for those who apply them themselves: one Deployment, which Kubernetes changes pod
+    /// by pod once a new pod is ready.
+    pub fn rolling(&self, served: Served<'_>) -> Vec<(&'static str, Value)> {
         let name = &self.cluster.name;
         let pods = self.cluster.autoscale.is_none().then_some(self.cluster.replicas);
         let pods = pods.filter(|_| self.cluster.api == Api::Deployment);
         let workload = self.workload(name, ROLLING, served, pods);
-        let mut objects = vec![match self.cluster.api {
-            Api::Deployment => ("deployment", workload),
-            Api::KServe => ("inferenceservice", workload),
-        }];
-        if self.cluster.api == Api::Deployment {
+        match self.cluster.api {
+            Api::Deployment => {
+                let scaler = self.scaler(name, ROLLING).map(|scaler| ("horizontalpodautoscaler", scaler));
+                let objects = [("deployment", workload), ("service", self.service_of(ROLLING))];
+                objects.into_iter().chain(scaler).collect()
+            }
             // KServe makes a Service of its own.
-            objects.push(("service", self.service_of(ROLLING)));
-            objects.extend(self.scaler(name, ROLLING).map(|scaler| ("horizontalpodautoscaler", scaler)));
+            Api::KServe => vec![("inferenceservice", workload)],
         }
-        objects.into_iter().map(|(kind, object)| (format!("{name}-{kind}"), object)).collect()
     }
 
     fn metadata(&self, name: &str, labels: &Map<String, Value>, annotations: &[(&str, String)]) -> Value {

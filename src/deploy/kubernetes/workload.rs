@@ -13,6 +13,7 @@ use crate::executor::kubernetes::object::{Condition, List, Metadata};
 use crate::executor::kubernetes::{Server, servers};
 use crate::fs::escape;
 use crate::project::manifest::Api;
+use crate::remote::Access;
 use crate::{Digest, Error, Result};
 
 /// How often pods are looked at that are waited for.
@@ -116,9 +117,14 @@ impl Object {
 }
 
 impl Workloads {
-    pub fn new(serving: Serving, interrupt: Interrupt) -> Self {
-        let (context, namespace) = (serving.cluster.context.clone(), serving.cluster.namespace.clone());
-        Self { serving, kubectl: Kubectl { context, namespace }, interrupt }
+    pub fn new(serving: Serving, access: &Access) -> Self {
+        let kubectl = Kubectl::new(serving.cluster.context.clone(), serving.cluster.namespace.clone());
+        Self { serving, kubectl: kubectl.with_patience(&access.patience), interrupt: access.interrupt.clone() }
+    }
+
+    /// A call as the user would type it.
+    pub fn shown(&self, words: &str) -> String {
+        self.kubectl.shown(words)
     }
 
     /// Runs `kubectl`, and returns what it prints.

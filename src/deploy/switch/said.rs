@@ -35,9 +35,9 @@ impl Switch<'_> {
             "`{}` {} is on `{}`, but {front} does not answer for it: {why}\n  {end}",
             model.name, model.version, order.name
         ))
-        .with_hint(match order.check.health.url {
-            Some(_) => format!("look at the server there; `mlx serve {}` is one", order.name),
-            None => "look at its pods: `kubectl get pods`, `kubectl describe`".into(),
+        .with_hint(match (&order.check.health.url, self.target.where_to_look()) {
+            (None, Some(place)) => place,
+            _ => format!("look at the server there; `mlx serve {}` is one", order.name),
         })
     }
 

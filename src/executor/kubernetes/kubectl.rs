@@ -4,19 +4,25 @@ use std::time::Duration;
 
 use crate::event::Interrupt;
 use crate::executor::engine::{Answer, Command, Refusal};
+use crate::fs::escape;
+use crate::remote::retry::Patience;
 use crate::{Error, Kind, Result};
 
 /// So often something is asked when the cluster does not answer, and the first pause in between; each is twice the one
 /// before.
 const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(500);
+/// How long one call may take.
+const LIMIT: Duration = Duration::from_secs(60);
 
-/// A cluster and a namespace, as `kubectl` knows them; its own choice where nothing is said.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A cluster and a namespace, as `kubectl` knows them, and how long it is waited for.
+#[derive(Debug, Clone)]
 pub struct Kubectl {
-    /// A context of its configuration.
-    pub context: Option<String>,
-    pub namespace: Option<String>,
+    /// A context of its configuration; its own choice where nothing is said.
+    context: Option<String>,
+    namespace: Option<String>,
+    attempts: u32,
+    limit: Duration,
 }
 
 /// Why `kubectl` did not do what it was told, by what it said.
@@ -78,20 +84,35 @@ impl Cause {
         SIGNS.iter().find(|(cause, _)| *cause == self).map_or(&[], |(_, signs)| signs)
     }
 
-    /// What to do about it.
-    fn remedy(self) -> &'static str {
+    /// What to do about it, in the words of this `kubectl`.
+    fn remedy(self, kubectl: &Kubectl) -> String {
+        let shown = |words: &str| kubectl.shown(words);
         match self {
-            Self::Quota => "ask for a larger quota, or take less: `resources`, `replicas`",
-            Self::Unreachable => "look at the network; `kubectl cluster-info` asks the same cluster",
-            Self::Unauthorized => "log in to the cluster; `kubectl auth whoami` tells who you are there",
-            Self::Forbidden => "ask for the right to do that; `kubectl auth can-i --list` tells what you may do",
-            Self::AlreadyExists | Self::Conflict => {
-                "somebody else changes the same object; look at it with `kubectl get`, then run this again"
+            Self::Quota => "ask for a larger quota, or take less: `resources`, `replicas`".into(),
+            Self::Unreachable => {
+                let (view, info) = (shown("config view --minify"), shown("cluster-info"));
+                format!("look at the network, and which cluster {view} names; {info} asks the same")
             }
-            Self::NoContext => "`kubectl config get-contexts` lists those that there are; `context` names one",
-            Self::NoNamespace => "create it with `kubectl create namespace`, or name another one: `namespace`",
-            Self::NoKind => "the cluster knows no such objects; those of KServe come with its installation",
-            Self::NotFound | Self::Other => "try it with `kubectl`, or correct what the manifest says of the cluster",
+            Self::Unauthorized => {
+                format!("log in to the cluster; {} tells who you are there", shown("auth whoami"))
+            }
+            Self::Forbidden => {
+                format!("ask for the right to do that; {} tells what you may do", shown("auth can-i --list"))
+            }
+            Self::AlreadyExists | Self::Conflict => {
+                "somebody else changes the same object; look at it with `kubectl get`, then run this again".into()
+            }
+            Self::NoContext => "`kubectl config get-contexts` lists those that there are; `context` names one".into(),
+            Self::NoNamespace => {
+                let name = kubectl.namespace.as_deref().unwrap_or("NAME");
+                let anywhere = Kubectl { namespace: None, ..kubectl.clone() };
+                let create = anywhere.shown(&format!("create namespace {name}"));
+                format!("create it with {create}, or name another one: `namespace`")
+            }
+            Self::NoKind => "the cluster knows no such objects; those of KServe come with its installation".into(),
+            Self::NotFound | Self::Other => {
+                "try it with `kubectl`, or correct what the manifest says of the cluster".into()
+            }
         }
     }
 }
@@ -106,24 +127,40 @@ pub struct Refused {
 
 impl Refused {
     fn of(answer: &Answer) -> Self {
-        let lines =
-            answer.stderr.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("Warning:"));
-        let said = lines.map(|line| crate::fs::escape(line.as_bytes())).collect::<Vec<_>>().join("; ");
-        let cause = Cause::of(&said);
-        let said = match said.as_str() {
-            "" => "`kubectl` failed and said nothing".to_owned(),
-            said if cause == Cause::Unreachable => format!("the cluster does not answer: {said}"),
-            said => format!("`kubectl` refused: {said}"),
+        let words = in_words(&answer.stderr);
+        let cause = Cause::of(&words.join("; "));
+        let said = match words.as_slice() {
+            [] => "`kubectl` failed and said nothing".to_owned(),
+            [.., last] if cause == Cause::Unreachable => Self::unreachable(last),
+            words => format!("`kubectl` refused: {}", words.join("; ")),
         };
         Self { cause, said }
     }
+
+    fn unreachable(said: &str) -> String {
+        format!("the cluster does not answer: {}", said.trim_end_matches(" - did you specify the right host or port?"))
+    }
 }
 
-impl From<Refused> for Error {
-    fn from(refused: Refused) -> Self {
-        let remedy = refused.cause.remedy();
-        Self::new(Kind::Failed, refused).with_hint(remedy)
+/// What it says to people, each line once. What its library logs on the way, such as `E1129 22:27:48.821226 26778
+/// memcache.go:265] …` for each attempt, it says in words in the end.
+fn in_words(stderr: &str) -> Vec<String> {
+    let is_log = |line: &&str| match line.as_bytes() {
+        [b'I' | b'W' | b'E' | b'F', date @ ..] => {
+            date.len() > 4 && date[4] == b' ' && date[..4].iter().all(u8::is_ascii_digit)
+        }
+        _ => false,
+    };
+    let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("Warning:"));
+    let has_words = lines().any(|line| !is_log(&line));
+    let mut said: Vec<String> = Vec::new();
+    for line in lines().filter(|line| !has_words || !is_log(line)) {
+        let line = escape(line.as_bytes());
+        if !said.contains(&line) {
+            said.push(line);
+        }
     }
+    said
 }
 
 /// The cause of an error, where `kubectl` is.
@@ -132,6 +169,23 @@ pub fn cause(error: &Error) -> Option<Cause> {
 }
 
 impl Kubectl {
+    /// One that waits as long as work needs that somebody wants done.
+    pub fn new(context: Option<String>, namespace: Option<String>) -> Self {
+        Self { context, namespace, attempts: ATTEMPTS, limit: LIMIT }
+    }
+
+    /// The same for somebody who waits less.
+    #[must_use]
+    pub fn with_patience(self, patience: &Patience) -> Self {
+        Self { attempts: ATTEMPTS.min(patience.attempts), limit: LIMIT.min(patience.silence), ..self }
+    }
+
+    /// A call as the user would type it.
+    pub fn shown(&self, words: &str) -> String {
+        let place: String = self.place().map(|option| format!(" {}", escape(option.as_bytes()))).collect();
+        format!("`kubectl {words}{place}`")
+    }
+
     /// What every call begins with.
     fn place(&self) -> impl Iterator<Item = String> {
         let place = [("--context", &self.context), ("--namespace", &self.namespace)];
@@ -140,7 +194,7 @@ impl Kubectl {
 
     /// A call, to be given its arguments.
     pub fn command(&self) -> Command {
-        Command::new("kubectl", &[]).args(self.place())
+        Command { limit: self.limit, ..Command::new("kubectl", &[]).args(self.place()) }
     }
 
     /// A call that goes on until it is ended.
@@ -165,11 +219,12 @@ impl Kubectl {
                 Err(Refusal::Refused(error)) => return Err(error),
                 Err(Refusal::Interrupted) => return Err(Error::interrupted()),
                 Err(Refusal::Unreachable(said) | Refusal::Full(said)) => {
-                    Refused { cause: Cause::Unreachable, said: format!("the cluster does not answer: {said}") }
+                    Refused { cause: Cause::Unreachable, said: Refused::unreachable(&said) }
                 }
             };
-            if refused.cause != Cause::Unreachable || attempt >= ATTEMPTS {
-                return Err(refused.into());
+            if refused.cause != Cause::Unreachable || attempt >= self.attempts {
+                let remedy = refused.cause.remedy(self);
+                return Err(Error::new(Kind::Failed, refused).with_hint(remedy));
             }
             // What puts things in order after a Ctrl-C gets its one attempt.
             interrupt.check()?;
@@ -181,6 +236,28 @@ impl Kubectl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_its_library_logs_is_not_told_again() {
+        let log = "E1129 22:27:48.8212   26778 memcache.go:265] \"Unhandled Error\" err=\"connection refused\"\n";
+        let said = "The connection to the server localhost:8080 was refused - did you specify the right host or port?";
+        let of = |stderr: String| Refused::of(&Answer { is_success: false, stdout: String::new(), stderr }).to_string();
+
+        let refused = of(format!("{}{said}\n", log.repeat(5)));
+
+        assert_eq!(refused, "the cluster does not answer: The connection to the server localhost:8080 was refused");
+        assert!(of(log.repeat(2)).ends_with("err=\"connection refused\""), "it is all that there is");
+        assert_eq!(of("Error: a\nError: a\nb\n".into()), "`kubectl` refused: Error: a; b");
+    }
+
+    #[test]
+    fn calls_are_shown_for_the_same_cluster() {
+        let kubectl = Kubectl::new(Some("prod".into()), Some("ml".into()));
+
+        assert_eq!(kubectl.shown("get pods"), "`kubectl get pods --context=prod --namespace=ml`");
+        let remedy = Cause::NoNamespace.remedy(&kubectl);
+        assert!(remedy.starts_with("create it with `kubectl create namespace ml --context=prod`"), "{remedy}");
+    }
 
     #[test]
     fn what_kubectl_says_has_a_cause() {

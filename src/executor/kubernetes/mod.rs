@@ -40,7 +40,7 @@ impl Kubernetes {
     /// Reads the user's file of what pods have besides, where the settings name one, in the project's directory `root`.
     pub fn new(settings: KubernetesSettings, root: &Path) -> Result<Self> {
         let pod = pod::more(settings.pod.as_ref(), root)?;
-        let kubectl = Kubectl { context: settings.context.clone(), namespace: settings.namespace.clone() };
+        let kubectl = Kubectl::new(settings.context.clone(), settings.namespace.clone());
         let user = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
         Ok(Self { settings, kubectl, pod, user })
     }

@@ -200,11 +200,21 @@ impl Written {
                 "`max` in `autoscale` of target `{target}` is less than its `replicas`, {replicas} ({place})"
             )));
         }
+        let api = self.api.unwrap_or_default();
+        if let (Api::Deployment, Some(ServingImage::Given { base: Some(_), .. })) = (api, &self.image) {
+            return Err(Error::usage(format!(
+                "`base` beside `server` in `image` of target `{target}` is for `api = \"kserve\"` alone ({place})"
+            ))
+            .with_hint(
+                "leave `base` out: the server's image is run as it is, and mounts the model; or leave `server` out to have \
+                 an image made on the base",
+            ));
+        }
         Ok(Cluster {
             name,
             namespace: self.namespace,
             context: self.context,
-            api: self.api.unwrap_or_default(),
+            api,
             image: self.image.unwrap_or(ServingImage::Made { base: None }),
             replicas,
             autoscale,
@@ -360,6 +370,10 @@ mod tests {
             (format!("{LEAST}name = 'A_b'"), "`name` in target `t`: a Service has a name of small letters"),
             (format!("{LEAST}api = 'kserv'"), "there is no `api` `kserv` (mlx.toml, line 4)"),
             (format!("{LEAST}replicas = 3\nautoscale = {{ max = 2 }}"), "is less than its `replicas`, 3"),
+            (
+                format!("{LEAST}image = {{ server = 'a', base = 'b' }}"),
+                "is for `api = \"kserve\"` alone (mlx.toml, line",
+            ),
             (format!("{LEAST}service = {{ type = 'Cluster' }}"), "there is no type of Services `Cluster`"),
             (format!("{LEAST}env = {{ A = {{ secret = 's' }} }}"), "has no `key`"),
             ("[target.t]\nurl = 'x'\nreplicas = 2".into(), "`replicas` is for `kind = \"kubernetes\"`"),
