@@ -12,7 +12,7 @@ use super::{Context, Render, Text, targeted};
 use crate::deploy;
 use crate::event::Event;
 use crate::fs::{escape, quote, write_atomic};
-use crate::lineage::{Lineage, Node, Relation, Sources, TargetRelease};
+use crate::lineage::{Lineage, Node, Relation, Sources, TargetRelease, Unasked};
 use crate::pipeline::{Card, picture};
 use crate::project::Project;
 use crate::run::Runs;
@@ -41,7 +41,7 @@ pub struct ShowLineage {
     /// Write it to this file
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Leave out what lies on targets, and ask none of them
+    /// Leave out what lies on targets, and ask none of them; they are asked only where it could lie there, and not for long
     #[arg(long)]
     no_targets: bool,
 }
@@ -62,13 +62,20 @@ impl ShowLineage {
         let store = Store::of(&project)?;
         let runs = Runs::open(&project, &store, &*cx.events)?;
         let registry = cx.registry(&project, &store)?;
-        let releases = if self.no_targets { Vec::new() } else { on_targets(cx, &project) };
         let lock = project.read_lock()?;
-        let sources = Sources { lock: &lock, store: &store, runs: &runs, registry: &registry, releases: &releases };
+        let sources = Sources { lock: &lock, store: &store, runs: &runs, registry: &registry };
         let mut graph = sources.graph()?;
         let path = project.relative(&cx.directory, self.what.as_ref()).ok();
-        let subjects = sources.find(&mut graph, &self.what, path.as_ref())?;
-        let lineage = graph.trace(&subjects);
+        let mut found = sources.find(&mut graph, &self.what, path.as_ref());
+        let mut left_out = Vec::new();
+        if !self.no_targets && sources.may_lie_on_targets(&graph, &self.what, &found) {
+            let (releases, unasked) = on_targets(cx, &project);
+            graph.add_releases(releases);
+            left_out = unasked;
+            found = sources.find(&mut graph, &self.what, path.as_ref());
+        }
+        tell(cx, &left_out);
+        let lineage = Lineage { left_out, ..graph.trace(&found?) };
         let content = match format {
             Format::Text => text(&lineage)?,
             Format::Svg => svg(&lineage),
@@ -91,12 +98,20 @@ impl ShowLineage {
     }
 }
 
-/// What lies on the targets of the manifest; one that can't be asked is told of.
-fn on_targets(cx: &Context, project: &Project) -> Vec<TargetRelease> {
-    let mut found = Vec::new();
+/// What lies on the targets of the manifest, and those that can't be asked.
+fn on_targets(cx: &Context, project: &Project) -> (Vec<TargetRelease>, Vec<Unasked>) {
+    let (mut found, mut unasked, mut names, mut targets) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let because = |name: &str, error: &Error| Unasked { target: name.to_owned(), why: error.to_string() };
     for name in project.manifest.targets.keys() {
-        let listed =
-            targeted::open(cx, project, name).and_then(|targeted| deploy::releases(&*targeted.target, &*cx.events));
+        match targeted::open_briefly(cx, project, name) {
+            Ok(targeted) => {
+                names.push(name);
+                targets.push(targeted.target);
+            }
+            Err(error) => unasked.push(because(name, &error)),
+        }
+    }
+    for (name, listed) in names.into_iter().zip(deploy::releases_of_all(targets, &*cx.events)) {
         match listed {
             Ok(releases) => found.extend(releases.into_iter().map(|release| TargetRelease {
                 target: name.clone(),
@@ -106,13 +121,24 @@ fn on_targets(cx: &Context, project: &Project) -> Vec<TargetRelease> {
                 model: release.model,
                 version: release.version,
             })),
-            Err(error) => cx.events.emit(Event::Warning {
-                message: format!("what lies on the target `{name}` is left out: {error}"),
-                hint: Some("`--no-targets` asks none of them".into()),
-            }),
+            Err(error) => unasked.push(because(name, &error)),
         }
     }
-    found
+    (found, unasked)
+}
+
+/// Says what is left out, all of it at once.
+fn tell(cx: &Context, left_out: &[Unasked]) {
+    let message = match left_out {
+        [] => return,
+        [Unasked { target, why }] => format!("what lies on the target `{target}` is left out: {why}"),
+        several => {
+            let line = |Unasked { target, why }: &Unasked| format!("\n  `{target}`: {why}");
+            let lines: String = several.iter().map(line).collect();
+            format!("what lies on {} targets is left out:{lines}", several.len())
+        }
+    };
+    cx.events.emit(Event::Warning { message, hint: Some("`--no-targets` asks none of them".into()) });
 }
 
 /// The text without colours, for a file.

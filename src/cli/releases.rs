@@ -29,7 +29,7 @@ pub struct Releases {
 impl Releases {
     pub fn run(self, cx: &mut Context) -> Result<()> {
         let project = cx.project()?;
-        let target = targeted::open(cx, &project, &self.target)?.target;
+        let target = targeted::open_to_ask(cx, &project, &self.target)?.target;
         let releases = deploy::releases(&*target, &*cx.events)?;
         let history = target.history(&crate::event::Silent)?;
         let is_empty = releases.is_empty();

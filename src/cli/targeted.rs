@@ -31,9 +31,30 @@ const FOLLOWING: Patience = Patience {
     silence: Duration::from_secs(20),
 };
 
+/// Who only wants to know what lies there can ask again.
+const ASKING: Patience = Patience {
+    attempts: 3,
+    first: Duration::from_millis(250),
+    longest: Duration::from_secs(1),
+    total: Duration::from_secs(60),
+    silence: Duration::from_secs(30),
+};
+/// Who asks several targets at once, to say something else besides, waits so long for the answer of each.
+const BRIEFLY: Duration = Duration::from_secs(5);
+
 /// The target of the manifest with this name.
 pub fn open<'p>(cx: &Context, project: &'p Project, name: &'p str) -> Result<Targeted<'p>> {
     open_with(cx, project, name, Patience::default())
+}
+
+/// The same, for somebody who only asks.
+pub fn open_to_ask<'p>(cx: &Context, project: &'p Project, name: &'p str) -> Result<Targeted<'p>> {
+    open_with(cx, project, name, ASKING)
+}
+
+/// The same, for somebody who asks in passing.
+pub fn open_briefly<'p>(cx: &Context, project: &'p Project, name: &'p str) -> Result<Targeted<'p>> {
+    open_with(cx, project, name, Patience::once(BRIEFLY))
 }
 
 /// The same, for somebody who follows it.

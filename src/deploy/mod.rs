@@ -42,7 +42,7 @@ pub use kubernetes::{Kubernetes, Manifests, Written};
 pub use machine::Machine;
 pub use open::{Reach, cluster, directory_of, open, required_key};
 pub use plan::{Candidate, Change, FileChange, LiveRelease, Plan, plan};
-pub use releases::{Answering, Release, answering, find_release, releases};
+pub use releases::{Answering, Release, answering, find_release, releases, releases_of_all};
 pub use split::Split;
 pub use stored::Stored;
 pub use switch::{

@@ -61,6 +61,19 @@ pub fn releases(target: &dyn Target, events: &dyn EventSink) -> Result<Vec<Relea
     Ok(found)
 }
 
+/// The releases of several targets, asked at the same time, so that one that does not answer keeps nobody from knowing of the
+/// others any longer.
+pub fn releases_of_all(targets: Vec<Box<dyn Target>>, events: &dyn EventSink) -> Vec<Result<Vec<Release>>> {
+    std::thread::scope(|scope| {
+        let ask = |target: Box<dyn Target>| scope.spawn(move || releases(&*target, events));
+        let threads: Vec<_> = targets.into_iter().map(ask).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|_| Err(Error::failed("a thread panicked")))
+        };
+        threads.into_iter().map(join).collect()
+    })
+}
+
 /// A version that answers on a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answering {

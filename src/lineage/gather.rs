@@ -19,8 +19,6 @@ pub struct Sources<'a> {
     pub store: &'a Store,
     pub runs: &'a Runs,
     pub registry: &'a Registry,
-    /// What lies on the targets.
-    pub releases: &'a [TargetRelease],
 }
 
 /// A release on a target, for the graph.
@@ -38,7 +36,7 @@ pub struct TargetRelease {
 type Outputs = BTreeMap<ProjectPath, Object>;
 
 impl Sources<'_> {
-    /// Everything that these say.
+    /// Everything that these say; what lies on targets is added by [`Graph::add_releases`].
     pub fn graph(&self) -> Result<Graph> {
         let mut graph = Graph::default();
         for summary in self.runs.list(&Filter::default())? {
@@ -134,24 +132,31 @@ impl Sources<'_> {
     }
 
     fn add_bundles(&self, graph: &mut Graph) -> Result<()> {
-        let version = |graph: &Graph, model: &str, version: u64| {
-            let is_it =
-                |node: &Node| matches!(node, Node::Version { model: m, version: v, .. } if m == model && *v == version);
-            graph.find(is_it).first().copied()
-        };
         for record in bundle::all_made(self.store)? {
             let (digest, file, created) = (record.manifest, Some(record.file), Some(record.created));
             let place = graph.add(Node::Bundle { digest, file, created });
-            version(graph, &record.model, record.version).into_iter().for_each(|from| graph.connect(from, place));
-        }
-        for TargetRelease { target, release, live, canary, model, version: number } in self.releases {
-            let bundle = graph.add(Node::Bundle { digest: *release, file: None, created: None });
-            version(graph, model, *number).into_iter().for_each(|from| graph.connect(from, bundle));
-            let (target, live, canary) = (target.clone(), *live, *canary);
-            let place = graph.add(Node::Release { target, release: *release, live, canary });
-            graph.connect(bundle, place);
+            graph.connect_version(&record.model, record.version, place);
         }
         Ok(())
+    }
+}
+
+impl Graph {
+    /// Adds what lies on targets.
+    pub fn add_releases(&mut self, releases: Vec<TargetRelease>) {
+        for TargetRelease { target, release, live, canary, model, version } in releases {
+            let bundle = self.add(Node::Bundle { digest: release, file: None, created: None });
+            self.connect_version(&model, version, bundle);
+            let place = self.add(Node::Release { target, release, live, canary });
+            self.connect(bundle, place);
+        }
+    }
+
+    /// The version, where it is known, leads to this bundle.
+    fn connect_version(&mut self, model: &str, version: u64, bundle: usize) {
+        let is_it =
+            |node: &Node| matches!(node, Node::Version { model: m, version: v, .. } if m == model && *v == version);
+        self.find(is_it).into_iter().for_each(|from| self.connect(from, bundle));
     }
 }
 

@@ -121,6 +121,7 @@ impl Graph {
             subjects: subjects.iter().map(|place| ids[place]).collect(),
             nodes: order.iter().enumerate().map(traced).collect(),
             edges,
+            left_out: Vec::new(),
         }
     }
 

@@ -67,6 +67,15 @@ pub struct Lineage {
     /// Each behind those that lead to it.
     pub nodes: Vec<Traced>,
     pub edges: Vec<Edge>,
+    /// Targets that could not be asked what lies there.
+    pub left_out: Vec<Unasked>,
+}
+
+/// A target that could not be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unasked {
+    pub target: String,
+    pub why: String,
 }
 
 /// A node and how it is related to what was asked for.

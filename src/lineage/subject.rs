@@ -70,6 +70,19 @@ impl Sources<'_> {
         }))
     }
 
+    /// Whether what lies on targets may belong to what [`Sources::find`] found: releases are made of versions and bundles alone,
+    /// and what has a digest that nobody knows here may lie there.
+    pub fn may_lie_on_targets(&self, graph: &Graph, word: &str, found: &Result<Vec<usize>>) -> bool {
+        match found {
+            Ok(subjects) => graph
+                .trace(subjects)
+                .nodes
+                .iter()
+                .any(|traced| matches!(traced.node, Node::Version { .. } | Node::Bundle { .. })),
+            Err(_) => word.parse::<Prefix>().is_ok(),
+        }
+    }
+
     /// What the lock has at the path, or a part of what it has above it; else whatever was there when something was made
     /// of it. `None` where nothing ever was.
     fn by_path(&self, graph: &mut Graph, path: &ProjectPath) -> Option<Vec<usize>> {

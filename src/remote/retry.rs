@@ -31,6 +31,9 @@ pub struct Patience {
     pub silence: Duration,
 }
 
+/// After so many attempts in a row that brought nothing the user is told.
+const TOLD: u32 = 3;
+
 impl Default for Patience {
     fn default() -> Self {
         Self {
@@ -140,10 +143,13 @@ impl Attempts<'_> {
                 "look at the network and at the server; what arrived stays, and the same command goes on from there",
             ));
         }
-        let message = format!("{}: {error}; trying again in {:.1} s", what(), pause.as_secs_f64());
+        let (what, seconds, left) = (what(), pause.as_secs_f64(), patience.attempts - self.made);
         events.emit(match self.made {
-            1 | 2 => Event::Detail { message },
-            _ => Event::Warning { message, hint: None },
+            // Once is enough for who waits: the error says the rest.
+            TOLD => {
+                Event::Warning { message: format!("{what}: {error}; trying again, {left} times at most"), hint: None }
+            }
+            _ => Event::Detail { message: format!("{what}: {error}; trying again in {seconds:.1} s") },
         });
         wait(pause, interrupt)
     }

@@ -222,3 +222,25 @@ fn it_is_drawn_and_what_is_unknown_gets_a_hint() {
     let without = project.mlx(&["lineage", "churn", "--no-targets", "--json"]).success().json();
     assert_eq!(things(&without, "release"), set(&[]));
 }
+
+#[test]
+fn targets_that_do_not_answer_are_told_of_once_and_are_asked_only_where_it_could_lie_there() {
+    let project = deployed();
+    let away =
+        "[target.away]\nurl = \"oci://127.0.0.1:1/models/m\"\n[target.gone]\nurl = \"oci://127.0.0.1:1/models/n\"\n";
+    project.set("mlx.toml", MANIFEST.to_owned() + away);
+
+    let asked = project.mlx(&["lineage", "churn:2"]).success();
+    let json = project.mlx(&["lineage", "churn:2", "--json"]).success().json();
+    let of_no_version = project.mlx(&["lineage", "report"]).success();
+    let releases = project.mlx(&["releases", "away"]).exits_with(1);
+
+    assert_eq!(asked.stderr.matches("warning").count(), 1, "{}", asked.stderr);
+    let asked = asked.says("what lies on 2 targets is left out:").says("`away`: cannot").says("`gone`: cannot");
+    asked.prints("release on production");
+    let left_out = json["left_out"].as_array().unwrap();
+    assert_eq!(left_out.iter().map(|left| left["target"].as_str().unwrap()).collect::<Vec<_>>(), ["away", "gone"]);
+    assert_eq!(of_no_version.stderr, "");
+    assert!(!releases.stderr.contains("warning"), "the error says all: {}", releases.stderr);
+    project.mlx(&["lineage", "0123abcd"]).exits_with(2).says("no file, model or bundle whose digest begins with");
+}

@@ -180,6 +180,22 @@ fn who_listens_hears_of_each_attempt_and_waits_as_long_as_the_server_says() {
 }
 
 #[test]
+fn who_waits_for_long_is_warned_once() {
+    let recorder = Arc::new(Recorder::default());
+    let patience = Patience { attempts: 6, first: Duration::from_millis(1), ..Patience::default() };
+    let failures: Vec<RemoteError> = (0..6).map(|_| cut()).collect();
+    let retry = Retry::new(Box::new(Shaky::failing(failures)), patience, recorder.clone(), Interrupt::default());
+
+    retry.delete("a").unwrap_err();
+
+    let events = recorder.events();
+    let warned = |event: &&Event| matches!(event, Event::Warning { .. });
+    let warnings: Vec<&Event> = events.iter().filter(warned).collect();
+    let [Event::Warning { message, .. }] = &warnings[..] else { panic!("{events:?}") };
+    assert_eq!(message, "cannot delete `a` on shaky: cut; trying again, 3 times at most");
+}
+
+#[test]
 fn what_was_sent_is_counted_once() {
     let retry = Shaky::failing([cut(), cut()]).retried();
     let counted = AtomicU64::new(0);
