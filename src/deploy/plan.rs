@@ -16,8 +16,11 @@ use crate::{Digest, Result};
 pub struct Plan {
     /// Where the target is.
     pub place: String,
-    /// The digest of the bundle.
+    /// The digest of the bundle; another one once it is signed, where `must_be_signed_by` is given.
     pub release: Digest,
+    /// The key that has to sign the bundle before the target takes it, where it did not yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub must_be_signed_by: Option<Digest>,
     pub model: String,
     pub version: u64,
     pub run: Option<RunId>,
@@ -81,12 +84,14 @@ pub struct Candidate<'a> {
     pub layers: Vec<Layer>,
     /// What the bundle says about itself besides, by name: it is to lie there as well.
     pub own: Vec<(&'static str, Digest)>,
+    /// The key that has to sign it first, where somebody without the key wants to know what would change.
+    pub must_be_signed_by: Option<Digest>,
 }
 
 impl<'a> From<&'a Bundle> for Candidate<'a> {
     fn from(bundle: &'a Bundle) -> Self {
         let (release, description, layers) = (bundle.digest(), bundle.description(), bundle.layers().to_vec());
-        Self { release, description, layers, own: bundle.own_files() }
+        Self { release, description, layers, own: bundle.own_files(), must_be_signed_by: None }
     }
 }
 
@@ -94,14 +99,13 @@ impl<'a> From<&'a Assembly> for Candidate<'a> {
     fn from(assembly: &'a Assembly) -> Self {
         let layers = assembly.layers().iter().map(PlannedLayer::layer).collect();
         let (release, description) = (assembly.digest(), assembly.description());
-        Self { release, description, layers, own: assembly.own_files() }
+        Self { release, description, layers, own: assembly.own_files(), must_be_signed_by: None }
     }
 }
 
 /// Computes what deploying a bundle would change.
 pub fn plan(target: &dyn Target, candidate: &Candidate<'_>) -> Result<Plan> {
-    let Candidate { release, description: new, .. } = candidate;
-    let release = *release;
+    let Candidate { description: new, must_be_signed_by, .. } = candidate;
     let live = match target.live()? {
         Some(live) => match target.description(&live) {
             // Somebody else put it there, or it is damaged: it is replaced as if nothing were live.
@@ -110,13 +114,20 @@ pub fn plan(target: &dyn Target, candidate: &Candidate<'_>) -> Result<Plan> {
         },
         None => None,
     };
+    // The digest comes with the signature, and what the bundle says of its files does not.
+    let same = live.as_ref().filter(|(live, description)| match must_be_signed_by {
+        Some(_) => description == *new,
+        None => *live == candidate.release,
+    });
+    let release = same.map_or(candidate.release, |(live, _)| *live);
+    let is_same = same.is_some();
     let nothing = Lineage::default();
     let (lineage, files) = live.as_ref().map_or((&nothing, &[][..]), |(_, live)| (&live.lineage, &live.files));
     let upload = target.missing(candidate)?;
-    let is_same = live.as_ref().is_some_and(|(live, _)| *live == release);
     Ok(Plan {
         place: target.place(),
         release,
+        must_be_signed_by: *must_be_signed_by,
         model: new.model.name.clone(),
         version: new.model.version,
         run: new.lineage.run.clone(),
@@ -124,7 +135,7 @@ pub fn plan(target: &dyn Target, candidate: &Candidate<'_>) -> Result<Plan> {
         upload,
         total_files: new.files.len() as u64,
         total_bytes: new.files.iter().map(|file| file.size).sum(),
-        repair: is_same && !target.is_whole(candidate)?,
+        repair: is_same && !target.is_whole(&Candidate { release, ..candidate.clone() })?,
         files: file_changes(files, &new.files),
         params: changes(&lineage.params, &new.lineage.params),
         metrics: changes(&lineage.metrics, &new.lineage.metrics),

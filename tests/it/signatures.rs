@@ -148,8 +148,20 @@ fn a_target_takes_and_serves_only_what_the_right_key_signed() {
     project.mlx(&["deploy", "production", "--bundle", "unsigned.tar"]).exits_with(4).says("it is not signed");
     assert!(!project.exists("deploy/production/current"));
 
-    project.mlx(&["deploy", "production", "--sign", "keys/ours.pem"]).success();
+    // Who plans need not have the key.
+    let plan = project.mlx(&["deploy", "production", "--plan"]).success();
+    plan.prints("Would deploy `m` 1 (not signed yet)").prints("The target takes only what key ");
+    project.mlx(&["deploy", "production", "--plan", "--sign", "keys/others.pem"]).exits_with(2).says("takes what key");
+
+    let deployed = project.mlx(&["deploy", "production", "--sign", "keys/ours.pem", "--json"]).success().json();
     project.mlx(&["deploy", "production", "--sign", "keys/ours.pem"]).success().prints("nothing changed");
+    let plan = project.mlx(&["deploy", "production", "--plan", "--json"]).success().json();
+    assert_eq!((&plan["release"], plan["upload"].as_array().unwrap().len()), (&deployed["release"], 0));
+    project
+        .mlx(&["deploy", "production", "-n"])
+        .success()
+        .prints("nothing would change")
+        .prints("Not looked at: whether");
 
     let answered = project.mlx(&["predict", "production", "--input", "rows.csv", "--json"]).success().json();
     assert_eq!(answered["outputs"][0]["data"], serde_json::json!([3.0, 7.0]));

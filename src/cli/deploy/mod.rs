@@ -9,14 +9,14 @@ use clap::Args;
 use self::shown::Laid;
 use super::targeted::{self, Targeted};
 use super::{Context, keys, package};
-use crate::bundle::{self, Assembly, Bundle, Inputs, PublicKey};
+use crate::bundle::{self, Assembly, Bundle, Inputs, PrivateKey, PublicKey};
 use crate::deploy::{self, CanaryPlan, Candidate, Deployed, Order, Plan, Target};
 use crate::executor::kubernetes::kubectl::Kubectl;
 use crate::project::manifest::{self, Cluster, ServiceSettings};
 use crate::project::{Project, git::Git, gitignore};
 use crate::registry::Reference;
 use crate::store::Store;
-use crate::{Error, Result};
+use crate::{Digest, Error, Result};
 
 /// Deploy a version of a model to a target
 ///
@@ -44,7 +44,8 @@ pub struct Deploy {
     /// Sign what is packaged with this private key (P-256, PEM)
     #[arg(long, value_name = "KEYFILE", env = "MLX_SIGN_KEY", hide_env_values = true)]
     sign: Option<PathBuf>,
-    /// Show what would change, and change nothing; with `--manifests`, write them and send nothing
+    /// Show what would change, and change nothing; with `--manifests`, write them and send nothing. Where the target requires a
+    /// signature, the plan needs no key and says which one deploying needs
     #[arg(short = 'n', long, visible_alias = "dry-run")]
     plan: bool,
     /// Of a cluster: write what is to be applied there into this directory instead, and ask the cluster nothing; contents and
@@ -127,8 +128,8 @@ impl Deploy {
         order: &Order<'_>,
     ) -> Result<Outcome> {
         let target = &*targeted.target;
-        self.assembled(cx, project, targeted, required, |assembly, inputs, file| {
-            let candidate = Candidate::from(assembly);
+        self.assembled(cx, project, targeted, required, |Assembled { assembly, inputs, file, must_be_signed_by }| {
+            let candidate = Candidate { must_be_signed_by, ..Candidate::from(&assembly) };
             if self.plan {
                 return self.planned(target, &candidate);
             }
@@ -137,7 +138,7 @@ impl Deploy {
                 let target = self.target.clone();
                 return Ok(Outcome::Deployed(Deployed { target, changed: false, canary: None, back: None, plan }));
             }
-            let packaged = packaged(cx, project, assembly, inputs, file)?;
+            let packaged = packaged(cx, project, &assembly, inputs, &file)?;
             self.carry_out(cx, target, &packaged, order).map(Outcome::Deployed)
         })
     }
@@ -154,24 +155,25 @@ impl Deploy {
         let cluster = targeted.cluster()?;
         let manifests = match &self.bundle {
             Some(file) => cluster.manifests(&signed_bundle(&cx.file(file), required)?, self.plan, cx.watch())?,
-            None => self.assembled(cx, project, targeted, required, |assembly, inputs, file| {
-                let bundle = packaged(cx, project, assembly, inputs, file)?;
-                cluster.manifests(&bundle, self.plan, cx.watch())
-            })?,
+            None => {
+                self.assembled(cx, project, targeted, required, |Assembled { assembly, inputs, file, .. }| {
+                    let bundle = packaged(cx, project, &assembly, inputs, &file)?;
+                    cluster.manifests(&bundle, self.plan, cx.watch())
+                })?
+            }
         };
         let written = manifests.write(directory)?;
         Ok(Laid { target: self.target.clone(), manifests, directory: directory.to_path_buf(), written })
     }
 
-    /// Thinks the bundle of the version through, signed where that is asked for, and goes on with it, with what it is made of
-    /// and with the file that it has once it is written.
+    /// Thinks the bundle of the version through, signed where that is asked for, and goes on with it.
     fn assembled<T>(
         &self,
         cx: &Context,
         project: &Project,
         targeted: &Targeted<'_>,
         required: Option<&PublicKey>,
-        then: impl FnOnce(&Assembly, Inputs<'_>, &Path) -> Result<T>,
+        then: impl FnOnce(Assembled<'_>) -> Result<T>,
     ) -> Result<T> {
         let reference = match &self.model {
             Some(reference) => reference.clone(),
@@ -194,25 +196,49 @@ impl Deploy {
             interrupt: &cx.interrupt,
         };
         let key = keys::private(cx, self.sign.as_deref())?;
-        if let Some(required) = required
-            && key.as_ref().is_none_or(|key| key.public().id() != required.id())
-        {
-            let name = &self.target;
-            return Err(Error::usage(format!(
-                "target `{name}` takes what key {} signed ({})",
-                required.id().short(),
-                targeted.manifest.place
-            ))
-            .with_hint(format!(
-                "sign with that key: `mlx deploy {name} --sign KEYFILE`, or `--bundle` with a signed one"
-            )));
-        }
+        let must_be_signed_by = self.missing_key(targeted, required, key.as_ref().map(PrivateKey::public).as_ref())?;
         let mut assembly = bundle::assemble(inputs, cx.watch())?;
         if let Some(key) = key {
             assembly = assembly.sign(&key, &store)?;
         }
-        then(&assembly, inputs, &bundle::default_file(project, &version))
+        let file = bundle::default_file(project, &version);
+        then(Assembled { assembly, inputs, file, must_be_signed_by })
     }
+
+    /// The key that the target requires, where there is none to sign with and the plan does without.
+    fn missing_key(
+        &self,
+        targeted: &Targeted<'_>,
+        required: Option<&PublicKey>,
+        key: Option<&PublicKey>,
+    ) -> Result<Option<Digest>> {
+        let Some(required) = required.filter(|required| key.is_none_or(|key| key.id() != required.id())) else {
+            return Ok(None);
+        };
+        if self.plan && key.is_none() && self.manifests.is_none() {
+            return Ok(Some(required.id()));
+        }
+        let name = &self.target;
+        let error = Error::usage(format!(
+            "target `{name}` takes what key {} signed ({})",
+            required.id().short(),
+            targeted.manifest.place
+        ));
+        Err(error.with_hint(match (self.plan, &self.manifests) {
+            (true, Some(_)) => {
+                "manifests name an image by its digest, which comes with the signature: give the key with `--sign KEYFILE`".into()
+            }
+            _ => format!("sign with that key: `mlx deploy {name} --sign KEYFILE`, or `--bundle` with a signed one"),
+        }))
+    }
+}
+
+/// A bundle that is thought through, what it is made of, and the file that it has once it is written.
+struct Assembled<'a> {
+    assembly: Assembly,
+    inputs: Inputs<'a>,
+    file: PathBuf,
+    must_be_signed_by: Option<Digest>,
 }
 
 /// A bundle in a file, which the holder of the key must have signed.

@@ -70,7 +70,10 @@ impl Render for Plan {
     fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
         let (new, place) = (self.new_in_words(), &self.place);
         match self.live_in_words() {
-            _ if self.is_live() => return writeln!(out, "{new} is live in {place} already; nothing would change"),
+            _ if self.is_live() => {
+                writeln!(out, "{new} is live in {place} already; nothing would change")?;
+                return self.conditions(out);
+            }
             Some(_) if self.repair => {
                 writeln!(out, "Would repair {new}, which is live in {place}: what lies there is not as it should be")?;
             }
@@ -113,7 +116,25 @@ impl Render for CanaryPlan {
 
 impl Plan {
     fn new_in_words(&self) -> String {
-        format!("`{}` {} ({})", self.model, self.version, self.release.short())
+        let Self { model, version, release, must_be_signed_by, .. } = self;
+        let is_live = self.live.as_ref().is_some_and(|live| live.release == *release);
+        match must_be_signed_by {
+            Some(_) if !is_live => format!("`{model}` {version} (not signed yet)"),
+            _ => format!("`{model}` {version} ({})", release.short()),
+        }
+    }
+
+    /// What is asked of whoever deploys it.
+    fn conditions(&self, out: &mut Text<'_>) -> io::Result<()> {
+        let Some(key) = &self.must_be_signed_by else { return Ok(()) };
+        let key = key.short();
+        match self.is_live() {
+            true => writeln!(out, "Not looked at: whether key {key} signed it, which the target requires"),
+            false => writeln!(
+                out,
+                "The target takes only what key {key} signed: deploy with `--sign KEYFILE`, or `--bundle` with a signed one"
+            ),
+        }
     }
 
     fn live_in_words(&self) -> Option<String> {
@@ -126,6 +147,7 @@ impl Plan {
         let (files, bytes) = (self.upload.len() as u64, self.upload_bytes);
         let total = format!("{}, {}", count(self.total_files, "file"), size(self.total_bytes));
         writeln!(out, "Would upload {}, {} (of {total})", count(files, "file"), size(bytes))?;
+        self.conditions(out)?;
         if self.live.is_none() {
             return Ok(());
         }

@@ -110,7 +110,10 @@ pub fn promote_canary(target: &dyn Target, order: &Order<'_>, watch: Watch<'_>) 
     let description = target.description(&release)?.ok_or_else(|| gone(&release, &target.place()))?;
     let description = &description;
     // Its layers lie there already.
-    let plan = plan(target, &Candidate { release, description, layers: Vec::new(), own: Vec::new() })?;
+    let plan = plan(
+        target,
+        &Candidate { release, description, layers: Vec::new(), own: Vec::new(), must_be_signed_by: None },
+    )?;
     let switch = Switch { target, order, action: Action::Deploy, release, description, watch };
     switch.noting_failure(|| switch.run_hooks(order.hooks.before))?;
     switch.carry_out(plan.live.as_ref().map(|live| live.release), false)?;
