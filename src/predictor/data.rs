@@ -239,8 +239,8 @@ impl Elements {
                 list.push(value);
                 Ok(())
             }
-            // Some clients write every number with a point. Up to 2^53 the number is exact.
-            _ if value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0 => self.push_integer(value as i128),
+            // Some clients write every number with a point. Below 2^53 the number is exact; that one may have been the next.
+            _ if value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0 => self.push_integer(value as i128),
             _ => Err(refusal(self.datatype(), value)),
         }
     }

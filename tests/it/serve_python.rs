@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::bundles::register;
@@ -39,6 +40,10 @@ class Model:
             os.write(int(sys.argv[1]), b"nonsense" * 100)
         if first == 7000:
             return {"y": [object()]}
+        if first == 8000:
+            os.fork()
+        if first == 9000:
+            raise BadRequest(os.getpid())
         scale = parameters.get("scale", 1)
         return {"y": [(float(sum(row)) + self.offset) * scale for row in rows]}
 "#;
@@ -132,6 +137,63 @@ fn a_process_that_dies_grows_or_talks_nonsense_costs_the_request_that_it_had() {
     for trouble in ["ended with exit code 7", "and 300 MiB are allowed", "with nonsense"] {
         assert!(said.contains(trouble), "no word of `{trouble}` in\n{said}");
     }
+}
+
+#[test]
+fn what_becomes_of_a_process_reaches_no_other_request() {
+    let project = packaged(CLASS);
+    let server = Server::start(&project, &["dist/m-1.tar", "--workers", "2"]);
+
+    // A copy of the process that comes back from `predict` answers nobody.
+    for first in [8000, 1, 2, 3, 4] {
+        let answer = ask(&server, first);
+        let expected = json!([f64::from(first) + 2.5]);
+        assert_eq!((answer.status, &answer.json()["outputs"][0]["data"]), (200, &expected), "{}", answer.body);
+    }
+    // One that ends while nobody asks it costs no request.
+    let process: i32 = ask(&server, 9000).json()["error"].as_str().unwrap().parse().unwrap();
+    kill_process(Pid::from_raw(process).unwrap(), Signal::KILL).unwrap();
+    while is_running(&process.to_string()) {
+        std::thread::yield_now();
+    }
+    for first in 1..20 {
+        assert_eq!(ask(&server, first).status, 200);
+    }
+
+    server.await_line("was ended by signal 9 while nobody asked it");
+    server.await_line("Python process 3 of `m` answers");
+    assert_answers(&server);
+}
+
+#[test]
+fn numbers_that_a_declared_datatype_cannot_hold_are_no_answer() {
+    let class = r#"
+class Model:
+    inputs = {"x": "INT64[-1]"}
+    outputs = {"y": "BOOL[-1]"}
+
+    def predict(self, inputs):
+        values = [int(value) for value in inputs["x"]]
+        return {"y": ["text"] if values == [7] else values}
+"#;
+    let project = unpackaged(class, "");
+    project.mlx(&["package", "m"]).success();
+    let server = Server::start(&project, &["dist/m-1.tar", "--workers", "1"]);
+    let ask = |values: &str| {
+        let count = values.split(',').count();
+        server.infer(&format!(
+            r#"{{"inputs": [{{"name": "x", "shape": [{count}], "datatype": "INT64", "data": [{values}]}}]}}"#
+        ))
+    };
+
+    let (good, odd, text, again) = (ask("0, 1"), ask("0, 2"), ask("7"), ask("1"));
+
+    assert_eq!(good.json()["outputs"][0]["data"], json!([false, true]));
+    assert_eq!((odd.status, text.status), (500, 500));
+    assert_eq!(again.json()["outputs"][0]["data"], json!([true]));
+    let said = server.stop().1.join("\n");
+    assert!(said.contains("holds more than true and false") && said.contains("BYTES, and declared as BOOL"), "{said}");
+    assert!(!said.contains("another is started"), "the process goes on: {said}");
 }
 
 #[test]
@@ -235,13 +297,15 @@ fn no_process_outlives_a_server_that_is_killed() {
     child.kill().unwrap();
     child.wait().unwrap();
 
-    let is_there = || {
-        let stat = std::fs::read_to_string(format!("/proc/{loaded}/stat")).unwrap_or_default();
-        stat.rsplit(')').next().is_some_and(|rest| !rest.trim().is_empty() && !rest.trim_start().starts_with('Z'))
-    };
-    while is_there() {
+    while is_running(&loaded) {
         std::thread::yield_now();
     }
+}
+
+/// Whether a process is there that has not ended.
+fn is_running(process: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| !rest.trim().is_empty() && !rest.trim_start().starts_with('Z'))
 }
 
 #[test]

@@ -16,10 +16,13 @@ use super::{BadRequest, InferRequest, InferResponse, NamedTensor, Predictor, Sig
 use crate::event::{EventSink, Interrupt};
 use crate::{Error, Result};
 pub use modes::bind as modes_bind;
-use process::{Answer, Process, Ready};
+use process::{Answer, Process, Ready, Trouble};
 
 /// The first pause after a process that did not start, and the longest.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
+
+/// How often those that nobody asks are looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What is started, and how.
 pub struct Launch {
@@ -168,7 +171,7 @@ impl Predictor for Python {
         let request = self.shared.warm.get_or_init(|| request.clone());
         let mut idle = std::mem::take(&mut self.shared.lock().idle);
         let asked = idle.iter_mut().try_for_each(|process| process.ask(&self.shared.launch, request).map(drop));
-        self.shared.lock().idle = idle;
+        self.shared.lock().idle.append(&mut idle);
         Ok(asked.context("a Python process failed on the recorded rows")?)
     }
 }
@@ -191,11 +194,42 @@ impl Shared {
 
     /// An idle process, after a wait where all are at work.
     fn take(&self) -> Result<Process> {
-        let nobody = |state: &mut State| state.idle.is_empty() && state.alive > 0 && !state.is_stopping;
-        let waited = self.changed.wait_timeout_while(self.lock(), self.launch.limits.timeout, nobody);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let why = if state.alive > 0 { "is busy" } else { "is being started again" };
-        state.idle.pop().ok_or_else(|| Unavailable(format!("`{}` {why}", self.launch.name)).into())
+        loop {
+            let nobody = |state: &mut State| state.idle.is_empty() && state.alive > 0 && !state.is_stopping;
+            let waited = self.changed.wait_timeout_while(self.lock(), self.launch.limits.timeout, nobody);
+            let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            let why = if state.alive > 0 { "is busy" } else { "is being started again" };
+            let Some(mut process) = state.idle.pop() else {
+                return Err(Unavailable(format!("`{}` {why}", self.launch.name)).into());
+            };
+            drop(state);
+            // One that ended must not cost the request that it was to have.
+            match process.has_ended() {
+                None => return Ok(process),
+                Some(trouble) => self.lose_idle(&trouble),
+            }
+        }
+    }
+
+    /// As [`Shared::lose`], of one that nobody asked.
+    fn lose_idle(&self, trouble: &Trouble) {
+        let name = &self.launch.name;
+        self.launch
+            .events
+            .warn(format!("a Python process of `{name}` {trouble} while nobody asked it; another is started"));
+        self.lose();
+    }
+
+    /// Takes those out that are of no use any more, though nobody asked them.
+    fn look_after_idle(&self) {
+        let mut troubles = Vec::new();
+        self.lock().idle.retain_mut(|process| {
+            let trouble = process.trouble(&self.launch);
+            let is_fine = trouble.is_none();
+            troubles.extend(trouble);
+            is_fine
+        });
+        troubles.iter().for_each(|trouble| self.lose_idle(trouble));
     }
 
     fn give(&self, process: Process) {
@@ -222,11 +256,16 @@ impl Shared {
         let mut number = self.launch.processes;
         loop {
             let whole = |state: &mut State| state.alive >= self.launch.processes && !state.is_stopping;
-            let state = self.changed.wait_while(self.lock(), whole).unwrap_or_else(PoisonError::into_inner);
+            let waited = self.changed.wait_timeout_while(self.lock(), LOOK, whole);
+            let (state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
             if state.is_stopping {
                 return;
             }
             drop(state);
+            if waited.timed_out() {
+                self.look_after_idle();
+                continue;
+            }
             number += 1;
             let intact = (self.launch.intact)();
             let process = intact.and_then(|()| Process::spawn(&self.launch, number));

@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -42,6 +42,8 @@ pub struct Process {
     socket: UnixStream,
     /// What was read and belongs to what is read next.
     ahead: Vec<u8>,
+    /// So many requests it was asked; each answer says which one it is for.
+    asked: u64,
 }
 
 /// What the process says once its model is loaded.
@@ -128,7 +130,7 @@ impl Process {
         tell_output(reader, format!("{} {number}", launch.name), launch.events.clone());
         socket.set_read_timeout(Some(PAUSE)).context("cannot set up a socket")?;
         socket.set_write_timeout(Some(PAUSE)).context("cannot set up a socket")?;
-        Ok(Self { child, group, socket, ahead: Vec::new() })
+        Ok(Self { child, group, socket, ahead: Vec::new(), asked: 0 })
     }
 
     /// Waits until the model is loaded.
@@ -158,18 +160,22 @@ impl Process {
     pub fn ask(&mut self, launch: &Launch, request: &InferRequest) -> Result<Answer, Trouble> {
         #[derive(Serialize)]
         struct Message<'a> {
+            number: u64,
             inputs: Vec<Binary<'a>>,
             parameters: &'a Map<String, Value>,
         }
         #[derive(Deserialize)]
         struct Said {
+            number: u64,
             bad_request: Option<String>,
             error: Option<String>,
         }
         let limits = &launch.limits;
         let (began, time) = (Instant::now(), limits.timeout);
         let patience = Patience { began, time, memory_bytes: limits.memory_bytes, is_given_up: &|| false };
-        let message = Message { inputs: request.inputs.iter().map(Binary).collect(), parameters: &request.parameters };
+        self.asked += 1;
+        let (number, inputs) = (self.asked, request.inputs.iter().map(Binary).collect());
+        let message = Message { number, inputs, parameters: &request.parameters };
         let mut bytes = vec![0; 12];
         serde_json::to_writer(&mut bytes, &message).expect("its keys are text, and so are its values");
         let (head, json_end) = (12, bytes.len());
@@ -180,13 +186,16 @@ impl Process {
         bytes[4..12].copy_from_slice(&binary_bytes.to_le_bytes());
         self.send(&bytes, &patience)?;
         let (json, binary) = self.receive(&patience)?;
-        if let Ok(said) = serde_json::from_slice::<Said>(&json) {
-            if let Some(message) = said.bad_request {
-                return Ok(Answer::BadRequest(message));
-            }
-            if let Some(error) = said.error {
-                return Ok(Answer::Failed(error));
-            }
+        let said: Said = serde_json::from_slice(&json).map_err(|error| Trouble::Nonsense(error.to_string()))?;
+        // What somebody else in the process wrote must not become another client's answer.
+        if said.number != number {
+            return Err(Trouble::Nonsense(format!("an answer to request {} in the place of {number}", said.number)));
+        }
+        if let Some(message) = said.bad_request {
+            return Ok(Answer::BadRequest(message));
+        }
+        if let Some(error) = said.error {
+            return Ok(Answer::Failed(error));
         }
         let outputs = wire::outputs(&json, &binary).map_err(|error| Trouble::Nonsense(error.to_string()))?;
         self.look(&patience)?;
@@ -237,6 +246,24 @@ impl Process {
         Ok(bytes)
     }
 
+    /// How it ended, if it did.
+    pub fn has_ended(&mut self) -> Option<Trouble> {
+        match self.child.try_wait() {
+            Ok(None) => None,
+            Ok(Some(status)) => Some(Trouble::Ended(ended(status))),
+            Err(error) => Some(Trouble::Ended(error.to_string())),
+        }
+    }
+
+    /// Why it is of no use any more, though nobody asked it anything.
+    pub fn trouble(&mut self, launch: &Launch) -> Option<Trouble> {
+        if let Some(ended) = self.has_ended() {
+            return Some(ended);
+        }
+        let allowed = launch.limits.memory_bytes?;
+        self.memory_bytes().filter(|used| *used > allowed).map(|used| Trouble::TooLarge { used, allowed })
+    }
+
     /// Whether there is still reason to wait.
     fn look(&self, patience: &Patience<'_>) -> Result<(), Trouble> {
         if (patience.is_given_up)() {
@@ -264,11 +291,7 @@ impl Process {
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(1) {
             if let Ok(Some(status)) = self.child.try_wait() {
-                return Trouble::Ended(match (status.code(), status.signal()) {
-                    (Some(code), _) => format!("ended with exit code {code}"),
-                    (_, Some(signal)) => format!("was ended by signal {signal}"),
-                    _ => "ended".into(),
-                });
+                return Trouble::Ended(ended(status));
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -280,6 +303,14 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = kill_process_group(self.group, Signal::KILL);
         let _ = self.child.wait();
+    }
+}
+
+fn ended(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("ended with exit code {code}"),
+        (_, Some(signal)) => format!("was ended by signal {signal}"),
+        _ => "ended".into(),
     }
 }
 

@@ -131,7 +131,7 @@ def encode(value, wanted=None):
     if hasattr(value, "dtype") and hasattr(value, "tobytes"):
         shape = list(value.shape)
         if wanted in CODES and value.dtype.kind in "biuf":
-            value = value.astype("?" if wanted == "BOOL" else CODES[wanted])
+            value = cast(value, wanted)
         kind = f"{value.dtype.kind}{value.dtype.itemsize}"
         if kind in KINDS:
             # The bytes come in row-major order whatever the array's own is.
@@ -140,6 +140,19 @@ def encode(value, wanted=None):
             return "BYTES", shape, encode_strings(value.ravel().tolist())
         raise BadAnswer(f"an array of {value.dtype}, which no datatype of the protocol stands for")
     return encode_list(value, wanted)
+
+
+def cast(value, wanted):
+    """An array of NumPy in the datatype that is declared, if that can hold its numbers."""
+    with numpy.errstate(all="ignore"):
+        given = value.astype("?" if wanted == "BOOL" else CODES[wanted])
+    if given.dtype == value.dtype:
+        return given
+    # A fraction may be rounded, and what is too large must not become infinite.
+    holds = numpy.isinf(given) == numpy.isinf(value) if given.dtype.kind == "f" else given == value
+    if not holds.all():
+        raise BadAnswer(f"an array of {value.dtype}, with a number that {wanted}, which is declared, can't hold")
+    return given
 
 
 def encode_list(value, wanted):
@@ -155,8 +168,15 @@ def encode_list(value, wanted):
             raise BadAnswer("lists of different lengths side by side")
         values = [inner for item in values for inner in item]
     values = [item.item() if hasattr(item, "item") else item for item in values]
+    if not values and wanted is not None:
+        return wanted, shape, b""
     if wanted in CODES and all(item is None or isinstance(item, (int, float)) for item in values):
-        return wanted, shape, pack(CODES[wanted], [float("nan") if item is None else item for item in values])
+        if wanted == "BOOL" and any(item not in (0, 1) for item in values):
+            raise BadAnswer("a list that holds more than true and false, or 1 and 0")
+        numbers = [float("nan") if item is None else item for item in values]
+        if not wanted.startswith("FP"):
+            numbers = [int(item) if isinstance(item, float) and item.is_integer() else item for item in numbers]
+        return wanted, shape, pack(CODES[wanted], numbers)
     if all(isinstance(item, bool) for item in values) and values:
         return "BOOL", shape, bytes(values)
     if all(isinstance(item, int) for item in values) and values:
@@ -237,11 +257,13 @@ def main():
     ready = {"inputs": tensors(getattr(model, "inputs", None)), "outputs": outputs}
     send(connection, {**ready, "platform": f"python_{platform.python_version()}"})
     wanted = {output["name"]: output["datatype"] for output in outputs or []}
+    own = os.getpid()
     while True:
         message = read(stream)
         if message is None:
             return 0
         head, data = message
+        answer, parts = {}, []
         try:
             inputs, place = {}, 0
             for tensor in head["inputs"]:
@@ -249,26 +271,33 @@ def main():
                 inputs[tensor["name"]] = decode(tensor, data[place : place + size])
                 place += size
             result = model.predict(inputs, head.get("parameters", {})) if with_parameters else model.predict(inputs)
-            described, parts = [], []
+            described = []
             for output, value in named(result, outputs).items():
+                declared = wanted.get(output)
                 try:
-                    datatype, shape, part = encode(value, wanted.get(output))
+                    datatype, shape, part = encode(value, declared)
+                    if declared not in (None, datatype):
+                        raise BadAnswer(f"{datatype}, and declared as {declared}")
                 except BadAnswer as error:
                     raise BadAnswer(f"output `{output}` is {error}") from None
                 size = {"binary_data_size": len(part)}
                 described.append({"name": output, "datatype": datatype, "shape": shape, "parameters": size})
                 parts.append(part)
+            answer = {"outputs": described}
         except BaseException as error:
             if isinstance(error, (KeyboardInterrupt, SystemExit)):
                 raise
+            parts = []
             if type(error).__name__ == "BadRequest":
-                send(connection, {"bad_request": str(error)})
+                answer = {"bad_request": str(error)}
             else:
                 traceback.print_exc()
                 sys.stderr.flush()
-                send(connection, {"error": f"{type(error).__name__}: {error}"})
-        else:
-            send(connection, {"outputs": described}, parts)
+                answer = {"error": f"{type(error).__name__}: {error}"}
+        if os.getpid() != own:
+            # A copy that the model made of this process and that came back: only one answers.
+            os._exit(0)
+        send(connection, {"number": head["number"], **answer}, parts)
 
 
 sys.exit(main())
