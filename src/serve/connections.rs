@@ -21,6 +21,11 @@ use tokio_rustls::TlsAcceptor;
 use super::early::Speaking;
 use super::http::Client;
 
+/// Once the server stops, connections may be asked for so long yet.
+const LAST: Duration = Duration::from_secs(1);
+/// How often it is looked whether any are left.
+const LOOK: Duration = Duration::from_millis(10);
+
 /// Answers on every connection until `stop` ends, then waits for the requests that have begun. A connection on which no
 /// whole head of a request comes within `patience`, the first or the next, is closed: it costs a file. So is one that does
 /// not agree on its encryption within that time, or takes nothing of its answer for so long.
@@ -54,6 +59,14 @@ pub async fn serve(
         }
     }
     drop(listener);
+    // A client that is about to ask once more on its connection gets its answer, which says that it is the last one there;
+    // one that asks nothing is let go after a moment.
+    let left = async {
+        while connections.count() > 0 {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let _ = tokio::time::timeout(LAST, left).await;
     connections.shutdown().await;
 }
 
@@ -123,6 +136,34 @@ mod tests {
         stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
 
         assert_eq!(given_up.recv_timeout(Duration::from_secs(60)), Ok(()));
+    }
+
+    #[test]
+    fn who_asks_once_more_while_the_server_stops_gets_its_answer() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", get(async || "hello"));
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let ended = async { drop(stopped.await) };
+        let server = runtime.spawn(serve(listener, None, router, Duration::from_secs(60), ended));
+        let mut stream = TcpStream::connect(address).unwrap();
+        let mut answer = vec![0; 1000];
+        let mut ask = || {
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+            let count = stream.read(&mut answer).unwrap();
+            String::from_utf8_lossy(&answer[..count]).ends_with("hello")
+        };
+        assert!(ask());
+
+        stop.send(()).unwrap();
+        while TcpStream::connect(address).is_ok() {
+            std::thread::yield_now();
+        }
+
+        assert!(ask(), "its connection was open");
+        drop(stream);
+        runtime.block_on(server).unwrap();
     }
 
     #[test]

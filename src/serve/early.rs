@@ -1,5 +1,6 @@
 //! What the HTTP library does not do by itself: its own refusals, of what is no request, are bare status codes and get a
-//! body here, as every refusal of this server says why in JSON; and a client that does not take its answer is given up.
+//! body here, as every refusal of this server says why in JSON; a client that does not take its answer is given up; and one
+//! that has said all it will say gets its answer all the same.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,6 +13,10 @@ use tokio::time::Sleep;
 
 use super::refusal::HttpError;
 
+/// So long a client that closed its side while it has no answer may still wait for one. It may also be gone: no more work is
+/// done for it after that.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// A connection on which a refusal without a body gets one. All answers of the server's own that refuse have a body.
 pub struct Speaking<S> {
     stream: S,
@@ -22,11 +27,26 @@ pub struct Speaking<S> {
     /// What stands for a refusal and is not sent yet.
     waiting: Vec<u8>,
     sent: usize,
+    /// Whether something was read, and nothing written since.
+    is_owed: bool,
+    /// Whether the client has closed its side.
+    has_ended: bool,
+    /// Ends when that is told, though something is owed.
+    farewell: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Speaking<S> {
     pub fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, stalled: None, waiting: Vec::new(), sent: 0 }
+        Self {
+            stream,
+            patience,
+            stalled: None,
+            waiting: Vec::new(),
+            sent: 0,
+            is_owed: false,
+            has_ended: false,
+            farewell: None,
+        }
     }
 }
 
@@ -35,6 +55,7 @@ impl<S: AsyncWrite + Unpin> Speaking<S> {
     fn bounded<T>(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if result.is_ready() {
             self.stalled = None;
+            self.is_owed = false;
             return result;
         }
         let patience = self.patience;
@@ -57,7 +78,21 @@ impl<S: AsyncWrite + Unpin> Speaking<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Speaking<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        if !self.has_ended {
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+            if buffer.filled().len() > before || buffer.remaining() == 0 {
+                self.is_owed = true;
+                return Poll::Ready(Ok(()));
+            }
+            self.has_ended = true;
+        }
+        // Whoever hears of the end gives up what it works on.
+        if self.is_owed {
+            let farewell = self.farewell.get_or_insert_with(|| Box::pin(tokio::time::sleep(FAREWELL)));
+            ready!(farewell.as_mut().poll(cx));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::HttpBody;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -159,7 +159,10 @@ async fn observe(State(app): Shared, request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), crate::fs::escape(request.uri().path().as_bytes()));
     let client = request.extensions().get().map(|Client(address)| *address);
     let request_bytes = request.body().size_hint().exact();
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
+    if app.is_stopping.load(Ordering::Relaxed) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     let took = started.elapsed();
     let code = response.status().as_u16();
     let asked: Option<&Asked> = response.extensions().get();

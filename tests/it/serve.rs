@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -55,6 +55,27 @@ fn clients_that_send_garbage_or_nothing_keep_nobody_waiting() {
     server.assert_answers();
     drop(waiting);
     server.assert_answers();
+}
+
+#[test]
+fn who_closes_its_side_after_the_request_gets_the_answer() {
+    let project = unpacked();
+    let server = Server::start(&project, &["release"]);
+    let small = rows("[[1, 2, 3]]");
+    let large = rows(&format!("[{}]", vec!["[1, 2, 3]"; 20_000].join(",")));
+
+    for body in [&small, &large] {
+        let mut client = server.connect();
+        client.write_all(post("/v2/models/m/infer", body).replace("Connection: close\r\n", "").as_bytes()).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let answer = Answer::read(client);
+        assert_eq!((answer.status, &answer.json()["outputs"][0]["data"][0]), (200, &json!(2.5)));
+    }
+    // Of a request that is cut short there is nothing to answer but that.
+    let mut client = server.connect();
+    client.write_all(post("/v2/models/m/infer", &small).split_at(150).0.as_bytes()).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(Answer::read(client).status, 400);
 }
 
 #[test]
