@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -87,8 +87,8 @@ pub struct Serve {
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
     /// Largest request body, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 64)]
-    max_body: u16,
+    #[arg(long, value_name = "MIB", default_value = "64")]
+    max_body: NonZeroU16,
 }
 
 /// A name as the manifest takes them, which fits into a path.
@@ -135,7 +135,7 @@ impl Serve {
             host: self.host,
             port: self.port,
             serving: Serving { model_name: self.model_name, timeout, batching },
-            max_body_bytes: usize::from(self.max_body) << 20,
+            max_body_bytes: usize::from(self.max_body.get()) << 20,
             follow_every: self.every,
             tokens,
             tls,
@@ -146,7 +146,8 @@ impl Serve {
 
     fn tokens(&self, cx: &Context) -> Result<Option<Tokens>> {
         if let Some(file) = &self.token_file {
-            let text = crate::fs::read(&cx.file(file))?;
+            let text = crate::fs::read_stream(&cx.file(file))?;
+            let text = text.ok_or_else(|| Error::usage(format!("there is no file `{}`", quote(file))))?;
             let tokens = Tokens::read(&String::from_utf8_lossy(&text));
             return tokens.map(Some).with_context(|| format!("cannot use `{}`", quote(file)));
         }

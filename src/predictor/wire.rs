@@ -41,6 +41,7 @@ struct Body {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an output, which is an object with a name")]
 struct Output {
     name: String,
     #[serde(default)]

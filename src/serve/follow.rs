@@ -179,8 +179,21 @@ impl Follower {
         self.retired.retain(|served| Arc::strong_count(served) > 1);
         let wish = match self.source.wish() {
             Ok(wish) => wish,
-            Err(error) => return self.trouble(&error, events),
+            Err(error) => {
+                let why = "the target can't be asked; the log of the server says why";
+                return self.trouble(&format!("can't be asked what is live: {error}"), error.hint(), why, events);
+            }
         };
+        if wish.live.is_none() {
+            // Its directory is gone, or somebody took the tag away: nobody deploys that.
+            let why = "nothing is live there any more";
+            return self.trouble(
+                &format!("has gone: {why}"),
+                Some("deploy a release there, or end the server"),
+                why,
+                events,
+            );
+        }
         self.status.checked.store(u64::try_from(Timestamp::now().as_second()).unwrap_or(0), Ordering::Relaxed);
         self.trouble = None;
         self.status.tell(|told| (told.checked, told.trouble) = (Some(Timestamp::now()), None));
@@ -290,15 +303,14 @@ impl Follower {
         self.tell_refused(Some(TellRefused { release: *release, why, since }));
     }
 
-    fn trouble(&mut self, error: &Error, events: &dyn EventSink) {
-        let message = format!("`{}` can't be asked what is live: {error}; {}", self.status.target, self.in_words());
+    /// What is wrong with the target: the log hears of it once, with everything, and whoever asks hears why in short.
+    fn trouble(&mut self, what: &str, hint: Option<&str>, why: &str, events: &dyn EventSink) {
+        let message = format!("`{}` {what}; {}", self.status.target, self.in_words());
         if self.trouble.as_ref() != Some(&message) {
-            let hint = error.hint().map(str::to_owned);
-            events.emit(Event::Warning { message: message.clone(), hint });
+            events.emit(Event::Warning { message: message.clone(), hint: hint.map(str::to_owned) });
             self.trouble = Some(message);
         }
-        let why = "the target can't be asked; the log of the server says why".to_owned();
-        self.status.tell(|told| told.trouble = Some(why));
+        self.status.tell(|told| told.trouble = Some(why.to_owned()));
     }
 
     /// What answers, for the log.

@@ -27,7 +27,7 @@ mod release;
 mod tests;
 mod tls;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -157,11 +157,16 @@ pub fn run(
 }
 
 async fn listen(host: &str, port: u16, tls: Option<TlsAcceptor>, app: Arc<App>, interrupt: &Interrupt) -> Result<()> {
-    let listener = TcpListener::bind((host, port)).await.map_err(|error| {
+    // As it stands in a URL.
+    let name = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    let listener = TcpListener::bind((name, port)).await.map_err(|error| {
         let place = crate::fs::escape(host.as_bytes());
-        Error::failed(error)
-            .context(format!("cannot listen on {place}, port {port}"))
-            .with_hint("choose another port with `--port`; 0 takes any that is free")
+        let hint = match error.kind() {
+            ErrorKind::AddrInUse => "choose another port with `--port`; 0 takes any that is free",
+            ErrorKind::PermissionDenied => "ports below 1024 are for root; choose another one with `--port`",
+            _ => "name an address of this machine with `--host`: 127.0.0.1, ::1, or 0.0.0.0 for all that it has",
+        };
+        Error::failed(error).context(format!("cannot listen on {place}, port {port}")).with_hint(hint)
     })?;
     let address = listener.local_addr().context("cannot tell the server's address")?;
     let stopped = {

@@ -188,8 +188,10 @@ fn a_target_that_cannot_be_asked_is_told_of_and_the_release_stays() {
     assert_eq!((constant(&ask(&server)), &status["followed"][0]["live"]), (0.5, &json!(good)));
 
     fs::remove_file(&link).unwrap();
+    await_status(&server, |status| status["followed"][0]["trouble"] == "nothing is live there any more");
+    assert_eq!(constant(&ask(&server)), 0.5, "what answers goes on");
+    point_at(&project, &good);
     await_status(&server, |status| status["followed"][0]["trouble"].is_null());
-    assert_eq!(constant(&ask(&server)), 0.5, "nothing is live there, and what answers goes on");
 }
 
 /// How many of a hundred requests each release answers.

@@ -254,6 +254,13 @@ fn what_cannot_be_served_is_said_with_a_remedy() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     project.mlx(&["serve", "release", "--port", &port]).exits_with(1).says("hint: choose another port with `--port`");
+    let elsewhere = project.mlx(&["serve", "release", "--host", "nowhere.invalid", "--port", "0"]).exits_with(1);
+    elsewhere.says("hint: name an address of this machine with `--host`");
+    project.mlx(&["serve", "release", "--max-body", "0"]).exits_with(2);
+    // An address as it stands in a URL, where this machine has one.
+    if std::net::TcpListener::bind("[::1]:0").is_ok() {
+        Server::start(&project, &["release", "--host", "[::1]"]).assert_answers();
+    }
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn a_server_with_a_certificate_speaks_tls_only() {
     let settings = "[req]\ndistinguished_name = name\nx509_extensions = more\nprompt = no\n[name]\nCN = localhost\n\
         [more]\nbasicConstraints = critical, CA:FALSE\nsubjectAltName = IP:127.0.0.1\n";
     let project = unpacked().write("rows.json", "[[1, 2, 3]]").write("openssl.cnf", settings);
-    let mut make = Command::new(openssl);
+    let mut make = Command::new(&openssl);
     make.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]);
     make.arg("-config")
         .arg(project.path("openssl.cnf"))
@@ -73,6 +73,11 @@ fn a_server_with_a_certificate_speaks_tls_only() {
 
     let outcome = project.mlx(&["serve", "release", "--tls-cert", "rows.json", "--tls-key", "key.pem"]).exits_with(1);
     outcome.says("cannot use `[root]/project/rows.json` for TLS");
+    let other = ["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "other.pem"];
+    assert!(project.other(&openssl.to_string_lossy(), &other).output().unwrap().status.success());
+    for (key, why) in [("other.pem", "it is not the key of the first certificate in"), ("cert.pem", "no private key")] {
+        project.mlx(&["serve", "release", "--tls-cert", "cert.pem", "--tls-key", key]).exits_with(1).says(why);
+    }
     project.mlx(&["serve", "release", "--tls-cert", "cert.pem"]).exits_with(2);
 }
 

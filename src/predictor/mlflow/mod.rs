@@ -49,7 +49,7 @@ struct Split<'a> {
 
 /// The name of a column; data frames have numbers where nobody gave names.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "the name of a column is neither text nor a number")]
 enum Name {
     Text(String),
     Number(i64),
