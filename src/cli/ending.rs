@@ -19,9 +19,6 @@ pub fn format_of<T: Copy>(asked: Option<T>, output: Option<&Path>, endings: &[(&
         let known: Vec<String> = endings.iter().map(|(known, _)| format!("`.{known}`")).collect();
         let shown = escape(ending.as_bytes());
         Error::usage(format!("`{}` ends with `.{shown}`, and no format that can be written does", quote(output)))
-            .with_hint(format!(
-                "write to {}, or say with `--format` what a file of another name holds",
-                known.join(", ")
-            ))
+            .with_hint(format!("let it end with {}, or say with `--format` what it holds", known.join(", ")))
     })
 }

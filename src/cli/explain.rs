@@ -84,6 +84,8 @@ impl Render for Explanation {
                 let digest = digest.map_or("-".into(), |digest| digest.short());
                 let here = match in_working_tree {
                     OutputPresence::AsMade => "as it was made",
+                    // Nothing is known that it could have been changed from.
+                    OutputPresence::Changed if digest == "-" => "something else",
                     OutputPresence::Changed => "changed",
                     OutputPresence::Missing => "missing",
                 };

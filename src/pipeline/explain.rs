@@ -1,20 +1,20 @@
 //! Why a step would run or would not: what goes into its key, what of that differs from the last time, and where what it
 //! made before is.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod parts;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
+
+pub use parts::{Change, Part, PartKind};
 
 use super::Options;
 use super::cached::CachedStep;
 use super::judge::{Decision, Judge, has_whole};
 use super::plan::{Action, Judged, judge_all};
 use super::setup::{Purpose, Setup};
-use crate::digest::Object;
 use crate::event::Watch;
-use crate::project::lock::{JsonText, LockedPath, LockedStep};
+use crate::project::lock::{LockedPath, LockedStep};
 use crate::project::manifest::Step;
 use crate::project::{Project, ProjectPath};
 use crate::remote::Remembered;
@@ -44,43 +44,6 @@ pub struct Explanation {
     pub last_run: Option<LastRun>,
     /// The steps that it needs, and what would be done with them.
     pub needs: Vec<Needed>,
-}
-
-/// One of the things that go into a key.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Part {
-    pub kind: PartKind,
-    /// The parameter, the path or the variable; empty where there is only one.
-    pub name: String,
-    pub now: Option<Value>,
-    pub before: Option<Value>,
-    pub change: Change,
-    /// The step that makes it, for a dependency.
-    pub made_by: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PartKind {
-    Command,
-    Parameter,
-    Dependency,
-    /// A part of a file, or what lies outside of the project.
-    Part,
-    Environment,
-    Outputs,
-    Variable,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Change {
-    Same,
-    Changed,
-    New,
-    Gone,
-    /// What it is now shows when the step before has run, or what it was is not on record.
-    Unknown,
 }
 
 /// An output and where its content is.
@@ -155,7 +118,7 @@ pub fn explain(project: &Project, options: &Options, watch: Watch<'_>) -> Result
         reason: this.reason.clone(),
         key,
         last_key: locked.map(|locked| locked.key),
-        parts: parts(&setup, index, this, locked, watch)?,
+        parts: parts::of_key(&setup, index, this, locked, watch)?,
         outputs: outputs(project, &judge, step, this, watch)?,
         made: made(&setup, &runs, key, locked)?,
         last_run: last_run(&runs, &step.name)?,
@@ -165,136 +128,6 @@ pub fn explain(project: &Project, options: &Options, watch: Watch<'_>) -> Result
     };
     setup.save();
     Ok(explanation)
-}
-
-fn parts(
-    setup: &Setup<'_>,
-    index: usize,
-    judged: &Judged,
-    locked: Option<&LockedStep>,
-    watch: Watch<'_>,
-) -> Result<Vec<Part>> {
-    let step = &setup.graph.steps[index];
-    let one = |kind, name: &str, now: Option<Value>, before: Option<Value>| {
-        let change = match (&now, &before) {
-            _ if locked.is_none() => Change::New,
-            (now, before) if now == before => Change::Same,
-            (Some(_), Some(_)) => Change::Changed,
-            (Some(_), None) => Change::New,
-            (None, _) => Change::Gone,
-        };
-        Part { kind, name: name.to_owned(), now, before, change, made_by: None }
-    };
-    let mut parts =
-        vec![one(PartKind::Command, "", Some(step.cmd.clone().into()), locked.map(|locked| locked.cmd.clone().into()))];
-    let now = &setup.step_params[index];
-    let before: BTreeMap<&String, &Value> =
-        locked.iter().flat_map(|locked| &locked.params).map(|(name, JsonText(value))| (name, value)).collect();
-    let names: BTreeSet<&String> = now.keys().chain(before.keys().copied()).collect();
-    parts.extend(names.into_iter().map(|name| {
-        one(PartKind::Parameter, name, now.get(name).cloned(), before.get(name).map(|value| (*value).clone()))
-    }));
-    parts.extend(dependencies(setup, index, judged, locked, watch)?);
-    parts.extend(file_parts(step, judged, locked));
-    let environments = (setup.digests[index], locked.and_then(|locked| locked.environment));
-    if environments != (None, None) {
-        let text = |digest: Option<Digest>| digest.map(|digest| digest.to_string().into());
-        parts.push(one(PartKind::Environment, "", text(environments.0), text(environments.1)));
-    }
-    let list = |paths: Vec<&ProjectPath>| Value::from(paths.iter().map(ToString::to_string).collect::<Vec<_>>());
-    let before = locked.map(|locked| list(locked.outs.iter().chain(&locked.unstored).map(|out| &out.path).collect()));
-    let now = Some(list(step.products().collect()));
-    // Of outputs that may be missing or match a pattern, names say nothing.
-    let before = if step.is_open() && locked.is_some() { now.clone() } else { before };
-    parts.push(one(PartKind::Outputs, "", now, before));
-    // The lock has no variables. Where all else is the same and the key is not, it was them.
-    let is_same = judged.verdict.as_ref().map(|verdict| verdict.key) == locked.map(|locked| locked.key);
-    parts.extend(step.variables.iter().map(|(name, value)| Part {
-        kind: PartKind::Variable,
-        name: name.clone(),
-        now: Some(value.clone().into()),
-        before: None,
-        change: if is_same { Change::Same } else { Change::Unknown },
-        made_by: None,
-    }));
-    Ok(parts)
-}
-
-fn dependencies(
-    setup: &Setup<'_>,
-    index: usize,
-    judged: &Judged,
-    locked: Option<&LockedStep>,
-    watch: Watch<'_>,
-) -> Result<Vec<Part>> {
-    let step = &setup.graph.steps[index];
-    let before: BTreeMap<&ProjectPath, &Object> =
-        locked.iter().flat_map(|locked| &locked.deps).map(|dep| (&dep.path, &dep.object)).collect();
-    let known: BTreeMap<&ProjectPath, &Object> =
-        judged.verdict.iter().flat_map(|verdict| &verdict.inputs.deps).map(|dep| (&dep.path, &dep.object)).collect();
-    let text = |object: &Object| Value::from(object.digest.to_string());
-    let mut parts = Vec::new();
-    // What patterns match stands behind what is named.
-    let matched = known.keys().copied().filter(|path| !step.deps.contains(path));
-    let paths: Vec<&ProjectPath> = step.deps.iter().chain(matched).collect();
-    for path in &paths {
-        let maker = setup.graph.maker(path).map(|(maker, _)| setup.graph.steps[maker].name.clone());
-        let now = match known.get(path) {
-            Some(object) => Some((*object).clone()),
-            // What no step makes is what it is, whatever runs before.
-            None if maker.is_none() => setup.workspace.object(path, watch)?,
-            None => None,
-        };
-        let last = before.get(path);
-        let change = match (&now, last) {
-            (None, _) => Change::Unknown,
-            (Some(_), None) => Change::New,
-            (Some(now), Some(last)) if now.digest == last.digest && now.kind == last.kind => Change::Same,
-            (Some(_), Some(_)) => Change::Changed,
-        };
-        parts.push(Part {
-            kind: PartKind::Dependency,
-            name: path.to_string(),
-            now: now.as_ref().map(text),
-            before: last.map(|last| text(last)),
-            change,
-            made_by: maker,
-        });
-    }
-    let gone = before.iter().filter(|(path, _)| !paths.contains(path));
-    parts.extend(gone.map(|(path, object)| Part {
-        kind: PartKind::Dependency,
-        name: path.to_string(),
-        now: None,
-        before: Some(text(object)),
-        change: Change::Gone,
-        made_by: None,
-    }));
-    Ok(parts)
-}
-
-/// Parts of files, and what lies outside of the project.
-fn file_parts(step: &Step, judged: &Judged, locked: Option<&LockedStep>) -> Vec<Part> {
-    let mut all = Vec::new();
-    let before_parts: BTreeMap<&String, &Digest> =
-        locked.iter().flat_map(|locked| &locked.parts).map(|part| (&part.what, &part.digest)).collect();
-    let known = judged.verdict.as_ref().map(|verdict| &verdict.inputs.parts);
-    let now: BTreeMap<&String, &Digest> = known.into_iter().flatten().map(|part| (&part.what, &part.digest)).collect();
-    let declared: BTreeSet<String> = step.parts.iter().flat_map(|part| part.names()).collect();
-    for name in declared.iter().chain(before_parts.keys().copied().filter(|name| !declared.contains(*name))) {
-        let (now, last) = (now.get(name), before_parts.get(name));
-        let change = match (now, last) {
-            (None, _) if declared.contains(name) => Change::Unknown,
-            (None, _) => Change::Gone,
-            (Some(_), None) => Change::New,
-            (Some(now), Some(last)) if now == last => Change::Same,
-            (Some(_), Some(_)) => Change::Changed,
-        };
-        let text = |digest: &&Digest| Value::from(digest.to_string());
-        let (now, before) = (now.map(text), last.map(text));
-        all.push(Part { kind: PartKind::Part, name: name.clone(), now, before, change, made_by: None });
-    }
-    all
 }
 
 fn outputs(

@@ -83,6 +83,11 @@ impl<'m> Graph<'m> {
         self.makers.maker(path)
     }
 
+    /// The steps that may make what this pattern matches.
+    pub fn makers_of(&self, pattern: &Glob) -> Vec<usize> {
+        self.makers.of_pattern(pattern)
+    }
+
     /// Refuses a dependency of these steps that nobody makes and that does not lie there.
     pub fn check_sources(&self, project: &Project, lock: &Lock, selected: &[usize]) -> Result<()> {
         let mut seen = HashSet::new();

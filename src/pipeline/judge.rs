@@ -8,7 +8,7 @@ use super::cached::CachedStep;
 use super::elsewhere::Elsewhere;
 use super::key::{Inputs, frozen_key, step_key};
 use super::parts::Parts;
-use super::products;
+use super::{products, unfinished};
 use crate::data::Workspace;
 use crate::digest::{Object, ObjectKind};
 use crate::event::Watch;
@@ -246,7 +246,12 @@ impl Judge<'_> {
 
     /// Why a step has another key than the last time: what differs.
     fn why(&self, index: usize, step: &Step, inputs: &Inputs) -> String {
-        let Some(last) = self.lock.steps.get(&step.name) else { return "it never ran here".into() };
+        let Some(last) = self.lock.steps.get(&step.name) else {
+            return match unfinished::is_begun(self.workspace.root(), &step.name) {
+                true => "it never came to a good end here".into(),
+                false => "it never ran here".into(),
+            };
+        };
         // Of what was put there by hand nothing is known but itself.
         if last.key == frozen_key(last.outs.iter().chain(&last.unstored)) {
             return "it was frozen, and is not any more".into();

@@ -3,19 +3,22 @@
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
 use super::checkpoint;
 use crate::event::EventSink;
 use crate::fs::{create_dir_all, quote, read_optional};
-use crate::project::{Lock, Project};
+use crate::project::{Lock, Project, STATE};
 use crate::run::RunId;
 use crate::{Digest, Result, executor};
 
 /// The variable that every program of a run has in its environment.
 pub const RUN_VARIABLE: &str = "MLX_RUN_ID";
+
+/// The directory of the marks.
+const MARKS: &str = "running";
 
 /// Marks that a step is begun: its outputs may be half made from now on.
 pub fn mark(project: &Project, step: &str, run: &RunId, key: &Digest) -> Result<()> {
@@ -36,9 +39,14 @@ pub fn unmark(project: &Project, step: &str) -> Result<()> {
     }
 }
 
+/// Whether this step was begun in the project with this root, and did not come to a good end since.
+pub fn is_begun(root: &Path, step: &str) -> bool {
+    root.join(STATE).join(MARKS).join(step).exists()
+}
+
 /// Whether steps of this run are begun here and not committed.
 pub fn is_running(project: &Project, run: &RunId) -> Result<bool> {
-    let Ok(entries) = std::fs::read_dir(project.state("running")) else { return Ok(false) };
+    let Ok(entries) = std::fs::read_dir(project.state(MARKS)) else { return Ok(false) };
     for entry in entries.flatten() {
         let mark = read_optional(&entry.path())?.unwrap_or_default();
         if String::from_utf8_lossy(&mark).split_whitespace().next() == Some(run.as_str()) {
@@ -50,7 +58,7 @@ pub fn is_running(project: &Project, run: &RunId) -> Result<bool> {
 
 /// The steps that were begun and not committed. Ends what is still running of them. Called once a run has begun, alone.
 pub fn take_up(project: &Project, lock: &Lock, events: &dyn EventSink) -> Result<HashSet<String>> {
-    let directory = project.state("running");
+    let directory = project.state(MARKS);
     create_dir_all(&directory)?;
     let mut unfinished = HashSet::new();
     let mut runs = HashSet::new();
@@ -84,5 +92,5 @@ pub fn take_up(project: &Project, lock: &Lock, events: &dyn EventSink) -> Result
 }
 
 fn path(project: &Project, step: &str) -> PathBuf {
-    project.state("running").join(step)
+    project.state(MARKS).join(step)
 }

@@ -108,7 +108,9 @@ fn pictures_go_to_files_and_their_ending_says_which() {
         (&["runs", "export"], "`.json`, `.csv`"),
     ] {
         let refused = project.mlx(&[command, &["--output", "p.png"]].concat()).exits_with(2);
-        refused.says("`p.png` ends with `.png`, and no format").says(&format!("hint: write to {endings}, or say"));
+        refused
+            .says("`p.png` ends with `.png`, and no format")
+            .says(&format!("hint: let it end with {endings}, or say"));
         assert!(!project.exists("p.png"));
     }
     project.mlx(&["dag", "--output", "p.png", "--format", "svg"]).success();

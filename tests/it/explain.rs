@@ -106,6 +106,10 @@ fn a_step_that_never_ran_has_nothing_to_compare_with() {
     assert_eq!(explanation["reason"], "it never ran here");
     assert!(changed(&explanation).iter().all(|change| change.ends_with(": new")), "{explanation}");
     // The input that is missing is shown, too.
+    project.set("mlx.toml", MANIFEST.replace("cp raw clean", "cp raw clean; exit 1"));
+    project.mlx(&["train", "prepare"]).exits_with(3);
+    project.mlx(&["explain", "prepare"]).success().prints("it never came to a good end here").prints("something else");
+    project.set("mlx.toml", MANIFEST);
     project.mlx(&["explain", "train"]).success().prints("not there");
 }
 
@@ -122,4 +126,18 @@ fn parts_of_files_and_what_lies_outside_are_parts_of_the_key() {
     project.set("data.csv", "a,b\n9,3\n");
 
     assert_eq!(changed(&explained(&project, &["fit"])), ["part column `a` of `data.csv`: changed"]);
+    // What no step makes is known, whatever has to run before; what one makes shows later.
+    project.set(
+        "mlx.toml",
+        "[step.make]\ncmd='echo \"{}\" > m.json'\nouts=['m.json']\n[step.fit]\ncmd='x'\nouts=['o']\n\
+         deps=[{ path = 'data.csv', lines = '1' }, { path = 'm.json', key = 'k' }]\n",
+    );
+    let waits = explained(&project, &["fit"]);
+    let part =
+        |name: &str| waits["parts"].as_array().unwrap().iter().find(|part| part["name"] == name).unwrap().clone();
+    assert!(part("lines 1 of `data.csv`")["now"].is_string(), "{waits}");
+    assert_eq!(
+        (&part("key `k` of `m.json`")["now"], &part("key `k` of `m.json`")["made_by"]),
+        (&Value::Null, &"make".into())
+    );
 }

@@ -295,6 +295,16 @@ fn explain_tells_of_each_file_that_matches() {
 
     project.set("mlx.toml", SPLIT.replace("deps = ['parts/*.txt']", "deps = ['parts/o*.txt']"));
     let join = explain("join");
+    // What will match shows when the step before has run.
+    project.set("words", "one three");
+    let waits = explain("join");
+    let change = |name: &str| {
+        let part = waits["parts"].as_array().unwrap().iter().find(|part| part["name"] == name).unwrap();
+        (part["change"].as_str().unwrap().to_owned(), part["made_by"].clone())
+    };
+    assert_eq!(change("parts/one.txt"), ("unknown".to_owned(), "split".into()));
+    assert_eq!(change("parts/two.txt"), ("gone".to_owned(), serde_json::Value::Null));
+    project.set("words", "one two");
     let gone = join["parts"].as_array().unwrap().iter().find(|part| part["name"] == "parts/two.txt").unwrap();
     assert_eq!(gone["change"], "gone");
 }

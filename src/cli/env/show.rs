@@ -41,7 +41,8 @@ impl ShowEnvironment {
         };
         cx.out.show(&shown)?;
         if !shown.is_ready {
-            cx.out.hint("It is not made yet: `mlx env shell` and `mlx train` make it");
+            let named = self.step.as_ref().map_or(String::new(), |name| format!(" {name}"));
+            cx.out.hint(format!("It is not made yet: `mlx env shell{named}` and `mlx train` make it"));
         }
         Ok(())
     }
