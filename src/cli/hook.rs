@@ -97,7 +97,8 @@ fn message(checked: &Checked) -> Option<(String, String)> {
     };
     names.truncate(MOST_NAMES);
     let versions = count(absent.len() as u64, "version");
-    let message = format!("{versions} of data that these commits name are on no remote: {}{more}", names.join(", "));
+    let are = if absent.len() == 1 { "is" } else { "are" };
+    let message = format!("{versions} of data that these commits name {are} on no remote: {}{more}", names.join(", "));
     let hint = match absent.iter().any(|absent| !absent.is_newest) {
         true => "send all that the branches name with `mlx push --all-revs`",
         false => "send it with `mlx push`",

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use git2::{Delta, DiffOptions, ObjectType, Patch, Repository, StatusOptions};
+use git2::{Delta, DiffOptions, ObjectType, Patch, ReferenceType, Repository, StatusOptions};
 
 use super::{LOCK, Lock, Project, ProjectPath};
 use crate::fs::quote;
@@ -32,7 +32,7 @@ impl Git {
         let repository = match Repository::discover(project.root()) {
             Ok(repository) => repository,
             Err(error) if error.code() == git2::ErrorCode::NotFound => return Ok(None),
-            Err(error) => return Err(anyhow::Error::new(error).context("cannot open the Git repository").into()),
+            Err(error) => return Err(unopened(error, project.root())),
         };
         let Some(workdir) = repository.workdir() else { return Ok(None) };
         let workdir = workdir.canonicalize().with_context(|| format!("cannot enter `{}`", quote(workdir)))?;
@@ -156,31 +156,42 @@ impl Git {
 
     /// The lock of every commit that a branch, a tag or HEAD points at, each once.
     pub fn locks_of_all_refs(&self) -> Result<Vec<LockAt>> {
+        self.refuse_broken_references()?;
         let references = self.repository.references().context("cannot list the Git references")?;
         let mut commits = std::collections::BTreeMap::new();
         for reference in references {
             let reference = reference.context("cannot read a Git reference")?;
-            commits.extend(reference.peel_to_commit().ok().map(|commit| (commit.id(), commit)));
+            match reference.peel_to_commit() {
+                Ok(commit) => drop(commits.insert(commit.id(), commit)),
+                Err(error) if is_lost(&error) && reference.kind() == Some(ReferenceType::Direct) => {
+                    return Err(lost(error, "cannot read the commit of a Git reference"));
+                }
+                // It names another thing than a commit, or a branch that is not there any more.
+                Err(_) => {}
+            }
         }
-        let head = self.repository.head().ok().and_then(|head| head.peel_to_commit().ok());
-        commits.extend(head.map(|commit| (commit.id(), commit)));
+        commits.extend(self.head_commit()?.map(|commit| (commit.id(), commit)));
         commits.values().map(|commit| self.lock_of(commit)).collect()
     }
 
     /// Every different lock in the history of all references, each once with one of its commits.
     pub fn locks_of_history(&self) -> Result<Vec<LockAt>> {
-        let mut walk = self.repository.revwalk().context("cannot walk the Git history")?;
-        walk.push_glob("*").context("cannot walk the Git history")?;
-        // Before the first commit there is no HEAD to walk from.
-        let _ = walk.push_head();
+        self.refuse_broken_references()?;
+        let cannot = |error| lost(error, "cannot walk the Git history");
+        let mut walk = self.repository.revwalk().map_err(cannot)?;
+        walk.push_glob("*").map_err(cannot)?;
+        if let Some(head) = self.head_commit()? {
+            walk.push(head.id()).map_err(cannot)?;
+        }
         let path = self.prefix.join(LOCK);
         let mut seen = std::collections::HashSet::new();
         let mut locks = Vec::new();
         for id in walk {
-            let commit = id.and_then(|id| self.repository.find_commit(id)).context("cannot read a Git commit")?;
-            let tree = commit.tree().context("cannot read the tree of a commit")?;
-            let Ok(entry) = tree.get_path(&path) else { continue };
-            if seen.insert(entry.id()) {
+            let commit = id.and_then(|id| self.repository.find_commit(id));
+            let commit = commit.map_err(|error| lost(error, "cannot read a Git commit"))?;
+            if let Some(entry) = entry(&commit, &path)?
+                && seen.insert(entry.id())
+            {
                 locks.push(self.lock_of(&commit)?);
             }
         }
@@ -202,13 +213,91 @@ impl Git {
     }
 
     fn file(&self, commit: &git2::Commit<'_>, path: &Path) -> Result<Option<Vec<u8>>> {
-        let tree = commit.tree().context("cannot read the tree of the commit")?;
-        let Ok(entry) = tree.get_path(path) else { return Ok(None) };
-        if entry.kind() != Some(ObjectType::Blob) {
+        let Some(entry) = entry(commit, path)?.filter(|entry| entry.kind() == Some(ObjectType::Blob)) else {
             return Ok(None);
+        };
+        let blob = self.repository.find_blob(entry.id());
+        Ok(Some(blob.map_err(|error| lost(error, "cannot read a file of a commit"))?.content().to_vec()))
+    }
+
+    /// What HEAD points at; `None` before the first commit.
+    fn head_commit(&self) -> Result<Option<git2::Commit<'_>>> {
+        let commit = self.repository.head().and_then(|head| head.peel_to_commit());
+        match commit {
+            Err(error) if error.code() == git2::ErrorCode::UnbornBranch => Ok(None),
+            commit => commit.map(Some).map_err(|error| lost(error, "cannot read the commit of HEAD")),
         }
-        let blob = self.repository.find_blob(entry.id()).context("cannot read a file of the commit")?;
-        Ok(Some(blob.content().to_vec()))
+    }
+
+    /// An error where a reference is none, as a power cut may leave it: libgit2 passes over such, and nobody would know what
+    /// its commits name.
+    fn refuse_broken_references(&self) -> Result<()> {
+        let mut waiting = vec![self.repository.commondir().join("refs")];
+        while let Some(directory) = waiting.pop() {
+            for entry in std::fs::read_dir(&directory).into_iter().flatten().filter_map(std::io::Result::ok) {
+                let (path, kind) = (entry.path(), entry.file_type());
+                if kind.as_ref().is_ok_and(std::fs::FileType::is_dir) {
+                    waiting.push(path);
+                } else if kind.is_ok_and(|kind| kind.is_file())
+                    && path.extension().is_none_or(|ending| ending != "lock")
+                {
+                    // It may have gone meanwhile.
+                    let Some(content) = crate::fs::read_optional(&path)? else { continue };
+                    let id = content.trim_ascii_end();
+                    if !content.starts_with(b"ref:") && (id.len() < 40 || !id.iter().all(u8::is_ascii_hexdigit)) {
+                        return Err(Error::failed(format!("`{}` names no commit", quote(&path))).with_hint(
+                            "mend this reference, or take it away; `git fsck` and `git reflog` tell of what is lost",
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a commit has at a path of the repository.
+fn entry(commit: &git2::Commit<'_>, path: &Path) -> Result<Option<git2::TreeEntry<'static>>> {
+    let entry = commit.tree().and_then(|tree| tree.get_path(path));
+    match entry {
+        // Both say "not found": that the tree has no such name, and that a tree is not here.
+        Err(error) if !is_lost(&error) => Ok(None),
+        entry => entry.map(Some).map_err(|error| lost(error, "cannot read the tree of a commit")),
+    }
+}
+
+/// Whether an object is missing from the repository, or damaged there.
+fn is_lost(error: &git2::Error) -> bool {
+    error.class() == git2::ErrorClass::Odb
+}
+
+fn lost(error: git2::Error, what: &'static str) -> Error {
+    let is_lost = is_lost(&error);
+    let error = Error::from(anyhow::Error::new(error).context(what));
+    match is_lost {
+        true => error.with_hint(format!(
+            "`git fsck` says what is lost; in a partial clone, `git log --all -p -- {LOCK}` brings what is not here yet"
+        )),
+        false => error,
+    }
+}
+
+fn unopened(error: git2::Error, root: &Path) -> Error {
+    let hint = match error.code() {
+        git2::ErrorCode::Owner => {
+            let place = root.ancestors().find(|directory| directory.join(".git").symlink_metadata().is_ok());
+            let place = quote(place.unwrap_or(root));
+            Some(format!("another user owns it; trust it with `git config --global --add safe.directory {place}`"))
+        }
+        _ if error.class() == git2::ErrorClass::Repository => {
+            Some("mlx reads repositories with SHA-1 objects and references in files".to_owned())
+        }
+        _ => None,
+    };
+    let error = Error::from(anyhow::Error::new(error).context("cannot open the Git repository"));
+    match hint {
+        Some(hint) => error.with_hint(hint),
+        None => error,
     }
 }
 

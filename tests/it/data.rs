@@ -362,6 +362,42 @@ fn gc_refuses_where_git_can_not_be_read() {
 }
 
 #[test]
+fn gc_refuses_where_a_reference_of_git_is_broken() {
+    let project = with_images();
+    project.mlx(&["add", "data/images"]).success();
+    project.commit("first");
+    project.set("data/images/cat.png", "second cat");
+    project.mlx(&["add", "data/images"]).success();
+    let first = object(&project, "cat");
+    let missing = "1".repeat(40) + "\n";
+    let cases = [
+        // As a power cut leaves it.
+        ("refs/heads/main", "", "`[root]/project/.git/refs/heads/main` names no commit"),
+        ("refs/heads/main", "\0\0\0\0", "names no commit"),
+        ("refs/heads/other", &missing, "cannot walk the Git history"),
+        ("HEAD", &missing, "cannot read the commit of HEAD"),
+        ("HEAD", "garbage\n", "HEAD"),
+    ];
+
+    for (name, content, message) in cases {
+        let place = project.path(".git").join(name);
+        let before = fs::read(&place).ok();
+        fs::write(&place, content).unwrap();
+        project.mlx(&["gc", "--grace", "0s", "--yes"]).exits_with(1).says(message);
+        assert!(first.exists(), "{name}");
+        match before {
+            Some(before) => fs::write(&place, before).unwrap(),
+            None => fs::remove_file(&place).unwrap(),
+        }
+    }
+
+    // A name that leads to nothing is no branch.
+    project.set(".git/refs/remotes/origin/HEAD", "ref: refs/remotes/origin/gone\n");
+    project.mlx(&["gc", "--grace", "0s", "--yes"]).success();
+    assert!(first.exists());
+}
+
+#[test]
 fn the_lock_s_path_comes_first_among_what_a_damaged_object_breaks() {
     let step = |name: usize| format!("[step.s{name}]\ncmd = 'cat data'\ndeps = ['data']\n");
     let project = Project::with_manifest(&(0..5).map(step).collect::<String>()).write("data", "cat");

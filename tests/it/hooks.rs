@@ -30,7 +30,7 @@ fn a_push_without_its_data_is_warned_of() {
 
     push(&project)
         .success()
-        .says("warning: 1 version of data that these commits name are on no remote: `raw.csv`")
+        .says("warning: 1 version of data that these commits name is on no remote: `raw.csv`")
         .says("`mlx push`");
 
     project.set("raw.csv", "2\n");
