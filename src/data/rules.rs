@@ -3,13 +3,14 @@
 //! Such a file may lie at the project's root and in every directory, and speaks of what lies beside and below it; the one
 //! nearest to a path decides. One inside tracked data is data itself, so that it comes with its version.
 
+mod pattern;
+
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
-
+use self::pattern::Pattern;
 use crate::fs::escape;
 use crate::project::{Project, ProjectPath};
 use crate::{Error, Result};
@@ -23,26 +24,16 @@ pub struct Rules {
     above: Option<Arc<Rules>>,
     /// The directory, relative to the project; empty for its root.
     directory: Vec<u8>,
-    lines: Gitignore,
+    /// Those of lines further down first, because they decide.
+    patterns: Vec<Pattern>,
 }
 
 impl Rules {
     /// Reads the text of a file that lies in `directory`.
-    pub fn parse(above: Option<Arc<Self>>, directory: &[u8], text: &[u8]) -> Result<Arc<Self>> {
-        let mut builder = GitignoreBuilder::new(".");
+    pub fn parse(above: Option<Arc<Self>>, directory: &[u8], text: &[u8]) -> Arc<Self> {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-        for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let bad = |why: String| {
-                let file = escape(&below(directory, FILE));
-                Error::failed(format!("{file}, line {}: {why}", number + 1))
-                    .with_hint("the lines are those of a `.gitignore`: `man gitignore` tells their syntax")
-            };
-            let line = std::str::from_utf8(line).map_err(|_| bad("the text is not UTF-8".into()))?;
-            builder.add_line(None, line).map_err(|error| bad(error.to_string()))?;
-        }
-        let lines = builder.build().map_err(|error| Error::failed(error.to_string()))?;
-        Ok(Arc::new(Self { above, directory: directory.to_vec(), lines }))
+        let patterns = text.split(|byte| *byte == b'\n').rev().filter_map(Pattern::parse).collect();
+        Arc::new(Self { above, directory: directory.to_vec(), patterns })
     }
 
     /// The rules that stand above what lies in `directory`: those of the project's root and of all on the way to it, its
@@ -52,9 +43,9 @@ impl Rules {
         let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(slash, _)| slash);
         for directory in std::iter::once(&path[..0]).chain(slashes.map(|slash| &path[..slash])) {
             let file = root.join(OsStr::from_bytes(directory)).join(OsStr::from_bytes(FILE));
-            // What is no file says nothing.
-            if file.is_file() {
-                rules = Some(Self::parse(rules, directory, &crate::fs::read(&file)?)?);
+            // What is no file says nothing, and neither does a link to one.
+            if file.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
+                rules = Some(Self::parse(rules, directory, &crate::fs::read(&file)?));
             }
         }
         Ok(rules)
@@ -63,11 +54,10 @@ impl Rules {
     /// Whether what lies at `path` in the directory of these rules or below it is ignored, if nothing above it is.
     pub fn ignore(&self, path: &[u8], is_directory: bool) -> bool {
         let relative = path.strip_prefix(self.directory.as_slice()).unwrap_or(path);
-        let relative = Path::new(OsStr::from_bytes(relative.strip_prefix(b"/").unwrap_or(relative)));
-        match self.lines.matched(relative, is_directory) {
-            ignore::Match::Ignore(_) => true,
-            ignore::Match::Whitelist(_) => false,
-            ignore::Match::None => self.above.as_ref().is_some_and(|above| above.ignore(path, is_directory)),
+        let relative = relative.strip_prefix(b"/").unwrap_or(relative);
+        match self.patterns.iter().find(|pattern| pattern.matches(relative, is_directory)) {
+            Some(pattern) => !pattern.is_negated,
+            None => self.above.as_ref().is_some_and(|above| above.ignore(path, is_directory)),
         }
     }
 }
@@ -87,18 +77,14 @@ pub fn check(project: &Project, path: &ProjectPath) -> Result<()> {
     Ok(())
 }
 
-fn below(directory: &[u8], name: &[u8]) -> Vec<u8> {
-    if directory.is_empty() { name.to_vec() } else { [directory, name].join(&b'/') }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_nearest_file_decides() {
-        let root = Rules::parse(None, b"", b"*.log\n/data/cache/\n# remark\n").unwrap();
-        let data = Rules::parse(Some(root), b"data", b"!keep.log\n/top\nsub/*.tmp\n").unwrap();
+        let root = Rules::parse(None, b"", b"*.log\n/data/cache/\n# remark\n");
+        let data = Rules::parse(Some(root), b"data", b"!keep.log\n/top\nsub/*.tmp\n");
         let cases: [(&[u8], bool, bool); 9] = [
             (b"data/a.log", false, true),
             (b"data/x/keep.log", false, false),
@@ -114,12 +100,5 @@ mod tests {
         for (path, is_directory, expected) in cases {
             assert_eq!(data.ignore(path, is_directory), expected, "{}", escape(path));
         }
-    }
-
-    #[test]
-    fn a_line_that_is_no_pattern_is_named() {
-        let error = Rules::parse(None, b"data", b"*.log\n[z-a]\n").unwrap_err().to_string();
-
-        assert!(error.contains("data/.mlxignore, line 2"), "{error}");
     }
 }

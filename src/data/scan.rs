@@ -218,7 +218,7 @@ impl<'a> Scan<'a> {
             std::io::Read::read_to_end(&mut file, &mut text).map(|_| text)
         });
         match text {
-            Ok(text) => Rules::parse(above, path, &text).map(Some),
+            Ok(text) => Ok(Some(Rules::parse(above, path, &text))),
             // It went, or it is a directory or a link: that says nothing.
             Err(error) if read::is_gone(&error) || error.kind() == std::io::ErrorKind::IsADirectory => Ok(above),
             Err(error) => Err(error)

@@ -35,6 +35,7 @@ mod harness;
 mod hooks;
 mod hostile_bundles;
 mod hostile_data;
+mod ignoring;
 mod images;
 mod imports;
 mod init;
