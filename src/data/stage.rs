@@ -339,7 +339,7 @@ impl Work<'_> {
             _ if self.plan.is_forced => rename(&self.stage.directory, &staged, directory, name),
             None => rename_new(&self.stage.directory, staged.as_bytes(), directory, name),
             Some(Replaced(stat)) => {
-                if directory.stat(&target).is_ok_and(|now| Stat::of(&now) != stat) {
+                if directory.stat(&target).is_ok_and(|now| !is_as_it_was(&stat, &now)) {
                     return Err(changed_meanwhile(&full()));
                 }
                 rename(&self.stage.directory, &staged, directory, name)
@@ -418,7 +418,7 @@ impl Work<'_> {
             };
         }
         let status = rustix::fs::lstat(full).map_err(io::Error::from).with_context(cannot)?;
-        if !self.plan.is_forced && removal.stat.is_some_and(|stat| stat != Stat::of(&status)) {
+        if !self.plan.is_forced && removal.stat.is_some_and(|stat| !is_as_it_was(&stat, &status)) {
             return Err(changed_meanwhile(&quote(full)));
         }
         let is_directory = rustix::fs::FileType::from_raw_mode(status.st_mode) == rustix::fs::FileType::Directory;
@@ -430,6 +430,14 @@ impl Work<'_> {
 fn known(object: &Object, stat: Stat, born_ns: i64) -> Written {
     let Object { kind, digest, size, files } = *object;
     Known { name: b"", kind: Kind::Object(kind), digest, size, files, stat, born_ns, is_settled: false }
+}
+
+/// Whether a file is as it was when the plan was made. Of one that is an object, too, the time of change tells nothing: each
+/// name that it gets or loses sets that, also in this very restore.
+fn is_as_it_was(planned: &Stat, now: &rustix::fs::Stat) -> bool {
+    let stat = Stat::of(now);
+    let is_object = now.st_nlink > 1 && now.st_mode & 0o222 == 0;
+    stat == *planned || (is_object && Stat { ctime_ns: planned.ctime_ns, ..stat } == *planned)
 }
 
 fn changed_meanwhile(path: &str) -> Error {

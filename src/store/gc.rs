@@ -2,6 +2,7 @@
 //! put together.
 
 use std::collections::HashSet;
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -67,7 +68,16 @@ pub struct Stored {
     pub is_packed: bool,
     /// Whether it is a file outside the store, too.
     pub is_linked: bool,
+    /// When it came here, or later.
     pub modified: SystemTime,
+}
+
+/// When a loose object came here, or later: a file of the working tree that became one keeps its time of modification, but
+/// not that of change.
+pub(super) fn stored_at(metadata: &Metadata) -> SystemTime {
+    let changed =
+        Duration::new(u64::try_from(metadata.ctime()).unwrap_or(0), metadata.ctime_nsec().unsigned_abs() as u32);
+    metadata.modified().map_or_else(|_| SystemTime::now(), |modified| modified.max(SystemTime::UNIX_EPOCH + changed))
 }
 
 /// A part of a store beside its objects.
@@ -102,7 +112,7 @@ impl Store {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", quote(&path)))?,
             };
-            let modified = metadata.modified().unwrap_or_else(|_| SystemTime::now());
+            let modified = stored_at(&metadata);
             let is_linked = metadata.nlink() > 1;
             inventory.push(Stored { digest, bytes: metadata.len(), is_packed: false, is_linked, modified });
         }

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use anyhow::Context;
 
 use super::batch::PACK_BYTES;
+use super::gc::stored_at;
 use super::pack::{self, Compression, Entry, Item, Pack};
 use super::{Store, StoreError, cannot_write};
 use crate::event::Watch;
@@ -76,7 +77,7 @@ impl Store {
                 Err(error) if error.downcast_ref::<StoreError>().is_some() => continue,
                 Err(error) => return Err(error),
             };
-            age = age.max(metadata.modified().ok());
+            age = age.max(Some(stored_at(&metadata)));
             let item = compression.item(*digest, content);
             bytes += item.stored.len();
             items.push(item);

@@ -151,3 +151,36 @@ fn an_object_that_was_changed_after_it_was_read_is_noticed() {
         project.mlx(&["status"]).success().prints("Everything is as mlx.lock says");
     }
 }
+
+#[test]
+fn an_old_file_that_became_an_object_a_moment_ago_is_young() {
+    let project = project();
+    let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    fs::File::open(project.path("data/large")).unwrap().set_modified(old).unwrap();
+    project.mlx(&["add", "data"]).success();
+    project.mlx(&["untrack", "data"]).success();
+
+    fs::remove_dir_all(project.path("data")).unwrap();
+    project.mlx(&["gc", "--yes"]).success().prints("Kept for the grace period");
+
+    let sizes = objects(&project).into_iter().map(|object| object.metadata().unwrap().len());
+    assert_eq!(sizes.filter(|size| *size == 2_400_000).count(), 1);
+}
+
+#[test]
+fn files_that_changed_places_get_them_back() {
+    let project = project();
+    project.set("data/other", "other ".repeat(400_000));
+    project.mlx(&["add", "data"]).success();
+    let [large, other, small] = ["data/large", "data/other", "data/3/3.txt"].map(|path| project.path(path));
+    fs::rename(&large, project.path("aside")).unwrap();
+    fs::rename(&other, &large).unwrap();
+    fs::rename(project.path("aside"), &other).unwrap();
+    fs::rename(&small, project.path("data/4/4.txt")).unwrap();
+
+    project.mlx(&["checkout"]).success();
+
+    assert_eq!(project.read("data/large"), "large ".repeat(400_000));
+    assert_eq!(project.read("data/3/3.txt") + &project.read("data/4/4.txt"), "number 3\nnumber 4\n");
+    project.mlx(&["status"]).success().prints("Everything is as mlx.lock says");
+}
