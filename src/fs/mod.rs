@@ -49,6 +49,16 @@ pub fn write_atomic_checked(
     scratch: &Path,
     write: impl FnOnce(&mut dyn Write) -> Result<()>,
 ) -> Result<()> {
+    write_atomic_as(path, scratch, new_file_mode(), write)
+}
+
+/// As [`write_atomic_checked`]; a file that is new gets this mode.
+pub fn write_atomic_as(
+    path: &Path,
+    scratch: &Path,
+    mode: u32,
+    write: impl FnOnce(&mut dyn Write) -> Result<()>,
+) -> Result<()> {
     let cannot = || format!("cannot write `{}`", quote(path));
     // A rename would put a file in the place of `/dev/null` as well.
     if fs::metadata(path).is_ok_and(|existing| !existing.is_file()) {
@@ -61,7 +71,7 @@ pub fn write_atomic_checked(
     let temporary = blocks.finish().with_context(cannot)?;
     let permissions = match fs::metadata(path) {
         Ok(existing) => existing.permissions(),
-        Err(_) => std::os::unix::fs::PermissionsExt::from_mode(0o666 & !umask()),
+        Err(_) => std::os::unix::fs::PermissionsExt::from_mode(mode),
     };
     temporary.as_file().set_permissions(permissions).with_context(cannot)?;
     temporary.as_file().sync_data().with_context(cannot)?;
@@ -84,10 +94,15 @@ pub fn replace(path: &Path, scratch: &Path, write: impl FnOnce(&mut dyn Write) -
 ///
 /// Of several processes that call this at once, exactly one gets `true`.
 pub fn create_only(path: &Path, bytes: &[u8], scratch: &Path) -> Result<bool> {
+    create_only_as(path, bytes, scratch, new_file_mode())
+}
+
+/// As [`create_only`], with this mode.
+pub fn create_only_as(path: &Path, bytes: &[u8], scratch: &Path, mode: u32) -> Result<bool> {
     let cannot = || format!("cannot create `{}`", quote(path));
     let mut temporary = temporary_file(scratch)?;
     temporary.write_all(bytes).with_context(cannot)?;
-    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666 & !umask());
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
     temporary.as_file().set_permissions(permissions).with_context(cannot)?;
     temporary.as_file().sync_data().with_context(cannot)?;
     match fs::hard_link(temporary.path(), path) {
@@ -146,7 +161,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads a whole regular file, or `None` where there is none.
+/// Reads a whole regular file, or `None` where there is none, as below what is no directory.
 pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>> {
     optional(path, regular::read(path))
 }
@@ -159,7 +174,7 @@ pub fn read_stream(path: &Path) -> Result<Option<Vec<u8>>> {
 fn optional(path: &Path, read: io::Result<Vec<u8>>) -> Result<Option<Vec<u8>>> {
     match read {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read `{}`", quote(path))).map_err(Into::into),
     }
 }
@@ -192,6 +207,11 @@ pub fn sweep(scratch: &Path, age: std::time::Duration) -> Result<u64> {
         removed += u64::from(gone.is_ok());
     }
     Ok(removed)
+}
+
+/// The mode of a new file, as the umask leaves it.
+pub fn new_file_mode() -> u32 {
+    0o666 & !umask()
 }
 
 /// The process's file mode creation mask, read without changing it.

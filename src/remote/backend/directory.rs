@@ -3,12 +3,12 @@
 use std::fs::{self, Metadata};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::fs::{create_only, open_regular, quote, sync_dir, write_atomic_checked};
+use crate::fs::{create_only_as, new_file_mode, open_regular, quote, sync_dir, write_atomic_as};
 use crate::remote::{Body, Entry, Remote, RemoteError};
 use crate::{Error, Result};
 
@@ -37,9 +37,19 @@ impl Directory {
         self.root.join("tmp")
     }
 
-    fn make_ready(&self, path: &Path) -> Result<()> {
-        create_durably(&self.scratch())?;
-        path.parent().map_or(Ok(()), create_durably)
+    /// Makes the directories that a file at this path needs; returns the mode that it gets there.
+    fn make_ready(&self, path: &Path) -> Result<u32> {
+        let shared = self.shared();
+        create_durably(&self.scratch(), shared)?;
+        path.parent().map_or(Ok(()), |parent| create_durably(parent, shared))?;
+        Ok(shared.map_or_else(new_file_mode, |mode| mode & 0o666))
+    }
+
+    /// The mode of the directory, where it was made for a group: writable for that, and handing the group down. What comes
+    /// there has to be for all of them, whatever the umask of one is.
+    fn shared(&self) -> Option<u32> {
+        let mode = self.root.metadata().ok()?.mode() & 0o7777;
+        (mode & 0o2020 == 0o2020).then_some(mode)
     }
 }
 
@@ -114,10 +124,10 @@ impl Remote for Directory {
 
     fn write(&self, name: &str, body: &Body<'_>) -> Result<()> {
         let path = self.path(name);
-        self.make_ready(&path)?;
+        let mode = self.make_ready(&path)?;
         let cannot = || format!("cannot read what is to be written as `{name}`");
         let mut source = body.content.open().with_context(cannot)?;
-        write_atomic_checked(&path, &self.scratch(), |file| {
+        write_atomic_as(&path, &self.scratch(), mode, |file| {
             let mut piece = vec![0; PIECE];
             loop {
                 match source.read(&mut piece) {
@@ -136,8 +146,8 @@ impl Remote for Directory {
 
     fn create(&self, name: &str, bytes: &[u8]) -> Result<bool> {
         let path = self.path(name);
-        self.make_ready(&path)?;
-        create_only(&path, bytes, &self.scratch()).map_err(denied)
+        let mode = self.make_ready(&path)?;
+        create_only_as(&path, bytes, &self.scratch(), mode).map_err(denied)
     }
 
     fn delete(&self, name: &str) -> Result<()> {
@@ -170,26 +180,32 @@ fn denied(error: Error) -> Error {
     let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
     match kind {
         Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
-            Error::from(RemoteError::Denied(error.to_string())).with_hint("make the directory yours to write")
+            Error::from(RemoteError::Denied(error.to_string()))
+                .with_hint("its owner must let you in; docs/REMOTES.md says how a directory is made for a group")
         }
         _ => error,
     }
 }
 
-/// Creates a directory and those above it; each new name is made durable.
-fn create_durably(path: &Path) -> Result<()> {
-    match fs::create_dir(path) {
-        Ok(()) => path.parent().map_or(Ok(()), sync_dir),
-        Err(_) if path.is_dir() => Ok(()),
+/// Creates a directory and those above it, with this mode if one is given; each new name is made durable.
+fn create_durably(path: &Path, mode: Option<u32>) -> Result<()> {
+    let cannot = || format!("cannot create `{}`", quote(path));
+    let created = match fs::create_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            path.parent().map_or(Ok(()), create_durably)?;
-            match fs::create_dir(path) {
-                Ok(()) => path.parent().map_or(Ok(()), sync_dir),
-                // Somebody else was faster.
-                Err(_) if path.is_dir() => Ok(()),
-                Err(error) => Err(failed(error, &format!("cannot create `{}`", quote(path)))),
-            }
+            path.parent().map_or(Ok(()), |parent| create_durably(parent, mode))?;
+            fs::create_dir(path)
         }
-        Err(error) => Err(failed(error, &format!("cannot create `{}`", quote(path)))),
+        created => created,
+    };
+    match created {
+        Ok(()) => {
+            let permissions = mode.map(fs::Permissions::from_mode);
+            let given = permissions.map_or(Ok(()), |permissions| fs::set_permissions(path, permissions));
+            given.map_err(|error| failed(error, &cannot()))?;
+            path.parent().map_or(Ok(()), sync_dir)
+        }
+        // It is there, or somebody else was faster.
+        Err(_) if path.is_dir() => Ok(()),
+        Err(error) => Err(failed(error, &cannot())),
     }
 }

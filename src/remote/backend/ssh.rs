@@ -65,8 +65,11 @@ const READ: &str = "[ -f \"$p\" ] || exit 44; n=$(stat -L $o $g \"$p\") || exit 
     exec <\"$p\" || exit 1; echo \"$n\"; \
     if [ \"$3\" = end ]; then exec cat; elif [ \"$2\" = 0 ]; then exec head -c \"$3\"; \
     else tail -c \"+$(($2 + 1))\" | head -c \"$(($3 - $2))\"; fi";
-/// Receives the body under a temporary name, and takes it for whole when its size is right.
-const RECEIVE: &str = "t=$(printf %b \"$2\"); d=${p%/*}; [ -d \"${t%/*}\" ] && [ -d \"$d\" ] || mkdir -p \"${t%/*}\" \"$d\" || exit 1; \
+/// Receives the body under a temporary name, and takes it for whole when its size is right. In a directory that was made for
+/// a group, writable for that and handing it down, what comes is for all of them, whatever the umask is.
+const RECEIVE: &str = "t=$(printf %b \"$2\"); d=${p%/*}; \
+    case $(ls -ld \"${t%/*/*}\" 2>/dev/null) in ?????w[sS]r*) umask 002;; ?????w[sS]*) umask 007;; esac; \
+    [ -d \"${t%/*}\" ] && [ -d \"$d\" ] || mkdir -p \"${t%/*}\" \"$d\" || exit 1; \
     [ -d \"$p\" ] && { echo \"$p: is a directory\" >&2; exit 1; }; \
     cat >\"$t\" || { rm -f \"$t\"; exit 1; }; \
     [ \"$(stat -L $o $g \"$t\")\" = \"$3\" ] || { rm -f \"$t\"; exit 48; }; sync \"$t\" 2>/dev/null; ";
