@@ -65,7 +65,12 @@ impl Transferred {
         if selection.dry_run || !selection.paths.is_empty() {
             return Ok(Travelled::default());
         }
-        self.travel(cx, project, workspace, remote, &project.state("remotes")).receive()
+        let memory = project.state("remotes");
+        let mut travel = self.travel(cx, project, workspace, remote, &memory);
+        if selection.repair {
+            travel.distrust();
+        }
+        travel.receive()
     }
 
     /// Records between the project and the remote.

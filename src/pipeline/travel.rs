@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Context;
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::cached::{self, CachedStep};
@@ -241,9 +242,15 @@ impl Incoming {
         let (name, _) = self.state();
         match self {
             Self::Run(run, record) => {
-                if store.record(&name)?.is_none() && !was_removed(store, &run.id)? {
-                    let mark = json!({ "version": 1, "run": run.id }).to_string();
-                    new.push((format!("{IMPORTED}/{}", run.id), mark.into_bytes()));
+                let before = store.record(&name)?;
+                // What is no JSON any more is damaged.
+                let is_kept =
+                    before.as_deref().is_some_and(|bytes| serde_json::from_slice::<IgnoredAny>(bytes).is_ok());
+                if !is_kept && !was_removed(store, &run.id)? {
+                    if before.is_none() {
+                        let mark = json!({ "version": 1, "run": run.id }).to_string();
+                        new.push((format!("{IMPORTED}/{}", run.id), mark.into_bytes()));
+                    }
                     new.push((name, serde_json::to_vec(record).context("cannot write a run as JSON")?));
                     travelled.runs += 1;
                 }

@@ -9,7 +9,7 @@ use mlx::Digest;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Outcome, Project};
+use crate::harness::{Outcome, Project, files_below};
 use crate::services::{self, Server};
 
 const MANIFEST: &str = "
@@ -282,6 +282,26 @@ fn silent_damage_of_records_is_found_by_verify_and_mended_by_a_push_that_is_told
     let b = place.clone_of(&a);
     place.mlx(&b, &["pull"]).success();
     assert_eq!(runs(&b), runs(&a));
+}
+
+#[test]
+fn a_damaged_record_here_is_mended_by_a_pull_that_is_told_to() {
+    let place = Place::directory();
+    let a = place.project(&[3]);
+    place.mlx(&a, &["push"]).success();
+    let before = runs(&a);
+    let record = files_below(&a.path(".mlx/store/records/runs")).remove(0);
+    let good: Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
+    for bad in ["", "{\"run\": ", "\0\0\0"] {
+        fs::write(&record, bad).unwrap();
+        place.mlx(&a, &["verify"]).exits_with(4).says("mlx pull --repair");
+
+        place.mlx(&a, &["pull", "--repair"]).success().prints("Received the records of 1 run");
+
+        place.mlx(&a, &["verify"]).success();
+        assert_eq!(serde_json::from_slice::<Value>(&fs::read(&record).unwrap()).unwrap(), good);
+    }
+    assert_eq!(runs(&a), before);
 }
 
 /// Many who push little leave few files, in which everybody finds everything; `read` is where new clones read.
