@@ -51,7 +51,8 @@ pub fn warn_of_left_overs(cx: &Context, done: &CheckedOut) {
     let kept = done.left_over.iter().filter_map(|left| Some((&left.path, left.why.as_ref()?)));
     for (path, why) in kept {
         let message = format!("`{path}` is left over from another version of mlx.lock and stays: {why}");
-        let hint = format!("`mlx add {path}` versions it here too; else move it away before Git takes it");
+        let add = path.argument();
+        let hint = format!("`mlx add {add}` versions it here too; else move it away before Git takes it");
         cx.events.emit(Event::Warning { message, hint: Some(hint) });
     }
 }

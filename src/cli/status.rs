@@ -47,16 +47,17 @@ fn next_step(project: &Project, workspace: &Workspace, status: &Status, cx: &Con
     if let Some(PathStatus { path, .. }) = is(PathState::LeftOver) {
         return Ok(Some(format!(
             "`{path}` is left over from another version of mlx.lock, and Git may take it: `mlx checkout` takes it away, \
-             `mlx add {path}` versions it here too"
+             `mlx add {}` versions it here too",
+            path.argument()
         )));
     }
     if let Some(path) = is(PathState::NotAdded) {
-        return Ok(Some(format!("Version it with `mlx add {}`", path.path)));
+        return Ok(Some(format!("Version it with `mlx add {}`", path.path.argument())));
     }
     if let Some(path) = is(PathState::Modified).filter(|path| path.step.is_none()) {
         // Content that the store has is an older or newer version, as after `git checkout`; other content is work.
         let is_saved = path.present.as_ref().is_some_and(|object| workspace.store().contains(&object.digest));
-        let path = &path.path;
+        let path = path.path.argument();
         return Ok(Some(match is_saved {
             true => format!("`mlx checkout` brings the version of mlx.lock; `mlx add {path}` keeps this one"),
             false => format!("Keep the change with `mlx add {path}`, or undo it with `mlx checkout --force {path}`"),
@@ -76,7 +77,7 @@ fn next_step(project: &Project, workspace: &Workspace, status: &Status, cx: &Con
             }
             Some(_) if are_many => "Bring what is missing: `mlx pull`".into(),
             Some(line) => format!("It is not in the store; {line}"),
-            None => format!("Bring it back with `mlx checkout {path}`"),
+            None => format!("Bring it back with `mlx checkout {}`", path.argument()),
         }));
     }
     Ok((!status.is_clean()).then(|| "`mlx train --dry-run` says what would run".into()))

@@ -122,6 +122,7 @@ fn check_beside(
     whole: Option<&ProjectPath>,
 ) -> Result<()> {
     rules::check(project, path)?;
+    check_way(project, path)?;
     if project.resolve(path)?.is_symlink() {
         return Err(
             Error::usage(format!("`{path}` is a symbolic link")).with_hint("add the file or directory it points at")
@@ -141,16 +142,29 @@ fn check_beside(
     if let Some(other) = others.into_iter().find(|other| *other != path && overlap(path, other)) {
         return Err(match path.is_within(other) {
             true => Error::usage(format!("`{path}` is a part of `{other}`, which is tracked as a whole"))
-                .with_hint(format!("add the whole again: `mlx add {other}`")),
-            false => Error::usage(format!("`{path}` contains `{other}`, which is tracked by itself"))
-                .with_hint(format!("untrack that first with `mlx untrack {other}`, or add other paths only")),
+                .with_hint(format!("add the whole again: `mlx add {}`", other.argument())),
+            false => Error::usage(format!("`{path}` contains `{other}`, which is tracked by itself")).with_hint(
+                format!("untrack that first with `mlx untrack {}`, or add other paths only", other.argument()),
+            ),
         });
     }
     if git.is_some_and(|git| git.is_tracked(path)) {
         return Err(Error::usage(format!("Git keeps `{path}` already"))
-            .with_hint(format!("take it out of Git with `git rm -r --cached {path}`, then add it here")));
+            .with_hint(format!("take it out of Git with `git rm -r --cached {}`, then add it here", path.argument())));
     }
     Ok(())
+}
+
+/// Refuses a path that a symbolic link leads to: it would be there for as long as the link is, and under two names.
+fn check_way(project: &Project, path: &ProjectPath) -> Result<()> {
+    let links = placed::ancestors(path).skip(1).filter(|above| above.below(project.root()).is_symlink());
+    let Some(link) = links.last() else { return Ok(()) };
+    let real = path.below(project.root()).canonicalize().ok();
+    let real = real.and_then(|real| project.relative(project.root(), &real).ok());
+    Err(Error::usage(format!("`{path}` lies behind the symbolic link `{link}`")).with_hint(match real {
+        Some(real) => format!("name the place itself: `{real}`"),
+        None => "name a path that lies in the project itself".into(),
+    }))
 }
 
 fn overlap(a: &ProjectPath, b: &ProjectPath) -> bool {

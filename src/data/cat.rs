@@ -52,12 +52,11 @@ pub fn find_file(
     let object = inside(workspace, entry, object, path).map_err(|error| name_remote(project, error, path, revision))?;
     let object = object.ok_or_else(|| {
         Error::usage(format!("`{entry}` holds no `{path}` in this version"))
-            .with_hint(format!("`mlx ls {entry}` lists what it holds"))
+            .with_hint(format!("`mlx ls {}` lists what it holds", entry.argument()))
     })?;
     match object.kind {
-        ObjectKind::Directory => {
-            Err(Error::usage(format!("`{path}` is a directory")).with_hint(format!("`mlx ls {path}` lists it")))
-        }
+        ObjectKind::Directory => Err(Error::usage(format!("`{path}` is a directory"))
+            .with_hint(format!("`mlx ls {}` lists it", path.argument()))),
         ObjectKind::Link => {
             let target =
                 workspace.store().read(&object.digest).map_err(|error| name_remote(project, error, path, revision))?;

@@ -29,9 +29,10 @@ pub fn source<'p>(project: &'p Project, path: &ProjectPath) -> Option<&'p str> {
 pub fn how_to_bring(project: &Project, command: &str, path: &ProjectPath, revision: Option<&str>) -> Option<String> {
     let remotes: Vec<&str> = project.manifest.remotes.keys().map(String::as_str).collect();
     let revision = revision.map_or(String::new(), |revision| format!("--rev {} ", escape(revision.as_bytes())));
-    let line = format!("`mlx {command} {revision}{path}`");
+    let path_argument = path.argument();
+    let line = format!("`mlx {command} {revision}{path_argument}`");
     match (remotes.as_slice(), source(project, path)) {
-        ([], Some(_)) => Some(format!("bring it from where it was imported: `mlx update {path}`")),
+        ([], Some(_)) => Some(format!("bring it from where it was imported: `mlx update {path_argument}`")),
         ([], None) => None,
         ([remote], _) => Some(format!("bring it from remote `{remote}`: {line}")),
         (remotes, _) => Some(format!("bring it with {line}; there are the remotes {}", remotes.join(", "))),

@@ -106,6 +106,17 @@ impl Workspace {
         self.restore_with(wanted, force, pass_over, watch)
     }
 
+    /// Refuses, and changes nothing, where [`Workspace::restore`] would.
+    pub fn check_restore(&self, path: &ProjectPath, object: &Object, force: bool, watch: Watch<'_>) -> Result<()> {
+        let present = self.present(force, path, watch)?;
+        if present.as_ref() == Some(object) {
+            return Ok(());
+        }
+        let mut plan = Plan { is_forced: force, ..Plan::default() };
+        Planner { workspace: self, plan: &mut plan, watch }.path(path, Some(object), present.as_ref())?;
+        self.check(path, &plan)
+    }
+
     /// Plans for all paths, then carries it out. `pass_over` says of an error whether the other paths go on.
     fn restore_with(
         &self,
@@ -166,7 +177,7 @@ impl Workspace {
         if let Some(first) = plan.unsaved.first() {
             let (first, more) = (fs::escape(first), more(plan.unsaved.len()));
             return Err(Error::usage(format!("`{first}`{more} holds changes that are in no store"))
-                .with_hint(format!("keep them with `mlx add {path}`, or give them up with `--force`")));
+                .with_hint(format!("keep them with `mlx add {}`, or give them up with `--force`", path.argument())));
         }
         let missing = plan.places.par_iter().flat_map_iter(|place| {
             let writes = place.writes.iter().map(|write| &place.tree.entries()[write.entry]);

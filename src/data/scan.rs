@@ -534,6 +534,7 @@ fn no_version(kind: FileType, full: &Path) -> Error {
         _ => "a device",
     };
     Error::usage(format!("`{}` is {kind}; only files, directories and links have versions", quote(full)))
+        .with_hint("move it elsewhere, or name it in .mlxignore")
 }
 
 /// Refuses a listing that goes deeper than a working tree may, before it is followed further.

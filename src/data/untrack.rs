@@ -59,8 +59,9 @@ pub fn untrack(project: &Project, paths: &[ProjectPath]) -> Result<Vec<Untracked
 /// Why a path can't be untracked.
 fn refusal(project: &Project, lock: &Lock, path: &ProjectPath) -> Error {
     if let Some(entry) = lock.paths.keys().find(|entry| path.is_within(entry)) {
-        return Error::usage(format!("`{path}` is a part of `{entry}`, which is tracked as a whole"))
-            .with_hint(format!("`mlx untrack {entry}` takes the whole; to leave a part out, name it in .mlxignore"));
+        return Error::usage(format!("`{path}` is a part of `{entry}`, which is tracked as a whole")).with_hint(
+            format!("`mlx untrack {}` takes the whole; to leave a part out, name it in .mlxignore", entry.argument()),
+        );
     }
     let made = project.manifest.steps.iter().find(|step| step.products().any(|product| path.is_within(product)));
     match made {

@@ -103,7 +103,7 @@ impl<'m> Graph<'m> {
                 ));
                 let is_tracked = lock.paths.keys().any(|tracked| path.is_within(tracked));
                 return Err(missing.with_hint(match is_tracked {
-                    true => format!("bring it back with `mlx checkout {path}`"),
+                    true => format!("bring it back with `mlx checkout {}`", path.argument()),
                     false => "put it there, correct the path, or name it as an output of the step that makes it".into(),
                 }));
             }

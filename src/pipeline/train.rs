@@ -192,7 +192,9 @@ fn ignore_outputs(project: &Project, setup: &Setup<'_>, watch: Watch<'_>) -> Res
     if let Some(git) = Git::of(project)? {
         for path in new.iter().filter(|path| git.is_tracked(path)) {
             let message = format!("Git keeps `{path}`, which a step makes; mlx keeps it too");
-            watch.events.emit(Event::Warning { message, hint: Some(format!("`git rm -r --cached {path}`")) });
+            watch
+                .events
+                .emit(Event::Warning { message, hint: Some(format!("`git rm -r --cached {}`", path.argument())) });
         }
     }
     gitignore::ignore(project, new).map(drop)

@@ -236,7 +236,11 @@ impl Project {
         let full = path.below(&self.root);
         let parent = full.parent().expect("a project path has at least one part below the root");
         let existing = parent.ancestors().find(|ancestor| ancestor.symlink_metadata().is_ok());
-        let real = existing.map(Path::canonicalize).transpose().with_context(|| format!("cannot follow `{path}`"))?;
+        let real = existing.map(|existing| {
+            let real = existing.canonicalize().with_context(|| format!("cannot follow `{}`", quote(existing)));
+            real.map_err(|error| Error::from(error).with_hint("mend the symbolic link, or take it away"))
+        });
+        let real = real.transpose()?;
         match real {
             Some(real) if !real.starts_with(&self.root) => Err(Error::usage(format!(
                 "`{path}` leads out of the project through a symbolic link, to `{}`",

@@ -100,6 +100,25 @@ impl ProjectPath {
         self.0.iter().rposition(|byte| *byte == b'/').map(|slash| Self(self.0[..slash].to_vec()))
     }
 
+    /// As it is written in a command that people paste into a shell.
+    pub fn argument(&self) -> String {
+        let text = self.to_string();
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte >= 0x80 || b"_./+,:@%=-".contains(&byte);
+        match text.bytes().all(is_plain) {
+            true if text.starts_with('-') => format!("./{text}"),
+            true => text,
+            // The escapes of bytes are those of bash, zsh and busybox.
+            false if text.contains('\\') => {
+                let quoted = text.replace('\'', "\\'");
+                format!("$'{}{quoted}'", if quoted.starts_with('-') { "./" } else { "" })
+            }
+            false => {
+                let quoted = text.replace('\'', "'\\''");
+                format!("'{}{quoted}'", if quoted.starts_with('-') { "./" } else { "" })
+            }
+        }
+    }
+
     /// A path below this one.
     pub fn join(&self, below: impl AsRef<[u8]>) -> Result<Self, PathError> {
         Self::new([self.as_bytes(), below.as_ref()].join(&b'/'))
@@ -146,6 +165,18 @@ mod tests {
         for path in ["", ".", "a/..", "/a", "..", "a/../../b", ".git", "sub/.git/config", ".mlx/store", "a\0b"] {
             assert!(ProjectPath::new(path).is_err(), "{path:?}");
         }
+    }
+
+    #[test]
+    fn arguments_can_be_pasted() {
+        for name in ["a/b.csv", "-x", "a b", "- x", "it's", "a\\b", "line\nfeed's", "größe $(x)", "*", "~"] {
+            let argument = ProjectPath::new(name).unwrap().argument();
+            let script = format!("printf %s {argument}");
+            let printed = std::process::Command::new("bash").args(["-c", &script]).output().unwrap().stdout;
+            assert_eq!(ProjectPath::new(&printed).unwrap(), ProjectPath::new(name).unwrap(), "{argument}");
+            assert!(!printed.starts_with(b"-"), "{argument}");
+        }
+        assert_eq!(ProjectPath::new("data/a.csv").unwrap().argument(), "data/a.csv");
     }
 
     #[test]

@@ -318,6 +318,30 @@ fn follow_below(
 }
 
 #[test]
+fn an_import_that_is_killed_completes_later() {
+    let source = Project::with_manifest("");
+    write_files(&source, "first");
+    source.mlx(&["add", "data"]).success();
+    source.commit("data");
+    let project = Project::empty();
+    let argument = format!("{}#data", source.root().display());
+    let prepare = || {
+        for entry in fs::read_dir(project.root()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
+        }
+        project.set("mlx.toml", "");
+    };
+    kill_at_some(&project, &["import", &argument], prepare, || {
+        project.mlx(&["status"]).success();
+        project.mlx(&["verify"]).success();
+        project.mlx(&["import", &argument]).success();
+        assert_files(&project, "first");
+        project.mlx(&["status"]).success().prints("Everything is as mlx.lock says");
+    });
+}
+
+#[test]
 fn names_come_after_contents_and_the_lock_comes_last() {
     let step = "[step.copy]\ncmd = 'cp few/a copy'\ndeps = ['few/a']\nouts = ['copy']\n";
     let project = Project::with_manifest(step).write("few/a", "alpha").write("few/b", "beta");

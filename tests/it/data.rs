@@ -190,6 +190,7 @@ fn what_cannot_be_added_says_why_and_changes_nothing() {
         ("etc/passwd", "leads out of the project through a symbolic link"),
         ("alias", "`alias` is a symbolic link"),
         ("pipe", "is a named pipe"),
+        ("pipe", "or name it in .mlxignore"),
         ("data", "can't be part of tracked data"),
     ];
 

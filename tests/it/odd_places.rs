@@ -249,3 +249,27 @@ fn directories_that_come_and_go_while_they_are_added_leave_a_sound_project() {
     project.mlx(&["checkout"]).success();
     assert_eq!(files_below(&project.path("data")).len(), 400);
 }
+
+#[test]
+fn a_home_that_is_no_directory_holds_no_settings() {
+    let project = Project::with_manifest("").write("data/a", "1");
+    for (name, value) in [("HOME", "/dev/null"), ("XDG_CONFIG_HOME", "/dev/null")] {
+        let mut command = project.command(&["add", "data"]);
+        project.outcome(command.env(name, value)).success().prints("`data`");
+    }
+}
+
+#[test]
+fn what_lies_behind_a_link_is_added_where_it_lies() {
+    let project = Project::with_manifest("").write("data/sub/a", "1");
+    symlink("data", project.path("alias")).unwrap();
+
+    let refused = project.mlx(&["add", "alias/sub/a"]).exits_with(2);
+    refused.says("`alias/sub/a` lies behind the symbolic link `alias`").says("name the place itself: `data/sub/a`");
+    project.mlx(&["add", "data"]).success();
+
+    // A lock from elsewhere may name such a path; whoever has the link alone is told so.
+    project.set("mlx.lock", project.read("mlx.lock").replace("\"data\"", "\"alias/data\""));
+    fs::remove_dir_all(project.path("data")).unwrap();
+    project.mlx(&["checkout"]).exits_with(1).says("alias`: No such file").says("mend the symbolic link");
+}

@@ -69,7 +69,8 @@ pub fn import(project: &Project, workspace: &Workspace, wanted: &Wanted<'_>, rea
         return Err(Error::usage(format!("`{path}` is a tracked directory, and what is at the source is a file"))
             .with_hint(format!(
                 "name another place with `-o`; to put it in there, track what the directory holds by parts: \
-                 `mlx untrack {path}`"
+                 `mlx untrack {}`",
+                path.argument()
             )));
     }
     let origin = Origin {
@@ -79,7 +80,8 @@ pub fn import(project: &Project, workspace: &Workspace, wanted: &Wanted<'_>, rea
         version: sight.version,
         digest: object.digest,
     };
-    workspace.restore(&path, &object, wanted.force, reach.watch)?;
+    workspace.check_restore(&path, &object, wanted.force, reach.watch)?;
+    // It is written down first: who is killed then finds a part of what the lock names, and no stranger's files.
     gitignore::ignore(project, [&path])?;
     let entry = DataEntry { path: path.clone(), url: origin.url.clone(), rev: origin.rev.clone() };
     let manifest_changed = set_data(project, &entry)?;
@@ -87,6 +89,7 @@ pub fn import(project: &Project, workspace: &Workspace, wanted: &Wanted<'_>, rea
         lock.origins.insert(path.clone(), origin.clone());
         Ok(lock.paths.insert(path.clone(), object.clone()))
     })?;
+    workspace.restore(&path, &object, wanted.force, reach.watch)?;
     placed::remember_whole(project, [(&path, &object)]);
     workspace.save();
     Ok(Imported { path, object, origin, previous: previous.map(|object| object.digest), manifest_changed })

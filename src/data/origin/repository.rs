@@ -100,6 +100,10 @@ fn without_git(
     reach: &Reach<'_>,
 ) -> Result<Found> {
     let shown = quote(directory);
+    if !directory.is_dir() {
+        return Err(Error::usage(format!("there is no directory `{shown}`"))
+            .with_hint("in front of the `#` stands a project, or a repository of Git"));
+    }
     if rev.is_some() {
         return Err(Error::usage(format!("`{shown}` lies in no Git repository, so that it has no revisions")));
     }
