@@ -40,6 +40,8 @@ struct Key<'a> {
     environment: Option<Digest>,
     outs: Vec<&'a ProjectPath>,
     metrics: Vec<&'a ProjectPath>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    readings: Vec<&'a ProjectPath>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     out_patterns: BTreeSet<String>,
     variables: &'a BTreeMap<String, String>,
@@ -53,7 +55,7 @@ pub fn step_key(step: &Step, params: &BTreeMap<String, Value>, inputs: &Inputs, 
         paths.sort();
         paths
     };
-    let (outs, metrics) = (sorted(&step.outs), sorted(&step.metrics));
+    let (outs, metrics, readings) = (sorted(&step.outs), sorted(&step.metrics), sorted(&step.readings));
     let key = Key {
         mlx_step: VERSION,
         cmd: &step.cmd,
@@ -64,6 +66,7 @@ pub fn step_key(step: &Step, params: &BTreeMap<String, Value>, inputs: &Inputs, 
         environment,
         outs: outs.iter().collect(),
         metrics: metrics.iter().collect(),
+        readings: readings.iter().collect(),
         out_patterns: step.out_patterns.iter().map(|out| out.pattern.to_string()).collect(),
         variables: &step.variables,
     };
@@ -133,6 +136,7 @@ mod tests {
             step_key(&step("cmd='y'\nouts=['m']"), &none, &inputs(&[]), None),
             step_key(&step("cmd='x'\nouts=['n']"), &none, &inputs(&[]), None),
             step_key(&step("cmd='x'\nmetrics=['m']"), &none, &inputs(&[]), None),
+            step_key(&step("cmd='x'\nouts=['m']\nmetrics=['m/n']"), &none, &inputs(&[]), None),
             step_key(&step("cmd='x'\nouts=['m']\nvariables={A='1'}"), &none, &inputs(&[]), None),
             step_key(&step("cmd='x'\nouts=['m', 'n/*']"), &none, &inputs(&[]), None),
             step_key(&step("cmd='x'\nouts=['m']\ndir='d'"), &none, &inputs(&[]), None),

@@ -60,7 +60,7 @@ impl Measured {
     /// Reads the step's metrics files as they lie in the working tree.
     pub fn of_files(project: &Project, step: &Step, events: &dyn EventSink) -> Result<Self> {
         let mut measured = Self::default();
-        for path in &step.metrics {
+        for path in step.metrics.iter().chain(&step.readings) {
             let file = path.below(project.root());
             let Some(bytes) = read_optional(&file)? else { continue };
             let read = metrics::read(path.as_path(), &bytes)

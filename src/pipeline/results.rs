@@ -11,6 +11,7 @@ use super::products;
 use super::work::Work;
 use crate::error::ErrorContext;
 use crate::executor::{End, Report};
+use crate::project::ProjectPath;
 use crate::project::lock::LockedPath;
 use crate::project::manifest::Step;
 use crate::store::Batch;
@@ -126,7 +127,10 @@ impl Work<'_> {
                 .with_hint("let the program write the content itself there"));
             }
         }
-        let missing = products::missing(step, &lying);
+        let mut missing = products::missing(step, &lying);
+        let readings = step.readings.iter().filter(|path| !step.optional.contains(*path));
+        let is_there = |path: &ProjectPath| path.below(self.project.root()).symlink_metadata().is_ok();
+        missing.extend(readings.filter(|path| !is_there(path)).map(|path| format!("`{path}`")));
         if missing.is_empty() {
             return Ok(());
         }

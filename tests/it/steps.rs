@@ -35,6 +35,27 @@ fn a_program_works_in_the_directory_of_its_step() {
 }
 
 #[test]
+fn metrics_may_lie_in_an_output() {
+    let manifest = "[step.a]\ncmd = 'mkdir eval; echo 1 > eval/plot; echo \"{\\\"acc\\\": 0.5}\" > eval/metrics.json'\n\
+                    outs = ['eval']\nmetrics = ['eval/metrics.json']";
+    let project = Project::with_manifest(manifest);
+    let metric = |arguments: &[&str]| project.mlx(arguments).success().json()["metrics"]["acc"].clone();
+
+    assert_eq!(metric(&["train", "--json"]), 0.5);
+    assert_outcomes(&project, &[], &[("a", "up_to_date")]);
+    std::fs::remove_dir_all(project.path("eval")).unwrap();
+    assert_outcomes(&project, &[], &[("a", "restored")]);
+    assert_eq!(metric(&["runs", "show", "latest", "--json"]), 0.5);
+
+    project.set("mlx.toml", manifest.replace("'eval/metrics.json'", "'eval/scores.json'"));
+    project.mlx(&["train"]).exits_with(3).says("ended well and did not make `eval/scores.json`");
+    project.set("mlx.toml", manifest.replace("'eval/metrics.json'", "{ path = 'eval/x.json', optional = true }"));
+    project.mlx(&["train"]).success();
+    project.set("mlx.toml", manifest.replace("'eval/metrics.json'", "{ path = 'eval/x.json', store = false }"));
+    project.mlx(&["train"]).exits_with(2).says("lie in one of its outputs and can't have `store = false`");
+}
+
+#[test]
 fn a_directory_that_can_not_be_entered_is_named() {
     let project = Project::with_manifest("[step.a]\ncmd = 'x'\ndir = 'gone'");
     project

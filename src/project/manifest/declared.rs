@@ -166,10 +166,20 @@ impl DeclaredStep {
                 }
             }
         }
+        let mut readings = Vec::new();
         for output in &self.metrics {
             let path = output.path.fill_path(scope)?;
+            let is_around = |out: &ProjectPath| path != *out && path.is_within(out);
+            let matches = |out: &OutputPattern| out.pattern.matches(&path);
+            let is_inside = outs.iter().any(is_around) || out_patterns.iter().any(matches);
+            if is_inside && !output.stored {
+                let what = format!("the metrics `{path}` of step `{}` lie in one of its outputs", scope.step);
+                return Err(Error::usage(format!("{what} and can't have `store = false` ({})", self.place))
+                    .with_hint("say it of that output"));
+            }
             note(&path, output);
-            metrics.push(path);
+            let list = if is_inside { &mut readings } else { &mut metrics };
+            list.push(path);
         }
         let variable = |(name, text): &(String, Text)| Ok((name.clone(), text.fill(scope)?));
         Ok(Step {
@@ -185,6 +195,7 @@ impl DeclaredStep {
             params: self.params.iter().map(|name| name.fill(scope)).collect::<Result<_>>()?,
             outs,
             metrics,
+            readings,
             out_patterns,
             optional,
             unstored,

@@ -35,9 +35,11 @@ pub struct Step {
     pub outs: Vec<ProjectPath>,
     /// Outputs that hold metrics.
     pub metrics: Vec<ProjectPath>,
+    /// Files with metrics that lie in one of `outs` or match one of `out_patterns`, so that they are no outputs themselves.
+    pub readings: Vec<ProjectPath>,
     /// Patterns of files the step makes.
     pub out_patterns: Vec<OutputPattern>,
-    /// Those of `outs` and `metrics` that it may end well without.
+    /// Those of `outs`, `metrics` and `readings` that it may end well without.
     pub optional: BTreeSet<ProjectPath>,
     /// Those of `outs` and `metrics` whose content the store does not keep.
     pub unstored: BTreeSet<ProjectPath>,
