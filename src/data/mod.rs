@@ -33,6 +33,7 @@ mod twins;
 mod untrack;
 mod verify;
 
+use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -60,12 +61,12 @@ pub use verify::{Problem, Verified, verify};
 use anyhow::Context;
 
 use self::index::Index;
-use crate::Result;
-use crate::digest::Object;
+use crate::digest::{Object, ObjectKind};
 use crate::event::Watch;
 use crate::fs::{Directory, quote};
 use crate::project::{Project, ProjectPath};
 use crate::store::{Batch, Store};
+use crate::{Digest, Result};
 
 /// The files of a project together with its store and what is remembered of them. May be used from many threads.
 #[derive(Debug)]
@@ -76,6 +77,8 @@ pub struct Workspace {
     scratch: PathBuf,
     store: Store,
     index: Index,
+    /// What is taken to lie at a path, whatever does.
+    supposed: HashMap<ProjectPath, Object>,
 }
 
 impl Workspace {
@@ -94,6 +97,7 @@ impl Workspace {
             scratch: project.scratch(),
             store: Store::of(project)?,
             index: Index::open(&project.state("index")),
+            supposed: HashMap::new(),
         })
     }
 
@@ -111,7 +115,16 @@ impl Workspace {
     ///
     /// A path that is itself a symbolic link is followed; links inside a directory are kept as links.
     pub fn object(&self, path: &ProjectPath, watch: Watch<'_>) -> Result<Option<Object>> {
-        scan::Scan::new(self, None, watch).object(path)
+        match self.supposed.get(path) {
+            Some(object) => Ok(Some(object.clone())),
+            None => scan::Scan::new(self, None, watch).object(path),
+        }
+    }
+
+    /// Takes the content of a file to be these bytes, for who asks what would be.
+    pub fn suppose(&mut self, path: ProjectPath, bytes: &[u8]) {
+        let (kind, digest, size) = (ObjectKind::File, Digest::of(bytes), bytes.len() as u64);
+        self.supposed.insert(path, Object { kind, digest, size, files: 1 });
     }
 
     /// Adds the content of a path to the batch, reading what changed once; `None` where nothing lies there.

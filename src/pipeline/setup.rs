@@ -14,7 +14,7 @@ use super::parts::Parts;
 use super::select::{Selection, select};
 use crate::data::Workspace;
 use crate::event::Watch;
-use crate::project::{Lock, MANIFEST, Project};
+use crate::project::{Lock, MANIFEST, Project, overlay};
 use crate::{Digest, Error, Result};
 
 /// What a pipeline is looked at for.
@@ -70,7 +70,12 @@ impl<'a> Setup<'a> {
         let digests = environments.digests(graph.steps);
         let executors = super::away::executors(project, graph.steps, &options.engines)?;
         // From here on there may be directories of ours.
-        let workspace = Workspace::open(project)?;
+        let mut workspace = Workspace::open(project)?;
+        if purpose != Purpose::Train {
+            // A training writes them down while it runs.
+            let overlaid = overlay::overlaid(project, &options.settings)?;
+            overlaid.into_iter().for_each(|file| workspace.suppose(file.path, file.text.as_bytes()));
+        }
         let parts = Parts::new(project, options.outside.clone(), &options.cache);
         let elsewhere = Elsewhere::of(project, &workspace, options.access.as_ref());
         Ok(Self {

@@ -25,6 +25,7 @@ use crate::event::{Event, Watch};
 use crate::executor::{self, Guard, Left, Tracking};
 use crate::fs::{FileLock, Holder, create_dir_all, quote};
 use crate::project::git::Git;
+use crate::project::overlay::{self, Overlay};
 use crate::project::{Glob, Project, gitignore};
 use crate::run::{Outcome, Run, RunId, Runs, log_path};
 use crate::{Error, Kind, Result};
@@ -44,11 +45,15 @@ pub fn train(project: &Project, options: &Options, watch: Watch<'_>) -> Result<T
     let mut setup = Setup::of(project, options, Purpose::Train, watch)?;
     let (_alone, waited) = take_turn(project, options.within.as_ref(), watch)?;
     project.hide_state()?;
+    overlay::put_back(project, watch.events)?;
     if waited {
         setup = Setup::of(project, options, Purpose::Train, watch)?;
     }
     setup.tell(watch);
     let unfinished = unfinished::take_up(project, &setup.lock, watch.events)?;
+    // Looks at the code first: what this run puts into files of parameters is no change of the user's.
+    let mut run = record::begin(project, options, &setup)?;
+    let overlay = Overlay::lay(project, &options.settings)?;
     let judge = setup.judge(options)?;
     let judged = judge_all(&judge, &setup.graph, &setup.selected, watch)?;
     if options.locked {
@@ -64,7 +69,6 @@ pub fn train(project: &Project, options: &Options, watch: Watch<'_>) -> Result<T
     if let Some(name) = &options.label.name {
         runs.check_free(name, None)?;
     }
-    let mut run = record::begin(project, options, &setup)?;
     if !options.label.is_empty() {
         runs.change_label(&run.id, |label| *label = options.label.clone())?;
     }
@@ -85,6 +89,11 @@ pub fn train(project: &Project, options: &Options, watch: Watch<'_>) -> Result<T
             left,
         )?
     };
+    match overlay {
+        // What is at work elsewhere reads these files yet.
+        Some(overlay) if super::has_jobs(project)? => overlay.stay(),
+        overlay => drop(overlay),
+    }
     forget_gone_steps(project, declared, &setup.lock)?;
     setup.save();
     let failure = record::end(&mut run, &setup, results);

@@ -42,7 +42,8 @@ impl Syntax {
     fn write(self, value: &Value) -> Option<String> {
         match self {
             Self::Toml => to_toml(value),
-            Self::Json | Self::Yaml => Some(value.to_string()),
+            Self::Json => Some(value.to_string()),
+            Self::Yaml => Some(to_yaml(value)),
         }
     }
 
@@ -72,7 +73,63 @@ pub fn assign(text: &str, syntax: Syntax, name: &str, value: &Value) -> Option<S
     (before == after).then_some(candidate)
 }
 
-fn to_toml(value: &Value) -> Option<String> {
+/// The text of a file with the same values and another one of this parameter; remarks and layout are lost.
+pub fn rewrite(text: &str, syntax: Syntax, name: &str, value: &Value) -> Option<String> {
+    let mut values = syntax.parse(text)?;
+    if !put(&mut values, name, value) {
+        return None;
+    }
+    let text = match syntax {
+        Syntax::Json | Syntax::Yaml => syntax.write(&Value::Object(values))? + "\n",
+        Syntax::Toml => {
+            let line = |(key, value): (&String, &Value)| Some(format!("{} = {}\n", quoted(key), to_toml(value)?));
+            values.iter().map(line).collect::<Option<String>>()?
+        }
+    };
+    Some(text)
+}
+
+/// Puts the value in the place of the one with this dotted name. Says whether there is one.
+fn put(table: &mut Map<String, Value>, name: &str, value: &Value) -> bool {
+    if let Some(place) = table.get_mut(name) {
+        *place = value.clone();
+        return true;
+    }
+    table.iter_mut().any(|(key, inner)| match (below(name, key), inner) {
+        (Some(rest), Value::Object(inner)) => put(inner, rest, value),
+        _ => false,
+    })
+}
+
+/// JSON, which is YAML too, but for numbers such as `1e-7`, which many programs take for text.
+fn to_yaml(value: &Value) -> String {
+    match value {
+        Value::Array(items) => format!("[{}]", items.iter().map(to_yaml).collect::<Vec<_>>().join(", ")),
+        Value::Object(table) => {
+            let entry = |(key, value): (&String, &Value)| format!("{}: {}", Value::from(key.as_str()), to_yaml(value));
+            format!("{{{}}}", table.iter().map(entry).collect::<Vec<_>>().join(", "))
+        }
+        Value::Number(number) => {
+            let text = number.to_string();
+            let Some((digits, exponent)) = text.split_once('e') else { return text };
+            let point = if digits.contains('.') { "" } else { ".0" };
+            let sign = if exponent.starts_with(['+', '-']) { "" } else { "+" };
+            format!("{digits}{point}e{sign}{exponent}")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A text as TOML has it; one of several lines stays one that people can read.
+pub fn toml_text(text: &str) -> String {
+    let is_plain = |character: char| character == '\n' || character == '\t' || !character.is_control();
+    let is_literal =
+        text.contains('\n') && !text.contains("'''") && !text.ends_with('\'') && text.chars().all(is_plain);
+    if is_literal { format!("'''\n{text}'''") } else { quoted(text) }
+}
+
+/// A value as TOML has it; `None` where there is null in it.
+pub fn to_toml(value: &Value) -> Option<String> {
     let joined = |items: Option<Vec<String>>| items.map(|items| items.join(", "));
     Some(match value {
         Value::Null => return None,
@@ -292,6 +349,25 @@ mod tests {
         assert_eq!(set("lr", json!("other text")), text.replace("text here", "\"other text\""));
         assert_eq!(set("train.list", json!([])), "refused");
         assert_eq!(assign("{a: {b: 1}}", Syntax::Yaml, "a.b", &json!(2)).unwrap(), "{a: {b: 2}}");
+        // `1e-9` without a point is text to many readers of YAML.
+        assert_eq!(set("train.lr", json!([1e-9, 1e30])), text.replace("0.1 ", "[1.0e-9, 1.0e+30] "));
+    }
+
+    #[test]
+    fn what_can_not_be_found_is_written_anew() {
+        let yaml = "base: &base\n  lr: 1\ntrain:\n  <<: *base\n  sizes:\n    - 1\n";
+        let set = |syntax, text: &str, name: &str, value: Value| rewrite(text, syntax, name, &value);
+
+        assert_eq!(assign(yaml, Syntax::Yaml, "train.sizes", &json!([2])), None);
+        assert_eq!(
+            set(Syntax::Yaml, yaml, "train.sizes", json!([2])).unwrap(),
+            "{\"base\": {\"lr\": 1}, \"train\": {\"sizes\": [2], \"lr\": 1}}\n"
+        );
+        assert_eq!(
+            set(Syntax::Toml, "a.b = 1 # x\nc = 'd'", "a.b", json!(2)).unwrap(),
+            "\"a\" = { \"b\" = 2 }\n\"c\" = \"d\"\n"
+        );
+        assert_eq!(set(Syntax::Json, "{\"a\": {\"b\": 1}}", "a.c", json!(2)), None);
     }
 
     proptest! {

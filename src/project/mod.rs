@@ -15,6 +15,7 @@ pub mod lock;
 pub mod manifest;
 pub mod merge;
 mod outgoing;
+pub mod overlay;
 pub mod params;
 mod patched;
 mod path;

@@ -9,11 +9,11 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 use crate::error::did_you_mean;
-use crate::fs::{escape, read_optional};
+use crate::fs::escape;
 use crate::project::document::parse_file;
 use crate::project::manifest::{self, KEY, Params as Declared, Step};
 use crate::project::value::parse_value;
-use crate::project::{MANIFEST, Project, ProjectPath};
+use crate::project::{MANIFEST, Project, ProjectPath, overlay};
 use crate::{Error, Result};
 
 /// A name has at most so many parts.
@@ -26,7 +26,7 @@ pub struct Params(pub BTreeMap<String, Value>);
 impl Params {
     /// Reads the parameters of the project and applies the `KEY=VALUE` texts of the command line.
     pub fn read(project: &Project, settings: &[String]) -> Result<Self> {
-        let file = |path: &ProjectPath| read_optional(&project.resolve(path)?);
+        let file = |path: &ProjectPath| overlay::read(project, path);
         let mut params = Self::gather(&project.manifest.params, &file)?;
         settings.iter().try_for_each(|setting| params.set(setting))?;
         Ok(params)

@@ -9,7 +9,7 @@ use super::TrialResult;
 use crate::fs::{self, FileLock, escape};
 use crate::project::assign::{Syntax, assign};
 use crate::project::params::flatten;
-use crate::project::{MANIFEST, Project, ProjectPath};
+use crate::project::{MANIFEST, Project, ProjectPath, overlay};
 use crate::{Error, Result};
 
 /// What was written, or would be.
@@ -84,7 +84,8 @@ fn files(project: &Project) -> Result<Vec<Edit>> {
     let mut edits = Vec::new();
     for (path, prefix, syntax) in manifest.into_iter().chain(others) {
         let Some(syntax) = syntax else { continue };
-        let bytes = fs::read(&project.resolve(&path)?)?;
+        // A run may have other values in the file meanwhile.
+        let Some(bytes) = overlay::read(project, &path)? else { continue };
         let text = String::from_utf8(bytes).map_err(|_| Error::usage(format!("`{path}`: the text is not UTF-8")))?;
         edits.push(Edit { path, syntax, prefix, text });
     }

@@ -51,6 +51,7 @@ mod manifest;
 mod merging;
 mod models;
 mod odd_places;
+mod overlay;
 mod partial;
 mod parts;
 mod patterns;
