@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{Context, Render, Text};
 use crate::fs::quote;
+use crate::project::adopt::Adopted;
 use crate::project::hooks::{self, Hook, Missing};
 use crate::project::init::{self, Created, ExampleFile};
 use crate::project::setup::{self, MergeDriver};
@@ -20,7 +21,9 @@ static EXAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/examples");
 
 /// Start a project
 ///
-/// Writes a commented `mlx.toml` and a line in `.gitignore`, nothing else; or lays out a whole example. A project that is
+/// Writes a commented `mlx.toml` and a line in `.gitignore`, nothing else; or lays out a whole example. Where the directory
+/// has a pipeline of DVC (`dvc.yaml`, `*.dvc`), an `MLproject`, requirements of pip or conda, a `params.yaml` or notebooks,
+/// the manifest says what these say, and what of them it can't. A project that is
 /// there already stays as it is, and `--git-merge-driver` and `--git-hooks` set up what they ask
 /// for in either.
 #[derive(Args)]
@@ -69,7 +72,7 @@ impl Init {
             None => init::init(&directory)?,
         };
         let existed = created.files.is_empty();
-        let Created { root, files } = created;
+        let Created { root, files, adopted } = created;
         let files = files.iter().map(|file| file.to_string_lossy().into_owned()).collect();
         let project = || Project::open(&root);
         let merge_driver = match self.git_merge_driver {
@@ -83,13 +86,25 @@ impl Init {
         let hook = missing.map(|missing| hooks::install(&project()?, &cx.program_for_shell()?, missing)).transpose()?;
         let is_shared = merge_driver.as_ref().is_some_and(|driver| driver.attributes_changed);
         let root = root.to_string_lossy().into_owned();
-        cx.out.show(&Initialized { existed, root, files, merge_driver, hook })?;
+        let Adopted { sources: made_from, left: left_out, data, .. } = adopted.unwrap_or_default();
+        for left in &left_out {
+            cx.events.warn(format!("not taken over: {left}"));
+        }
+        let is_adopted = !made_from.is_empty();
+        cx.out.show(&Initialized { existed, root, files, made_from, left_out, merge_driver, hook })?;
+        if !data.is_empty() {
+            let paths = data.iter().map(quote).collect::<Vec<_>>().join(" ");
+            cx.out.hint(format!("`mlx add {paths}` versions the data, once it is here (`dvc pull`)"));
+        }
         if is_shared {
             cx.out
                 .hint("Keep it in Git: `git add .gitattributes`; other clones need `mlx init --git-merge-driver` too");
         }
         match &self.example {
             _ if existed => {}
+            None if is_adopted => {
+                cx.out.hint(format!("Look through {MANIFEST}, then run `mlx train --dry-run`"));
+            }
             Some(_) => cx.out.hint(format!("`{}/README.md` says what to run", quote(&self.directory))),
             None => cx.out.hint(format!("Describe your steps in {MANIFEST}, then run `mlx train`")),
         }
@@ -104,6 +119,10 @@ struct Initialized {
     existed: bool,
     /// Files that are new or changed.
     files: Vec<String>,
+    /// The files of other tools that the manifest was made from.
+    made_from: Vec<String>,
+    /// What of them is not in it, in words.
+    left_out: Vec<String>,
     /// What became of the merge driver, where it was asked for.
     merge_driver: Option<MergeDriver>,
     /// What became of the pre-push hook, where it was asked for.
@@ -119,6 +138,13 @@ impl Render for Initialized {
             (false, _) => {
                 writeln!(out, "Created {} in `{root}`", self.files.iter().map(quote).collect::<Vec<_>>().join(", "))?;
             }
+        }
+        if !self.made_from.is_empty() {
+            writeln!(
+                out,
+                "{MANIFEST} is made from {}",
+                self.made_from.iter().map(quote).collect::<Vec<_>>().join(", ")
+            )?;
         }
         let word = |changed| if changed { "from now on" } else { "already; nothing changed" };
         if let Some(driver) = &self.merge_driver {

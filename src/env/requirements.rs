@@ -9,16 +9,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::digest::Hasher;
 use crate::fs::{self, escape, quote};
+use crate::project::document::parse_file;
 use crate::project::{MANIFEST, Project, ProjectPath, manifest};
 use crate::{Digest, Error, Result};
 
 /// A local package larger than this is not hashed each time, but refused.
 const LOCAL_LIMIT: u64 = 64 << 20;
+const PYPROJECT: &str = "pyproject.toml";
 /// The files of a package that say what it needs.
-const PACKAGING: [&str; 3] = ["pyproject.toml", "setup.cfg", "setup.py"];
+const PACKAGING: [&str; 3] = [PYPROJECT, "setup.cfg", "setup.py"];
 
 /// Requirements with everything they include.
 #[derive(Debug, Clone, Default)]
@@ -99,8 +102,12 @@ impl Requirements {
         }
     }
 
-    /// Reads a requirements file.
+    /// Reads a requirements file, or what `pyproject.toml` says in its place.
     pub fn of_file(path: &ProjectPath, project: &Project) -> Result<Self> {
+        if path.as_path().file_name().is_some_and(|name| name == PYPROJECT) {
+            let lines = dependencies(path, project)?;
+            return Self::of_lines(&lines, path.to_string(), project.root(), project);
+        }
         let file = project.resolve(path)?;
         let mut requirements = Self { name: path.to_string(), ..Self::default() };
         requirements.follow(project, &file, false)?;
@@ -232,6 +239,20 @@ impl Requirements {
         }
         self.wanted.insert(canonical);
     }
+}
+
+/// `dependencies` of `[project]`, as <https://packaging.python.org/en/latest/specifications/pyproject-toml/> has them.
+fn dependencies(path: &ProjectPath, project: &Project) -> Result<Vec<String>> {
+    let what = format!("`{path}`");
+    let document = parse_file(path, &fs::read(&project.resolve(path)?)?, &what)?;
+    if let Some(dependencies) = document.pointer("/project/dependencies").and_then(Value::as_array) {
+        return Ok(dependencies.iter().filter_map(Value::as_str).map(str::to_owned).collect());
+    }
+    let hint = match document.pointer("/tool/poetry/dependencies").is_some() {
+        true => "`poetry export -o requirements.txt` writes what Poetry knows to a file that can be named here",
+        false => "list them there; or `requirements = [\"-e .\"]` installs the project with what it needs",
+    };
+    Err(Error::usage(format!("{what} has no `dependencies` in [project]")).with_hint(hint))
 }
 
 /// The texts of the lines of a requirements file: comments gone, continued lines joined.
@@ -393,6 +414,22 @@ mod tests {
     #[test]
     fn a_hash_sign_within_a_word_is_no_comment() {
         assert_eq!(of("pkg @ https://host/a.zip#sha256=00\n"), "pkg @ https://host/a.zip#sha256=00\n");
+    }
+
+    #[test]
+    fn pyproject_says_it_too() {
+        let of = |text: &str| {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join(MANIFEST), "").unwrap();
+            std::fs::write(dir.path().join(PYPROJECT), text).unwrap();
+            let project = Project::open(dir.path()).unwrap();
+            Requirements::of_file(&ProjectPath::new(PYPROJECT).unwrap(), &project).map(|found| found.canonical())
+        };
+
+        assert_eq!(of("[project]\nname = 'x'\ndependencies = ['six', 'numpy>=1.26']").unwrap(), "numpy>=1.26\nsix\n");
+        let error = of("[tool.poetry.dependencies]\nsix = '*'").unwrap_err();
+        assert_eq!(error.to_string(), "`pyproject.toml` has no `dependencies` in [project]");
+        assert!(error.hint().unwrap().contains("poetry export"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::adopt::{Adopted, adopt};
 use super::manifest::check_name;
 use super::{MANIFEST, STATE, gitignore};
 use crate::fs::{self, quote};
@@ -23,23 +24,29 @@ pub struct Created {
     pub root: PathBuf,
     /// Files that are new or changed, relative to it; empty where the project was there already.
     pub files: Vec<PathBuf>,
+    /// What the manifest was made of, where the directory had a project of another tool.
+    pub adopted: Option<Adopted>,
 }
 
 /// Writes a commented manifest into `directory`, which is created where it is missing, and keeps mlx's own files out of
-/// Git. A project that is there already stays as it is.
+/// Git. What the directory has of other tools is taken over. A project that is there already stays as it is.
 pub fn init(directory: &Path) -> Result<Created> {
     let root = make_directory(directory)?;
     if root.join(MANIFEST).symlink_metadata().is_ok() {
-        return Ok(Created { root, files: Vec::new() });
+        return Ok(Created { root, files: Vec::new(), adopted: None });
     }
-    let text = TEMPLATE.replace("{name}", &project_name(&root));
+    let name = project_name(&root);
+    let adopted = adopt(&root, &name).map_err(|error| {
+        error.with_hint(format!("correct it, or move it away until `mlx init` has written {MANIFEST}"))
+    })?;
+    let text = adopted.as_ref().map_or_else(|| TEMPLATE.replace("{name}", &name), |adopted| adopted.text.clone());
     let mut files = Vec::new();
     // The manifest comes last: a directory with one is a whole project.
     files.extend(ignore_state(&root)?);
     if fs::create_only(&root.join(MANIFEST), text.as_bytes(), &root)? {
         files.push(MANIFEST.into());
     }
-    Ok(Created { root, files })
+    Ok(Created { root, files, adopted })
 }
 
 /// Writes the files of an example into `directory`, which is created where it is missing. Where one of them exists
@@ -64,7 +71,7 @@ pub fn lay_out(directory: &Path, example: &[ExampleFile]) -> Result<Created> {
     files.extend(ignore_state(&root)?);
     files.sort();
     files.dedup();
-    Ok(Created { root, files })
+    Ok(Created { root, files, adopted: None })
 }
 
 fn make_directory(directory: &Path) -> Result<PathBuf> {

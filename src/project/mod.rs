@@ -1,6 +1,7 @@
 //! A project: the directory with `mlx.toml`, what the user wrote in it, and where mlx keeps its own files.
 
 mod additions;
+pub mod adopt;
 pub mod assign;
 mod changes;
 pub mod condition;
