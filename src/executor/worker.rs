@@ -119,6 +119,9 @@ fn work_with(element: &Element<'_>, carrier: &dyn Carrier, watch: Watch<'_>) -> 
             let place_of = Surroundings { directory, scratch: scratch.path(), path, environment, tracks };
             let report = following(carrier, place, &task, || carry_out(&job, place, &task, &place_of, watch));
             if let Some(tracked) = tracked {
+                if report.is_ok() {
+                    tracked.bring(&job.root, &task.products)?;
+                }
                 tracked.leave(&task.step, watch.events);
             }
             report

@@ -49,6 +49,11 @@ impl StepFiles {
         }
     }
 
+    /// Takes outputs from what the program logged by MLflow, where it did not write them itself.
+    fn bring(&self, root: &Path, step: &Step) -> Result<()> {
+        self.tracked.as_ref().map_or(Ok(()), |tracked| tracked.bring(root, step.products()))
+    }
+
     /// What can't be deleted now goes with the directory, when the next run begins.
     fn remove(self, step: &Step, watch: Watch<'_>) {
         if let Some(tracked) = self.tracked {
@@ -81,7 +86,9 @@ impl Work<'_> {
         let run = || self.environments.while_running(|| executor::run(&job, &step.retry, renew, self.watch));
         let report = following(&step.name, &files.metrics, self.watch.events, run);
         let concluded = match report {
-            Ok(report) => self.conclude(index, performed, (inputs, turn), &report, &files.metrics, &job.log),
+            Ok(report) => files
+                .bring(self.project.root(), step)
+                .and_then(|()| self.conclude(index, performed, (inputs, turn), &report, &files.metrics, &job.log)),
             Err(error) => {
                 self.tell_finished(step, performed, Some(&error));
                 Err(error)

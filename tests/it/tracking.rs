@@ -51,13 +51,33 @@ fn what_a_program_logs_by_mlflow_lands_in_the_run() {
     assert_eq!(run["history"].as_array().unwrap().len(), 4);
     assert_eq!(run["steps"][0]["logged"], json!({ "depth": "3", "kind": "a b" }));
     let trained = trained.says("step `train`: 1 values that are not finite are not recorded");
-    trained.says("step `train`: files that were logged by MLflow are not kept (1)").says("write what is to stay");
+    trained
+        .says("step `train`: files that were logged by MLflow are not kept (1)")
+        .says("keeps what is logged as `model`");
     project.mlx(&["runs", "show", "latest"]).success().prints("logged by train").prints("a b");
     // What is restored measures what it measured, and nothing is left behind.
     std::fs::remove_file(project.path("model")).unwrap();
     let again = project.mlx(&["train", "--json"]).success().json();
     assert_eq!((&again["metrics"]["auc"], &again["steps"][0]["logged"]["depth"]), (&json!(0.9), &json!("3")));
     assert!(!project.exists("mlruns") && !project.exists("mlflow.db"));
+}
+
+#[test]
+fn an_output_may_be_what_is_logged_under_its_name() {
+    let program = r#"
+import mlflow
+with mlflow.start_run():
+    mlflow.log_text("1,2", "tables/plot.csv")
+    mlflow.log_text("left", "left.txt")
+    mlflow.log_dict({"a": 1}, "model/conf.json")
+"#;
+    let step = STEP.replace("'model'", "'out/model', 'tables'");
+    let project = project(&step, program);
+
+    project.mlx(&["train"]).success().says("files that were logged by MLflow are not kept (1)");
+
+    assert_eq!(project.read("tables/plot.csv"), "1,2");
+    assert_eq!(project.read("out/model/conf.json"), "{\n  \"a\": 1\n}");
 }
 
 #[test]

@@ -20,12 +20,16 @@ const MOST_RUNS: usize = 10_000;
 
 pub struct Ledger {
     metrics: PathBuf,
-    /// The directory for artifacts, as a URL.
+    /// Where artifacts come to lie.
+    directory: PathBuf,
+    /// The same as a URL.
     artifacts: String,
     /// By their number, which is their id.
     experiments: Vec<String>,
     runs: BTreeMap<String, Tracked>,
     models: BTreeMap<String, Value>,
+    /// The ids of runs and of models as they came.
+    order: Vec<String>,
     points: usize,
 }
 
@@ -46,9 +50,27 @@ struct Tracked {
 
 impl Ledger {
     pub fn new(metrics: PathBuf, artifacts: &Path) -> Self {
+        let directory = artifacts.to_path_buf();
         let artifacts = url::Url::from_directory_path(artifacts).map_or_else(|()| String::new(), String::from);
-        let (runs, models) = (BTreeMap::new(), BTreeMap::new());
-        Self { metrics, artifacts, experiments: vec!["Default".into()], runs, models, points: 0 }
+        let (runs, models, order, experiments) = Default::default();
+        let mut ledger = Self { metrics, directory, artifacts, experiments, runs, models, order, points: 0 };
+        ledger.experiments.push("Default".into());
+        ledger
+    }
+
+    /// Where that lies which the program logged last under this name: a model, or an artifact of a run.
+    pub fn logged(&self, name: &Path) -> Option<PathBuf> {
+        // What a try inside of a search logs is not what the step does.
+        let is_own = |run: &str| self.runs.get(run).is_none_or(|run| !run.tags.contains_key(PARENT));
+        let place = |id: &String| match self.models.get(id) {
+            Some(model) => {
+                let info = |key: &str| model["info"][key].as_str().unwrap_or_default();
+                let is_it = Path::new(info("name")) == name && is_own(info("source_run_id"));
+                is_it.then(|| self.directory.join("models").join(id).join("artifacts"))
+            }
+            None => is_own(id).then(|| self.directory.join(id).join("artifacts").join(name)),
+        };
+        self.order.iter().rev().filter_map(place).find(|place| place.exists())
     }
 
     /// Answers a request for a route such as `api/2.0/mlflow/runs/create`.
@@ -147,6 +169,7 @@ impl Ledger {
             ..Tracked::default()
         };
         self.runs.insert(id.clone(), run);
+        self.order.push(id.clone());
         Ok(json!({ "run": self.shown(&id) }))
     }
 
@@ -214,6 +237,7 @@ impl Ledger {
                     "artifact_uri": format!("{}models/{id}/artifacts", self.artifacts),
                 });
                 let model = json!({ "info": info, "data": {} });
+                self.order.push(id.clone());
                 self.models.insert(id, model.clone());
                 Ok(json!({ "model": model }))
             }
@@ -308,6 +332,31 @@ mod tests {
         client.post("runs/log-metric", json!({ "run_id": id, "key": "loss", "value": 0.5 })).unwrap();
 
         assert_eq!(client.lines(), "");
+    }
+
+    #[test]
+    fn what_is_logged_is_found_by_its_name() {
+        let mut client = Client::new();
+        let (first, last) = (client.run(json!([])), client.run(json!([])));
+        let inner = client.run(json!([{ "key": PARENT, "value": last }]));
+        let artifacts = client.dir.path().join("artifacts");
+        let mut model = |run: &str| {
+            let body = json!({ "name": "wine", "source_run_id": run });
+            let made = client.post("logged-models", body).unwrap();
+            let place = artifacts.join("models").join(made["model"]["info"]["model_id"].as_str().unwrap());
+            std::fs::create_dir_all(place.join("artifacts")).unwrap();
+            place.join("artifacts")
+        };
+        let (model, _) = (model(&last), model(&inner));
+        for run in [&first, &inner] {
+            std::fs::create_dir_all(artifacts.join(run).join("artifacts/plots")).unwrap();
+        }
+
+        let logged = |name: &str| client.ledger.logged(Path::new(name));
+
+        assert_eq!(logged("wine"), Some(model));
+        assert_eq!(logged("plots"), Some(artifacts.join(first).join("artifacts/plots")));
+        assert_eq!(logged("other"), None);
     }
 
     #[test]

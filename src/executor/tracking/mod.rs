@@ -115,6 +115,24 @@ impl Tracking {
 }
 
 impl Tracked {
+    /// Outputs that are not there come from what the program logged under their names, as models or as artifacts.
+    pub fn bring<'p>(&self, root: &Path, outputs: impl IntoIterator<Item = &'p ProjectPath>) -> Result<()> {
+        let Some(ledger) = self.ledgers.lock().get(&self.key).cloned() else { return Ok(()) };
+        let ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        for output in outputs {
+            let place = output.below(root);
+            if place.symlink_metadata().is_ok() {
+                continue;
+            }
+            // `models/wine` is what was logged as that, or as `wine`.
+            let names = [Some(output.as_path()), output.as_path().file_name().map(Path::new)];
+            let Some(logged) = names.into_iter().flatten().find_map(|name| ledger.logged(name)) else { continue };
+            place.parent().map_or(Ok(()), crate::fs::create_dir_all)?;
+            move_to(&logged, &place).with_context(|| format!("cannot move what was logged to `{output}`"))?;
+        }
+        Ok(())
+    }
+
     /// Nothing more is taken. Files that the program of this step logged as artifacts go, which is told.
     pub fn leave(self, step: &str, events: &dyn EventSink) {
         let files = walkdir::WalkDir::new(&self.artifacts).into_iter().flatten();
@@ -124,7 +142,9 @@ impl Tracked {
         if count > 0 {
             events.emit(Event::Warning {
                 message: format!("step `{step}`: files that were logged by MLflow are not kept ({count})"),
-                hint: Some("let the program write what is to stay to a path in `outs`".into()),
+                hint: Some(
+                    "name in `outs` what is to stay: `outs = [\"model\"]` keeps what is logged as `model`".into(),
+                ),
             });
         }
     }
@@ -172,6 +192,26 @@ impl Drop for Server {
         drop(self.stop.take());
         let _ = self.thread.take().map(std::thread::JoinHandle::join);
     }
+}
+
+/// Moves a file or a directory, to another file system too.
+fn move_to(from: &Path, to: &Path) -> std::io::Result<()> {
+    match std::fs::rename(from, to) {
+        Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => {}
+        result => return result,
+    }
+    for entry in walkdir::WalkDir::new(from) {
+        let entry = entry?;
+        let place = match entry.path().strip_prefix(from) {
+            Ok(below) if !below.as_os_str().is_empty() => to.join(below),
+            _ => to.to_path_buf(),
+        };
+        match entry.file_type().is_dir() {
+            true => std::fs::create_dir_all(place)?,
+            false => drop(std::fs::copy(entry.path(), place)?),
+        }
+    }
+    Ok(())
 }
 
 async fn answer(State(ledgers): State<Arc<Ledgers>>, method: Method, uri: Uri, body: Bytes) -> Response {
