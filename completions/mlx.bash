@@ -4959,7 +4959,7 @@ _mlx() {
             return 0
             ;;
         mlx__subcmd__sweep)
-            opts="-f -j -C -q -v -h --set --strategy --sampler --trials --parallel --seed --metric --goal --min-resource --max-resource --reduction --resume --force --fail-fast --keep --jobs --executor --svg --directory --json --quiet --verbose --events --help show list apply rm help"
+            opts="-f -j -C -q -v -h --set --strategy --sampler --trials --parallel --seed --metric --goal --min-resource --max-resource --reduction --resume --retry-failed --force --fail-fast --keep --jobs --executor --svg --directory --json --quiet --verbose --events --help show list apply rm help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

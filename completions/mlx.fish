@@ -324,6 +324,7 @@ complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subco
 complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -s C -l directory -d 'Work as if started in this directory' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -l resume -d 'Go on with a sweep that was interrupted, killed, or is to have more trials'
+complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -l retry-failed -d 'With --resume: let trials that failed begin again'
 complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -s f -l force -d 'Begin a sweep anew; with --resume, go on whatever was changed since it began'
 complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -l fail-fast -d 'End with the first trial that fails'
 complete -c mlx -n "__fish_mlx_using_subcommand sweep; and not __fish_seen_subcommand_from show list apply rm help" -l keep -d 'Leave the working copies of trials in .mlx/sweeps/NAME/trials'
@@ -466,7 +467,7 @@ finished\t''
 failed\t''
 interrupted\t''"
 complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -l tag -d 'List only those with this tag; more than once for all of several' -r
-complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -l sort -d 'Put them in order by a metric, a parameter or `duration`, the highest first' -r
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -l sort -d 'Put them in order by a metric, a parameter that is a number, `duration` or `started`, the highest first' -r
 complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -s C -l directory -d 'Work as if started in this directory' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand runs; and not __fish_seen_subcommand_from list show name tag note restore export rm help" -l ascending -d 'The lowest first'
@@ -489,7 +490,7 @@ finished\t''
 failed\t''
 interrupted\t''"
 complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from list" -l tag -d 'List only those with this tag; more than once for all of several' -r
-complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from list" -l sort -d 'Put them in order by a metric, a parameter or `duration`, the highest first' -r
+complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from list" -l sort -d 'Put them in order by a metric, a parameter that is a number, `duration` or `started`, the highest first' -r
 complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from list" -s C -l directory -d 'Work as if started in this directory' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from list" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand runs; and __fish_seen_subcommand_from list" -l ascending -d 'The lowest first'
@@ -700,7 +701,7 @@ svg\t''"
 complete -c mlx -n "__fish_mlx_using_subcommand lineage" -s o -l output -d 'Write it to this file' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand lineage" -s C -l directory -d 'Work as if started in this directory' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand lineage" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
-complete -c mlx -n "__fish_mlx_using_subcommand lineage" -l no-targets -d 'Leave out what lies on targets, and ask none of them'
+complete -c mlx -n "__fish_mlx_using_subcommand lineage" -l no-targets -d 'Leave out what lies on targets, and ask none of them; they are asked only where it could lie there, and not for long'
 complete -c mlx -n "__fish_mlx_using_subcommand lineage" -l json -d 'Print the result as one JSON document'
 complete -c mlx -n "__fish_mlx_using_subcommand lineage" -s q -l quiet -d 'Print the result and errors only'
 complete -c mlx -n "__fish_mlx_using_subcommand lineage" -s v -l verbose -d 'Say more about what is being done'
@@ -780,11 +781,11 @@ complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcomma
 complete -c mlx -n "__fish_mlx_using_subcommand bundle; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c mlx -n "__fish_mlx_using_subcommand deploy" -l bundle -d 'Deploy this bundle, as `mlx package` wrote it' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand deploy" -l sign -d 'Sign what is packaged with this private key (P-256, PEM)' -r -F
-complete -c mlx -n "__fish_mlx_using_subcommand deploy" -l manifests -d 'Of a cluster: write what is to be applied there into this directory instead, and ask the cluster nothing; contents and image are sent to the registry, unless `--plan` is given too' -r -F
+complete -c mlx -n "__fish_mlx_using_subcommand deploy" -l manifests -d 'Of a cluster: write what is to be applied there into this directory instead, and ask the cluster nothing; contents and image are sent to the registry, unless `--plan` is given too. A file that was written there for an object which the target has no more is removed' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand deploy" -l canary -d 'Have it answer a part of the requests beside the live release, on servers that follow the target' -r
 complete -c mlx -n "__fish_mlx_using_subcommand deploy" -s C -l directory -d 'Work as if started in this directory' -r -F
 complete -c mlx -n "__fish_mlx_using_subcommand deploy" -l events -d 'Write what happens on the way to this file, one JSON object a line' -r -F
-complete -c mlx -n "__fish_mlx_using_subcommand deploy" -s n -l plan -l dry-run -d 'Show what would change, and change nothing'
+complete -c mlx -n "__fish_mlx_using_subcommand deploy" -s n -l plan -l dry-run -d 'Show what would change, and change nothing; with `--manifests`, write them and send nothing. Where the target requires a signature, the plan needs no key and says which one deploying needs'
 complete -c mlx -n "__fish_mlx_using_subcommand deploy" -l promote -d 'Make the canary the live release'
 complete -c mlx -n "__fish_mlx_using_subcommand deploy" -l json -d 'Print the result as one JSON document'
 complete -c mlx -n "__fish_mlx_using_subcommand deploy" -s q -l quiet -d 'Print the result and errors only'
