@@ -3,6 +3,10 @@
 use crate::fs::escape;
 use crate::{Error, Kind};
 
+/// What to do with what another program made.
+pub const FOREIGN: &str = "take the model's files out of it with the program that made it; `mlx add`, `mlx model register` and \
+                           `mlx package` make a bundle of them";
+
 /// A bundle that is damaged, incomplete or made to do harm; says in words what is wrong with it.
 ///
 /// Its text may quote what the file holds, and is escaped, so that it can't break a line or drive a terminal.
@@ -20,6 +24,10 @@ impl BadBundle {
         Self { is_foreign: true, ..Self::new(reason) }
     }
 
+    pub fn is_foreign(&self) -> bool {
+        self.is_foreign
+    }
+
     pub fn new(reason: impl std::fmt::Display) -> Self {
         const LONGEST: usize = 400;
         let mut reason = reason.to_string();
@@ -34,10 +42,7 @@ impl BadBundle {
 impl From<BadBundle> for Error {
     fn from(error: BadBundle) -> Self {
         let hint = match error.is_foreign {
-            true => {
-                "take the model's files out of it with the program that made it; `mlx add`, `mlx model register` and \
-                 `mlx package` make a bundle of them"
-            }
+            true => FOREIGN,
             false => "nothing of it was used; fetch the bundle again, or make it again with `mlx package`",
         };
         Error::new(Kind::Failed, error).with_hint(hint)

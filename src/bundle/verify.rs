@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::refusal::FOREIGN;
 use super::{BadBundle, BadSignature, Bundle, PublicKey};
 use crate::event::{Event, Unit, Watch};
 use crate::fs::quote;
@@ -26,6 +27,8 @@ pub struct Verification {
     pub is_signed: bool,
     /// The key that the signature was checked with; `None` where it was not checked.
     pub key: Option<Digest>,
+    /// Whether another program made it, so that it may be sound and is no bundle.
+    pub is_foreign: bool,
     /// Whether nothing of it is damaged, missing or out of place, whoever signed it.
     pub is_sound: bool,
     /// Why the holder of the key did not sign it; `None` where that is so, and where nobody asked.
@@ -46,6 +49,7 @@ pub fn verify(path: &Path, key: Option<&PublicKey>, watch: Watch<'_>) -> Result<
         bytes: 0,
         is_signed: false,
         key: key.map(PublicKey::id),
+        is_foreign: false,
         is_sound: false,
         signature_problem: None,
         problems: Vec::new(),
@@ -118,6 +122,9 @@ impl Verification {
     /// Says no to a bundle that is damaged, and to one that the holder of the key did not sign.
     pub fn verdict(&self) -> Result<()> {
         let file = quote(&self.file);
+        if self.is_foreign {
+            return Err(Error::check(format!("`{file}` is no bundle that `mlx package` made")).with_hint(FOREIGN));
+        }
         if !self.is_sound {
             return Err(Error::check(format!("`{file}` is no sound bundle"))
                 .with_hint("do not use it; fetch it again, or make it again with `mlx package`"));
@@ -143,9 +150,10 @@ impl Verification {
     fn note<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
         match result {
             Ok(value) => Ok(Some(value)),
-            Err(error) => match error.downcast_ref::<BadBundle>().map(ToString::to_string) {
+            Err(error) => match error.downcast_ref::<BadBundle>() {
                 Some(problem) => {
-                    self.problems.push(problem);
+                    self.is_foreign |= problem.is_foreign();
+                    self.problems.push(problem.to_string());
                     Ok(None)
                 }
                 None => Err(error),

@@ -383,6 +383,9 @@ fn documents_that_disagree_are_refused() {
     for (what, bytes, reason) in cases {
         refused(&project, what, &bytes, reason);
     }
+    fs::write(project.path("bad.tar"), undescribed.tar()).unwrap();
+    let foreign = project.mlx(&["bundle", "verify", "bad.tar"]).exits_with(4);
+    foreign.says("`bad.tar` is no bundle that `mlx package` made").says("`mlx add`, `mlx model register`");
 }
 
 #[test]

@@ -113,8 +113,65 @@ const SAFE_BUILTINS: [&str; 20] = [
     "Ellipsis",
     "NotImplemented",
 ];
+/// NumPy's functions of arrays alone, which people give to `FunctionTransformer`.
+const OF_ARRAYS: [&str; 54] = [
+    "abs",
+    "absolute",
+    "add",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
+    "around",
+    "asarray",
+    "atleast_2d",
+    "cbrt",
+    "ceil",
+    "clip",
+    "cos",
+    "cosh",
+    "deg2rad",
+    "degrees",
+    "divide",
+    "exp",
+    "exp2",
+    "expm1",
+    "fabs",
+    "floor",
+    "hstack",
+    "isfinite",
+    "isnan",
+    "log",
+    "log10",
+    "log1p",
+    "log2",
+    "max",
+    "maximum",
+    "mean",
+    "median",
+    "min",
+    "minimum",
+    "multiply",
+    "nan_to_num",
+    "negative",
+    "rad2deg",
+    "ravel",
+    "reciprocal",
+    "rint",
+    "round",
+    "sign",
+    "sin",
+    "sqrt",
+    "square",
+    "sum",
+    "tanh",
+    "trunc",
+];
 /// Functions that build safe values.
-const SAFE: [&str; 64] = [
+const SAFE: [&str; 72] = [
     "copyreg._reconstructor",
     "copy_reg._reconstructor",
     "_codecs.encode",
@@ -144,6 +201,7 @@ const SAFE: [&str; 64] = [
     "numpy._core.multiarray._reconstruct",
     "numpy._core.multiarray.scalar",
     "numpy._core.numeric._frombuffer",
+    "numpy.ma.MaskedArray",
     "numpy.ma.core.MaskedArray",
     "numpy.ma.core._mareconstruct",
     "numpy.random._pickle.__randomstate_ctor",
@@ -156,6 +214,13 @@ const SAFE: [&str; 64] = [
     "numpy.random._pcg64.PCG64DXSM",
     "numpy.random._philox.Philox",
     "numpy.random._sfc64.SFC64",
+    "scipy._lib.array_api_compat.numpy._aliases.asarray",
+    "scipy.interpolate._bsplines.BSpline",
+    "scipy.interpolate._cubic.CubicSpline",
+    "scipy.interpolate._cubic.PchipInterpolator",
+    "scipy.interpolate._interpolate.PPoly",
+    "scipy.interpolate._interpolate.interp1d",
+    "scipy.interpolate.interpolate.interp1d",
     "scipy.spatial._ckdtree.cKDTree",
     "scipy.spatial._kdtree.KDTree",
     "pandas.core.indexes.base._new_Index",
@@ -212,12 +277,19 @@ fn is_safe(module: &str, name: &str) -> bool {
     }
     match module {
         "builtins" | "__builtin__" => SAFE_BUILTINS.contains(&name),
-        "numpy" => is_scalar(name),
+        "numpy" => is_scalar(name) || OF_ARRAYS.contains(&name),
         "torch" => {
             name.ends_with("Storage") || is_scalar(name) || matches!(name, "bfloat16" | "half" | "float" | "long")
         }
         "torch.storage" => matches!(name, "TypedStorage" | "UntypedStorage"),
-        "pandas" => matches!(name, "Timestamp" | "Timedelta" | "Interval" | "Period"),
+        // Some others open files when they are made.
+        "pandas" => {
+            name.ends_with("Index")
+                || name.ends_with("Dtype")
+                || matches!(name, "Timestamp" | "Timedelta" | "Interval" | "Period")
+                || matches!(name, "Categorical" | "DataFrame" | "Series")
+        }
+        "pandas.arrays" => name.ends_with("Array"),
         // Estimators and what they consist of are classes, or are made by Cython's constructors.
         _ if is_below("sklearn.datasets") || is_below("sklearn.externals") => false,
         _ if is_below("sklearn") => begins_large || name.starts_with("__pyx_unpickle_") || name == "newObj",
@@ -268,6 +340,12 @@ mod tests {
             "torch.nn.modules.linear.Linear",
             "builtins.set",
             "scipy.sparse._csr.csr_matrix",
+            "scipy.interpolate._bsplines.BSpline",
+            "numpy.ma.MaskedArray",
+            "numpy.log1p",
+            "pandas.DataFrame",
+            "pandas.RangeIndex",
+            "pandas.arrays.StringArray",
         ] {
             assert_eq!(of(safe, &[]), Known::Safe, "{safe}");
         }
@@ -288,6 +366,14 @@ mod tests {
         }
         for unknown in
             ["churn.features.Scaler", "sklearn.datasets._base.Bunch", "sklearn.utils.fixes.parse", "osx.system"]
+                .into_iter()
+                // These open files, or make code out of what they are given.
+                .chain([
+                    "pandas.HDFStore",
+                    "pandas.ExcelFile",
+                    "numpy.savetxt",
+                    "scipy.stats._distn_infrastructure.rv_frozen",
+                ])
         {
             assert_eq!(of(unknown, &[]), Known::Unknown, "{unknown}");
         }

@@ -41,6 +41,6 @@ impl Render for Unpacked {
     fn render(&self, out: &mut Text<'_>) -> io::Result<()> {
         let Self { directory, manifest, files, bytes, .. } = self;
         let (files, bytes) = (count(*files, "file"), size(*bytes));
-        writeln!(out, "Unpacked {} into `{}`: {files}, {bytes} unpacked", manifest.short(), quote(directory))
+        writeln!(out, "Unpacked {} into `{}`: {files}, {bytes}", manifest.short(), quote(directory))
     }
 }
