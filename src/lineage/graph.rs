@@ -80,6 +80,11 @@ impl Graph {
         self.before(place).any(|from| matches!(self.nodes[from], Node::Step { .. }))
     }
 
+    /// Whether the one leads to the other at once.
+    pub fn leads(&self, from: usize, to: usize) -> bool {
+        self.after[from].contains(&to)
+    }
+
     pub fn node(&self, place: usize) -> &Node {
         &self.nodes[place]
     }

@@ -1,20 +1,22 @@
 //! Files and the directories that they are parts of: a step may name the one, and a version or another step the other.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
 
 use super::{Graph, Node};
 use crate::Digest;
 use crate::digest::{Object, Prefix};
 use crate::project::ProjectPath;
 use crate::store::Store;
+use crate::store::tree::Tree;
 
 /// What the directories of a graph hold, as far as their listings are in the store.
 pub struct Parts<'a> {
     store: &'a Store,
     /// The nodes of directories, by path.
     directories: BTreeMap<ProjectPath, Vec<(usize, Digest)>>,
-    /// What was looked up in a directory before, by the path below it.
-    known: HashMap<(Digest, Vec<u8>), Option<Object>>,
+    /// Listings that were read before; `None` for one that is not here.
+    trees: HashMap<Digest, Option<Rc<Tree>>>,
 }
 
 impl<'a> Parts<'a> {
@@ -26,7 +28,7 @@ impl<'a> Parts<'a> {
                 directories.entry(path.clone()).or_default().push((place, *digest));
             }
         }
-        Self { store, directories, known: HashMap::new() }
+        Self { store, directories, trees: HashMap::new() }
     }
 
     /// Connects every file and directory of the graph with the directories that hold it.
@@ -62,10 +64,21 @@ impl<'a> Parts<'a> {
     }
 
     fn part(&mut self, whole: Digest, above: &ProjectPath, path: &ProjectPath) -> Option<Object> {
-        let below = &path.as_bytes()[above.as_bytes().len() + 1..];
-        let key = (whole, below.to_vec());
+        let mut found: Option<Object> = None;
+        for name in path.parts().skip(above.parts().count()) {
+            let directory = match &found {
+                None => whole,
+                Some(object) if object.is_directory() => object.digest,
+                Some(_) => return None,
+            };
+            found = Some(self.tree(directory)?.get(name)?.clone());
+        }
+        found
+    }
+
+    fn tree(&mut self, digest: Digest) -> Option<Rc<Tree>> {
         let store = self.store;
-        self.known.entry(key).or_insert_with(|| part_of(store, whole, below.split(|byte| *byte == b'/'))).clone()
+        self.trees.entry(digest).or_insert_with(|| store.tree(&digest).ok().map(Rc::new)).clone()
     }
 
     /// The files and directories below those of the graph whose digests begin with these digits.
@@ -94,7 +107,7 @@ impl<'a> Parts<'a> {
 
 /// A part comes with its directory, unless a step made it or other parts of the directory alone.
 fn connect_part(graph: &mut Graph, whole: usize, part: usize) {
-    if graph.after(whole).any(|place| place == part) {
+    if graph.leads(whole, part) {
         return;
     }
     let is_of_parts = graph.before(whole).any(|place| is_below(graph, place, whole));
@@ -121,17 +134,4 @@ fn is_below(graph: &Graph, part: usize, whole: usize) -> bool {
         (Node::Data { path: part, .. }, Node::Data { path: whole, .. }) => part != whole && part.is_within(whole),
         _ => false,
     }
-}
-
-/// What lies in a directory under these names, one below the other.
-fn part_of<'n>(store: &Store, directory: Digest, names: impl Iterator<Item = &'n [u8]>) -> Option<Object> {
-    let mut found: Option<Object> = None;
-    for name in names {
-        let digest = found.as_ref().map_or(directory, |object| object.digest);
-        if found.as_ref().is_some_and(|object| !object.is_directory()) {
-            return None;
-        }
-        found = Some(store.tree(&digest).ok()?.get(name)?.clone());
-    }
-    found
 }
