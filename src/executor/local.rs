@@ -16,7 +16,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, p
 
 use super::gauge::{Gauge, memory_kills};
 use super::output::Output;
-use super::{End, Job, Report};
+use super::{End, Job, Report, orphans};
 use crate::env::Launch;
 use crate::event::Watch;
 use crate::project::duration_text;
@@ -51,6 +51,8 @@ pub fn run(job: &Job<'_>, attempt: u64, watch: Watch<'_>) -> Result<Report> {
     let mut output = Output::new(job.step, &job.log, attempt, watch.events);
     let mut pipe = Some(pipe);
     let watched = watch_until_end(&mut running, &mut pipe, &mut output, job, watch);
+    // Who was ended by the program itself may not have been taken note of, and is none that was left.
+    let is_left = matches!(watched, Ok(None)) && orphans::going_on_in(running.pid) != Some(0);
     // From here on the main process is over, or something went wrong on our side: nobody of the group may live on.
     running.signal(Signal::KILL);
     // Before its number may become another group's.
@@ -64,8 +66,7 @@ pub fn run(job: &Job<'_>, attempt: u64, watch: Watch<'_>) -> Result<Report> {
     }
     let ended = watched?;
     let (status, usage, killed) = usage?;
-    // Who asks a program to end means all of its group.
-    if killed > 0 && ended.is_none() {
+    if is_left && killed > 0 {
         watch.events.warn(format!("step `{}` left programs running when it ended; they were ended too", job.step));
     }
     let (last_lines, has_log, log) = output.finish();
@@ -169,6 +170,12 @@ impl Running {
                     .with_hint("mlx needs Linux 5.3 or newer"))
             }
         }
+    }
+
+    /// Asks the whole group to end, those too that were stopped.
+    fn ask(&self, signal: Signal) {
+        self.signal(signal);
+        self.signal(Signal::CONT);
     }
 
     /// Sends a signal to the whole group. Until [`Running::reap`] the group's number can't belong to anybody else.
@@ -316,14 +323,14 @@ fn watch_until_end(
             running.signal(Signal::KILL);
         }
         if stop.is_none() && watch.interrupt.is_requested() {
-            running.signal(Signal::INT);
+            running.ask(Signal::INT);
             stop = Some(Stop { cause: End::Interrupted, deadline: now + GRACE });
         }
         if let (None, Some((limit, at))) = (&stop, timeout)
             && now >= at
             && lingers_until.is_none()
         {
-            running.signal(Signal::TERM);
+            running.ask(Signal::TERM);
             stop = Some(Stop { cause: End::TimedOut(limit), deadline: now + GRACE });
         }
         if let Some(Stop { cause, deadline }) = &stop {
@@ -556,6 +563,15 @@ pub mod tests {
     }
 
     #[test]
+    fn a_program_that_was_stopped_can_say_its_last_words() {
+        let cmd = "trap 'echo last words; exit 0' TERM; kill -STOP $$; while :; do sleep 0.01; done";
+
+        let (report, _) = report(cmd, Some(Duration::from_millis(100)), &Interrupt::default());
+
+        assert_eq!(report.last_lines, ["last words"]);
+    }
+
+    #[test]
     fn an_urgent_interrupt_ends_a_program_that_refuses_to() {
         let interrupt = Interrupt::default();
         interrupt.request();
@@ -582,6 +598,7 @@ pub mod tests {
 
         assert!(is_told("sleep 1000 > /dev/null 2>&1 &", None), "its output goes elsewhere");
         assert!(!is_told("(sleep 0.05; echo late) & exit 0", None), "it ends by itself");
+        assert!(!is_told("sleep 1000 & kill -9 $!; exec sleep 0.2", None), "the program ended it");
         let moment = Some(Duration::from_millis(30));
         assert!(!is_told("trap '' TERM; sleep 1000 & trap - TERM; wait", moment), "all of them are to end");
     }

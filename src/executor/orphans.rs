@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use rustix::process::Pid;
+
 use super::local::end_leftovers;
 use crate::Result;
 
@@ -13,6 +15,20 @@ pub fn end_orphans(variable: &str, value: &str, known: Option<u32>) -> Result<u6
         Some(children) if children.iter().all(|child| Some(*child) == known) => Ok(0),
         _ => end_leftovers(variable, value),
     }
+}
+
+/// How many programs of this group go on without the one that started them; `None` where the kernel does not tell.
+pub fn going_on_in(group: Pid) -> Option<usize> {
+    Some(children()?.into_iter().filter(|child| goes_on_in(*child, group)).count())
+}
+
+/// Whether the process belongs to the group and does something, rather than wait for somebody to take note of its end: the
+/// state and the group are the third and the fifth field of proc_pid_stat(5), behind a name that may hold anything.
+fn goes_on_in(process: u32, group: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let mut fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields).split(' ');
+    let (state, its) = (fields.next().unwrap_or("X"), fields.nth(1));
+    !matches!(state, "Z" | "X") && its.and_then(|its| its.parse().ok()) == Some(group.as_raw_pid())
 }
 
 /// The processes that this one has to wait for; `None` where the kernel does not tell.
