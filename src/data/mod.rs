@@ -86,8 +86,9 @@ impl Workspace {
     pub fn open(project: &Project) -> Result<Self> {
         let ignore = project.state(".gitignore");
         if !ignore.exists() {
-            crate::fs::create_dir_all(&project.state(""))?;
-            crate::fs::replace(&ignore, &project.scratch(), |out| out.write_all(b"*\n"))?;
+            // Where that can't be, nothing comes there that would have to be hidden, and who only reads goes on.
+            let _ = crate::fs::create_dir_all(&project.state(""))
+                .and_then(|()| crate::fs::replace(&ignore, &project.scratch(), |out| out.write_all(b"*\n")));
         }
         let root = project.root().to_path_buf();
         let directory = Directory::open(&root).with_context(|| format!("cannot enter `{}`", quote(&root)))?;

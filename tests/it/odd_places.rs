@@ -127,6 +127,23 @@ fn on_a_read_only_file_system_all_can_be_looked_at() {
 }
 
 #[test]
+fn a_clone_that_was_never_written_to_can_be_looked_at() {
+    let project = Project::empty();
+    let Some(disk) = Disk::mount(project.root(), 64 << 20) else { return };
+    project.set("mlx.toml", "");
+    write_many(&project, 3, 40);
+    project.mlx(&["add", "data"]).success();
+    fs::remove_dir_all(project.path(".mlx")).unwrap();
+    disk.seal();
+
+    project.mlx(&["status"]).success().prints("unchanged, not in store");
+    project.mlx(&["ls"]).success().prints("missing");
+    project.mlx(&["verify"]).exits_with(4);
+    project.mlx(&["cache"]).success();
+    project.mlx(&["add", "data"]).exits_with(1).says("Read-only file system");
+}
+
+#[test]
 fn a_remote_on_a_read_only_file_system_is_read_and_says_why_it_is_not_written() {
     let project = Project::empty();
     let remote = project.home().join("remote");
