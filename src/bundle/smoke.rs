@@ -28,6 +28,8 @@ use crate::{Error, Result};
 
 /// So many rows of the examples are asked for.
 const ROWS: usize = 16;
+/// What a model takes is learned from so many of them: a column that holds numbers in its first rows may hold text later.
+const LEARNED_ROWS: usize = 10_000;
 /// The examples are read up to here.
 const LARGEST: u64 = 4 << 20;
 /// Processors differ in the last digits of a sum: what is recorded is rounded to this many significant digits, so that
@@ -96,11 +98,15 @@ pub fn ask(inputs: Inputs<'_>, layers: &[PlannedLayer], how: Ask<'_>, watch: Wat
                 };
                 return Ok(Answers { signature: Some(Signature { inputs, outputs }), smoke: None });
             };
-            let learned = declared_inputs.map_or_else(|| examples.learn(inputs), Ok)?;
+            let learned = declared_inputs.map_or_else(|| examples.learn(inputs, directory, python.wants_frame), Ok)?;
             let mut signature = Signature { inputs: learned, outputs: declared_outputs.clone().unwrap_or_default() };
             let request = examples.request(&mut signature, inputs)?;
             watch.interrupt.check()?;
-            let response = InferResponse { outputs: python.ask(&request).with_context(cannot)? };
+            let outputs = python.ask(&request).with_context(cannot).map_err(|error| {
+                let rows = "may be none for it: leave columns out that it does not take, such as the label";
+                error.with_hint(format!("the rows of `{}` {rows}", examples.path))
+            })?;
+            let response = InferResponse { outputs };
             if declared_outputs.is_none() {
                 signature.outputs = response.outputs.iter().map(|output| learn::of_output(output, &request)).collect();
             }
@@ -192,16 +198,18 @@ fn examples<'a>(inputs: Inputs<'a>, scratch: &Path, watch: Watch<'_>) -> Result<
         });
         return Ok(None);
     };
-    let read = || -> Result<Rows> {
-        let file = open_examples(inputs, path, scratch)?;
-        if path.as_bytes().to_ascii_lowercase().ends_with(b".json") {
-            return Ok(Rows::Json(first_of_json(file, path)?));
-        }
-        let (header, csv) = first_of_csv(file, path)?;
-        Ok(Rows::Csv(header, csv))
-    };
-    let rows = read().with_context(|| cannot_ask(inputs))?;
+    let rows = first_rows(inputs, path, scratch, ROWS).with_context(|| cannot_ask(inputs))?;
     Ok(Some(Examples { path, rows }))
+}
+
+/// So many rows of the examples.
+fn first_rows(inputs: Inputs<'_>, path: &ProjectPath, scratch: &Path, most: usize) -> Result<Rows> {
+    let file = open_examples(inputs, path, scratch)?;
+    if path.as_bytes().to_ascii_lowercase().ends_with(b".json") {
+        return Ok(Rows::Json(first_of_json(file, path, most)?));
+    }
+    let (header, csv) = first_of_csv(file, path, most)?;
+    Ok(Rows::Csv(header, csv))
 }
 
 fn cannot_ask(inputs: Inputs<'_>) -> String {
@@ -225,11 +233,12 @@ impl Examples<'_> {
         Ok(request)
     }
 
-    /// What a model takes that takes these.
-    fn learn(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
-        let learned = match &self.rows {
-            Rows::Json(json) => learn::from_json(json),
-            Rows::Csv(_, csv) => learn::from_csv(csv),
+    /// What a model takes that takes these; perhaps an input for each column, whatever it holds.
+    fn learn(&self, inputs: Inputs<'_>, scratch: &Path, by_column: bool) -> Result<Vec<Tensor>> {
+        let rows = first_rows(inputs, self.path, scratch, LEARNED_ROWS).with_context(|| cannot_ask(inputs))?;
+        let learned = match &rows {
+            Rows::Json(json) => learn::from_json(json, by_column),
+            Rows::Csv(_, csv) => learn::from_csv(csv, by_column),
         };
         learned.map_err(|error| in_file(error, self.path)).with_context(|| cannot_ask(inputs))
     }
@@ -271,7 +280,7 @@ fn open_examples(inputs: Inputs<'_>, path: &ProjectPath, scratch: &Path) -> Resu
     let Inputs { project, store, version, .. } = inputs;
     let cannot = || format!("cannot read `{path}`");
     let export = |object: &Object| -> Result<File> {
-        let copy = scratch.join("examples");
+        let copy = fs::temporary_dir(scratch)?.keep().join("examples");
         store.export(&object.digest, &copy, false, scratch, Link::Copy)?;
         Ok(File::open(&copy).with_context(cannot)?)
     };
@@ -296,14 +305,18 @@ fn in_file(error: crate::predictor::BadRequest, path: &ProjectPath) -> Error {
 }
 
 /// The column names and the text of the first rows of a CSV file of any size.
-fn first_of_csv(file: File, path: &ProjectPath) -> Result<(Vec<String>, Vec<u8>)> {
+fn first_of_csv(file: File, path: &ProjectPath, most: usize) -> Result<(Vec<String>, Vec<u8>)> {
     let cannot = || format!("cannot read `{path}` as CSV");
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(file.take(LARGEST));
     let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
     let mut header = Vec::new();
     let mut record = csv::ByteRecord::new();
-    for row in 0..=ROWS {
+    for row in 0..=most {
         if !reader.read_byte_record(&mut record).with_context(cannot)? {
+            break;
+        }
+        // Where the file goes on behind the limit, the last row is cut off.
+        if row > ROWS && reader.get_ref().limit() == 0 {
             break;
         }
         if row == 0 {
@@ -313,14 +326,14 @@ fn first_of_csv(file: File, path: &ProjectPath) -> Result<(Vec<String>, Vec<u8>)
         writer.write_byte_record(&record).with_context(cannot)?;
     }
     let text = writer.into_inner().map_err(|error| Error::failed(error.error())).with_context(cannot)?;
-    if reader.get_ref().limit() == 0 && text.len() as u64 > LARGEST / 2 {
+    if most == ROWS && reader.get_ref().limit() == 0 && text.len() as u64 > LARGEST / 2 {
         return Err(Error::usage(format!("the first rows of `{path}` have more than {} bytes", LARGEST / 2)));
     }
     Ok((header, text))
 }
 
 /// The first rows of a JSON file.
-fn first_of_json(file: File, path: &ProjectPath) -> Result<Vec<u8>> {
+fn first_of_json(file: File, path: &ProjectPath, most: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read `{path}`"))?;
     if bytes.len() as u64 > LARGEST {
@@ -329,7 +342,7 @@ fn first_of_json(file: File, path: &ProjectPath) -> Result<Vec<u8>> {
     }
     match serde_json::from_slice(&bytes) {
         Ok(Value::Array(mut rows)) if rows.first().is_some_and(|row| row.is_array() || row.is_object()) => {
-            rows.truncate(ROWS);
+            rows.truncate(most);
             Ok(Value::Array(rows).to_string().into())
         }
         _ => Ok(bytes),

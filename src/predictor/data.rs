@@ -271,6 +271,8 @@ impl Elements {
             Self::Fp16(list) => list.push(f16::NAN),
             Self::Fp32(list) => list.push(f32::NAN),
             Self::Fp64(list) => list.push(f64::NAN),
+            // As an empty cell of a CSV file.
+            Self::Bytes(list) => list.push(Vec::new()),
             _ => return Err(format!("has no value, and {} has no way to say that", self.datatype())),
         }
         Ok(())

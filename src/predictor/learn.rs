@@ -7,33 +7,56 @@ use super::{BadRequest, Datatype, InferRequest, NamedTensor, Tensor};
 /// The name of an input that is a whole table.
 const INPUT: &str = "input";
 
-/// The inputs that fit a CSV file: one matrix where all of its cells are numbers, else one input a column.
-pub fn from_csv(bytes: &[u8]) -> Result<Vec<Tensor>, BadRequest> {
+/// What all cells of a column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Number,
+    /// `true` or `false`, each of them.
+    Truth,
+    Text,
+}
+
+/// The inputs that fit a CSV file: one matrix where all of its cells are numbers, unless it is to be `by_column`; else one
+/// input a column.
+pub fn from_csv(bytes: &[u8], by_column: bool) -> Result<Vec<Tensor>, BadRequest> {
     let unreadable = |error: csv::Error| BadRequest::new(format!("the CSV can't be read: {error}"));
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(bytes);
     let header = reader.headers().map_err(unreadable)?.clone();
     let names: Vec<String> = header.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
-    let mut are_numbers = vec![true; names.len()];
+    let mut columns = vec![(true, true); names.len()];
     for record in reader.records() {
-        for (is_number, cell) in are_numbers.iter_mut().zip(&record.map_err(unreadable)?) {
+        for ((are_numbers, are_truths), cell) in columns.iter_mut().zip(&record.map_err(unreadable)?) {
             let cell = cell.trim();
-            *is_number &= cell.is_empty() || cell.parse::<f64>().is_ok();
+            *are_numbers &= cell.is_empty() || cell.parse::<f64>().is_ok();
+            *are_truths &= matches!(cell, "true" | "True" | "TRUE" | "false" | "False" | "FALSE");
         }
     }
-    Ok(of_columns(&names, &are_numbers))
+    let kinds: Vec<Kind> = columns.into_iter().map(|(are_numbers, are_truths)| kind(are_numbers, are_truths)).collect();
+    Ok(of_columns(&names, &kinds, by_column))
+}
+
+fn kind(are_numbers: bool, are_truths: bool) -> Kind {
+    match (are_numbers, are_truths) {
+        (true, _) => Kind::Number,
+        (false, true) => Kind::Truth,
+        (false, false) => Kind::Text,
+    }
 }
 
 /// The inputs that fit JSON: those of a whole request, else as for a CSV file.
-pub fn from_json(bytes: &[u8]) -> Result<Vec<Tensor>, BadRequest> {
+pub fn from_json(bytes: &[u8], by_column: bool) -> Result<Vec<Tensor>, BadRequest> {
     let value: Value =
         serde_json::from_slice(bytes).map_err(|error| BadRequest::new(format!("the JSON can't be read: {error}")))?;
     match value {
         Value::Object(body) if body.get("inputs").is_some_and(Value::is_array) => {
             Ok(InferRequest::from_json(bytes)?.inputs.iter().map(of_tensor).collect())
         }
-        Value::Object(record) => of_records(&[&record]),
+        Value::Object(record) => of_records(&[&record], by_column),
         Value::Array(rows) if rows.first().is_some_and(Value::is_object) => {
-            of_records(&rows.iter().filter_map(Value::as_object).collect::<Vec<_>>())
+            of_records(&rows.iter().filter_map(Value::as_object).collect::<Vec<_>>(), by_column)
+        }
+        Value::Array(_) if by_column => {
+            Err(BadRequest::new("rows that are lists name no columns; give objects with names, or a request"))
         }
         Value::Array(rows) => match rows.first() {
             Some(Value::Array(row))
@@ -69,13 +92,13 @@ fn signed(length: usize) -> i64 {
     i64::try_from(length).unwrap_or(i64::MAX)
 }
 
-fn of_records(records: &[&Map<String, Value>]) -> Result<Vec<Tensor>, BadRequest> {
+fn of_records(records: &[&Map<String, Value>], by_column: bool) -> Result<Vec<Tensor>, BadRequest> {
     let names: Vec<String> = records.first().map(|record| record.keys().cloned().collect()).unwrap_or_default();
-    let is_number = |name: &String| records.iter().all(|record| record.get(name).is_none_or(is_number));
-    let are_numbers: Vec<bool> = names.iter().map(is_number).collect();
+    let all = |name: &str, is_it: fn(&Value) -> bool| records.iter().all(|record| record.get(name).is_none_or(is_it));
+    let kinds: Vec<Kind> = names.iter().map(|name| kind(all(name, is_number), all(name, Value::is_boolean))).collect();
     match names.is_empty() {
         true => Err(BadRequest::new("there are no rows")),
-        false => Ok(of_columns(&names, &are_numbers)),
+        false => Ok(of_columns(&names, &kinds, by_column)),
     }
 }
 
@@ -83,15 +106,19 @@ fn is_number(value: &Value) -> bool {
     value.is_number() || value.is_null()
 }
 
-fn of_columns(names: &[String], are_numbers: &[bool]) -> Vec<Tensor> {
-    if are_numbers.iter().all(|is_number| *is_number) {
+fn of_columns(names: &[String], kinds: &[Kind], by_column: bool) -> Vec<Tensor> {
+    if !by_column && kinds.iter().all(|kind| *kind == Kind::Number) {
         return vec![matrix(names.len(), names.to_vec())];
     }
-    let column = |(name, is_number): (&String, &bool)| {
-        let datatype = if *is_number { Datatype::Fp64 } else { Datatype::Bytes };
+    let column = |(name, kind): (&String, &Kind)| {
+        let datatype = match kind {
+            Kind::Number => Datatype::Fp64,
+            Kind::Truth => Datatype::Bool,
+            Kind::Text => Datatype::Bytes,
+        };
         Tensor { name: name.clone(), datatype, shape: vec![-1], columns: Vec::new() }
     };
-    names.iter().zip(are_numbers).map(column).collect()
+    names.iter().zip(kinds).map(column).collect()
 }
 
 fn matrix(width: usize, columns: Vec<String>) -> Tensor {
@@ -111,10 +138,17 @@ mod tests {
     #[test]
     fn numbers_make_a_matrix_and_anything_else_an_input_a_column() {
         for rows in ["a,b\n1,\n2.5,3\n", "\u{feff}a, b\n1e3,NaN\n"] {
-            assert_eq!(shown(&from_csv(rows.as_bytes()).unwrap()), "input FP64 [-1, 2] a+b", "{rows}");
+            assert_eq!(shown(&from_csv(rows.as_bytes(), false).unwrap()), "input FP64 [-1, 2] a+b", "{rows}");
+            assert_eq!(shown(&from_csv(rows.as_bytes(), true).unwrap()), "a FP64 [-1] ; b FP64 [-1] ", "{rows}");
         }
-        assert_eq!(shown(&from_csv(b"age,town\n4,Ulm\n").unwrap()), "age FP64 [-1] ; town BYTES [-1] ");
+        let mixed = "age,town,ill,odd\n4,Ulm,True,true\n5,,false,\n";
+        assert_eq!(
+            shown(&from_csv(mixed.as_bytes(), false).unwrap()),
+            "age FP64 [-1] ; town BYTES [-1] ; ill BOOL [-1] ; odd BYTES [-1] "
+        );
+        let from_json = |json: &[u8]| from_json(json, false);
         assert_eq!(shown(&from_json(br#"[{"a": 1, "b": null}]"#).unwrap()), "input FP64 [-1, 2] a+b");
+        assert_eq!(shown(&from_json(br#"[{"a": 1, "b": true}]"#).unwrap()), "a FP64 [-1] ; b BOOL [-1] ");
         assert_eq!(shown(&from_json(b"[[1, 2, 3], [4, 5, 6]]").unwrap()), "input FP64 [-1, 3] ");
         let request =
             br#"{"inputs": [{"name": "image", "shape": [2, 1, 3], "datatype": "UINT8", "data": [1, 2, 3, 4, 5, 6]}]}"#;

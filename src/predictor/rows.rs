@@ -51,7 +51,14 @@ pub fn from_json(signature: &Signature, bytes: &[u8]) -> Result<InferRequest, Ba
         Value::Array(rows) if rows.iter().all(Value::is_object) => from_records(signature, &rows),
         Value::Array(rows) if rows.iter().all(Value::is_array) => from_lists(signature, &rows),
         Value::Array(row) if row.iter().all(|cell| !cell.is_object() && !cell.is_array()) => {
-            from_lists(signature, &[Value::Array(row)])
+            // Where a row is one value, as a text is, these are rows.
+            let is_column = matches!(signature.inputs.as_slice(), [input] if width(input) == Some(1));
+            match is_column {
+                true => {
+                    from_lists(signature, &row.into_iter().map(|cell| Value::Array(vec![cell])).collect::<Vec<_>>())
+                }
+                false => from_lists(signature, &[Value::Array(row)]),
+            }
         }
         _ => Err(BadRequest::new("the JSON is neither a request, nor rows as lists, nor rows as objects")),
     }
@@ -143,7 +150,7 @@ impl Plan {
         let source = |input: &Tensor| {
             if !input.columns.is_empty() {
                 input.columns.iter().map(|name| find(name)).collect()
-            } else if single {
+            } else if single && !(width(input) == Some(1) && header.contains(&input.name.as_str())) {
                 in_order(input, header.len(), "column")
             } else if width(input) == Some(1) {
                 Ok(vec![find(&input.name)?])

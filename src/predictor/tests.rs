@@ -153,6 +153,12 @@ fn rows_of_a_table_become_the_input_whatever_else_the_table_has() {
     }
     let single = rows::from_json(&signature, b"[7, 8]").unwrap();
     assert_eq!(single, rows::from_json(&signature, br#"{"a": 7, "b": 8}"#).unwrap());
+    // A text is a row of its own.
+    let text = Tensor { name: "text".into(), datatype: Datatype::Bytes, shape: vec![-1], columns: vec![] };
+    let texts = Signature { inputs: vec![text], outputs: vec![] };
+    let listed = rows::from_json(&texts, br#"["one", "two"]"#).unwrap();
+    assert_eq!(listed, rows::from_csv(&texts, b"id,text\n1,one\n2,two\n").unwrap());
+    assert_eq!(listed.inputs[0].shape, [2]);
 }
 
 #[test]

@@ -122,6 +122,39 @@ fn a_class_is_packaged_with_its_code_and_answers_as_it_did_then() {
 }
 
 #[test]
+fn a_class_that_says_so_gets_a_data_frame() {
+    let class = r#"
+import pandas as pd
+
+class Model:
+    def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
+        assert rows["ill"].dtype == bool and list(rows.columns) == ["age", "town", "ill", "seat"], rows.dtypes
+        return pd.DataFrame({"next": rows["age"].fillna(-1) + 1, "where": rows["town"].fillna("nowhere")})
+"#;
+    let manifest = "[env]\npython = { requirements = [\"pandas>=2\", \"requests==2.34.2\"] }\n[step.train]\n\
+                    cmd = 'mkdir model; touch model/weights'\nouts = ['model']\n[model.m]\npath = \"model\"\n\
+                    serve = { python = \"serve.py:Model\" }\nexamples = \"rows.csv\"\n";
+    let project = Project::with_manifest(manifest).write("serve.py", class);
+    // Only the last row says that seats are text.
+    let rows = format!("age,town,ill,seat\n{},,false,12a\n", "4,Ulm,True,3\n".repeat(20));
+    project.set("rows.csv", rows);
+    project.mlx(&["train"]).success();
+    project.mlx(&["model", "register", "m"]).success();
+    project.mlx(&["package", "m"]).success();
+
+    let server = Server::start(&project, &["dist/m-1.tar"]);
+
+    let inputs = server.get("/v2/models/m").json()["inputs"].clone();
+    let shown: Vec<&str> = inputs.as_array().unwrap().iter().map(|input| input["datatype"].as_str().unwrap()).collect();
+    assert_eq!(shown, ["FP64", "BYTES", "BOOL", "BYTES"]);
+    let rows = r#"{"dataframe_records": [{"town": null, "age": 7, "ill": true, "seat": "3"}, {"town": "Bonn", "age": null, "ill": false, "seat": ""}]}"#;
+    let predictions = json!([{"next": 8.0, "where": "nowhere"}, {"next": 0.0, "where": "Bonn"}]);
+    assert_eq!(server.post("/invocations", rows).json(), json!({ "predictions": predictions }));
+    project.set("numbers.csv", "seat,age,town,ill\n1,4,Ulm,true\n");
+    project.mlx(&["predict", "dist/m-1.tar", "-i", "numbers.csv"]).success().prints("Ulm");
+}
+
+#[test]
 fn a_process_that_dies_grows_or_talks_nonsense_costs_the_request_that_it_had() {
     let project = packaged(CLASS);
     let server = Server::start(&project, &["dist/m-1.tar", "--workers", "1", "--memory", "300"]);

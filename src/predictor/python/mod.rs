@@ -71,6 +71,8 @@ pub struct Python {
     platform: String,
     /// What the class itself says that it takes and gives.
     pub declared: (Option<Vec<Tensor>>, Option<Vec<Tensor>>),
+    /// Whether it wants its inputs as the columns of a table.
+    pub wants_frame: bool,
     shared: Arc<Shared>,
     keeper: Option<JoinHandle<()>>,
 }
@@ -106,10 +108,11 @@ impl Python {
             signature: Signature { inputs: Vec::new(), outputs: Vec::new() },
             platform: String::new(),
             declared: (None, None),
+            wants_frame: false,
             shared,
             keeper,
         };
-        let Ready { inputs, outputs, platform } =
+        let Ready { inputs, outputs, frame, platform } =
             started.recv().map_err(|_| Error::failed("the thread that starts Python is gone"))??;
         let known = signature.unwrap_or(Signature { inputs: Vec::new(), outputs: Vec::new() });
         python.signature = Signature {
@@ -117,6 +120,7 @@ impl Python {
             outputs: outputs.clone().unwrap_or(known.outputs),
         };
         python.declared = (inputs, outputs);
+        python.wants_frame = frame;
         python.platform = platform;
         Ok(python)
     }
@@ -130,7 +134,7 @@ impl Python {
                 match answer {
                     Answer::Outputs(outputs) => Ok(outputs),
                     Answer::BadRequest(message) => Err(BadRequest::new(message).into()),
-                    Answer::Failed(error) => Err(Error::failed(crate::fs::escape(error.as_bytes()))),
+                    Answer::Failed(error) => Err(Error::failed(in_one_line(&error))),
                 }
             }
             Err(trouble) => {
@@ -141,6 +145,12 @@ impl Python {
             }
         }
     }
+}
+
+/// What an exception says, for an error that is one line; its log has it as it is.
+fn in_one_line(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    crate::fs::escape(lines.collect::<Vec<_>>().join(" ").as_bytes())
 }
 
 impl Predictor for Python {

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use super::{Launch, modes};
 use crate::env::for_each_line;
 use crate::event::EventSink;
-use crate::fs::{escape, quote};
+use crate::fs::quote;
 use crate::predictor::wire::{self, Binary};
 use crate::predictor::{InferRequest, NamedTensor, Tensor};
 use crate::{Error, Result};
@@ -52,6 +52,8 @@ pub struct Ready {
     /// What the class declares, if it does.
     pub inputs: Option<Vec<Tensor>>,
     pub outputs: Option<Vec<Tensor>>,
+    /// Whether it wants its inputs as the columns of a table.
+    pub frame: bool,
     pub platform: String,
 }
 
@@ -145,7 +147,7 @@ impl Process {
         let cannot = || format!("the Python predictor `{}:{}` does not start", quote(&launch.file), launch.class);
         let (json, _) = self.receive(&patience).with_context(cannot)?;
         if let Ok(Failed { error }) = serde_json::from_slice(&json) {
-            return Err(Error::failed(escape(error.as_bytes())).context(cannot()));
+            return Err(Error::failed(super::in_one_line(&error)).context(cannot()));
         }
         let ready =
             serde_json::from_slice(&json).context("its `inputs` or `outputs` can't be read").map_err(Error::from);

@@ -240,6 +240,36 @@ def takes_parameters(predict):
     return len(needed) > 1
 
 
+def wants_frame(predict):
+    """Whether the first parameter says that it is a DataFrame of pandas."""
+    try:
+        # Where annotations are kept as text, it is read from Python 3.10 on.
+        options = {"eval_str": True} if sys.version_info >= (3, 10) else {}
+        first = next(iter(inspect.signature(predict, **options).parameters.values()))
+    except Exception:
+        # What is written in C has no annotations, and some name what is not there.
+        return False
+    return getattr(first.annotation, "__name__", "") == "DataFrame" and first.annotation.__module__.startswith("pandas")
+
+
+def frame(inputs):
+    """A column for each input. Text that is empty is missing, as where pandas reads a CSV file."""
+    import pandas
+
+    columns = {}
+    for name, value in inputs.items():
+        if value.dtype == object:
+            value = value.copy()
+            value[value == ""] = numpy.nan
+        if value.ndim == 1:
+            columns[name] = value
+        else:
+            flat = value.reshape(len(value), -1)
+            width = flat.shape[1]
+            columns.update({name if width == 1 else f"{name}_{place}": flat[:, place] for place in range(width)})
+    return pandas.DataFrame(columns)
+
+
 def main():
     descriptor, file, name, path = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
     connection = socket.socket(fileno=descriptor)
@@ -248,13 +278,13 @@ def main():
     sys.dont_write_bytecode = True
     try:
         model = load(file, name, path)
-        with_parameters = takes_parameters(model.predict)
+        with_parameters, with_frame = takes_parameters(model.predict), wants_frame(model.predict)
     except BaseException as error:
         traceback.print_exc()
         send(connection, {"error": f"{type(error).__name__}: {error}"})
         return 1
     outputs = tensors(getattr(model, "outputs", None))
-    ready = {"inputs": tensors(getattr(model, "inputs", None)), "outputs": outputs}
+    ready = {"inputs": tensors(getattr(model, "inputs", None)), "outputs": outputs, "frame": with_frame}
     send(connection, {**ready, "platform": f"python_{platform.python_version()}"})
     wanted = {output["name"]: output["datatype"] for output in outputs or []}
     own = os.getpid()
@@ -270,6 +300,8 @@ def main():
                 size = tensor["parameters"]["binary_data_size"]
                 inputs[tensor["name"]] = decode(tensor, data[place : place + size])
                 place += size
+            if with_frame:
+                inputs = frame(inputs)
             result = model.predict(inputs, head.get("parameters", {})) if with_parameters else model.predict(inputs)
             described = []
             for output, value in named(result, outputs).items():
