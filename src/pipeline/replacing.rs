@@ -1,6 +1,7 @@
 //! What lies where the outputs of a step belong: taken away before its program starts, or replaced by what the store has.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use anyhow::Context;
@@ -11,6 +12,7 @@ use super::results::other_kind;
 use super::work::Work;
 use crate::fs::quote;
 use crate::project::ProjectPath;
+use crate::project::git::Git;
 use crate::project::lock::LockedPath;
 use crate::project::manifest::Step;
 use crate::store::StoreError;
@@ -41,8 +43,8 @@ impl Work<'_> {
         for LockedPath { path, object } in &known.outs {
             let target = self.project.resolve(path)?;
             target.parent().map_or(Ok(()), crate::fs::create_dir_all)?;
-            self.workspace
-                .restore(path, object, self.may_replace(step), self.watch)
+            let restore = |may_replace| self.workspace.restore(path, object, may_replace, self.watch).map(drop);
+            self.unless_lost(path, &target, self.may_replace(step), restore)
                 .map_err(|error| not_replaced(error, step, path))?;
         }
         Ok(())
@@ -56,8 +58,45 @@ impl Work<'_> {
         Ok(self.workspace.object(path, self.watch)?.as_ref() == Some(&recorded.object))
     }
 
+    /// In the working copy of a trial, nothing is the user's.
     pub(super) fn may_replace(&self, step: &Step) -> bool {
-        self.force || self.unfinished.contains(&step.name)
+        self.force || self.trial.is_some() || self.unfinished.contains(&step.name)
+    }
+
+    /// Puts something in the place of what lies there, or nothing, unless that would be lost: what the commit has that is
+    /// checked out is not.
+    fn unless_lost(
+        &self,
+        path: &ProjectPath,
+        target: &Path,
+        may_replace: bool,
+        replace: impl Fn(bool) -> Result<()>,
+    ) -> Result<()> {
+        match replace(may_replace) {
+            Err(error) if error.kind() == Kind::Usage && self.is_committed(path, target)? => replace(true),
+            result => result,
+        }
+    }
+
+    /// Whether the commit that is checked out has each file that lies here.
+    fn is_committed(&self, path: &ProjectPath, target: &Path) -> Result<bool> {
+        let Some(git) = Git::of(self.project)? else { return Ok(false) };
+        let Some(head) = git.head() else { return Ok(false) };
+        for entry in walkdir::WalkDir::new(target) {
+            let Ok(entry) = entry else { return Ok(false) };
+            if entry.file_type().is_dir() {
+                continue;
+            }
+            let below = entry.path().strip_prefix(target).unwrap_or(Path::new(""));
+            let file =
+                if below.as_os_str().is_empty() { Ok(path.clone()) } else { path.join(below.as_os_str().as_bytes()) };
+            let committed =
+                file.ok().filter(|_| entry.file_type().is_file()).and_then(|file| git.file_at(&head, &file));
+            if committed.is_none() || committed != crate::fs::read_optional(entry.path())? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Takes old outputs away, so that nothing of them gets into the new ones, and makes the directories around them.
@@ -83,7 +122,8 @@ impl Work<'_> {
         match other_kind(metadata.file_type()) {
             None => {
                 let may_replace = may_replace || self.is_as_recorded(step, path)?;
-                self.workspace.remove(path, may_replace, self.watch).map(drop)
+                let remove = |may_replace| self.workspace.remove(path, may_replace, self.watch).map(drop);
+                self.unless_lost(path, target, may_replace, remove)
             }
             Some(_) if may_replace => {
                 fs::remove_file(target).with_context(|| format!("cannot delete `{}`", quote(target)))?;

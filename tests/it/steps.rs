@@ -35,6 +35,20 @@ fn a_program_works_in_the_directory_of_its_step() {
 }
 
 #[test]
+fn what_the_commit_has_may_be_replaced() {
+    let manifest =
+        "[step.a]\ncmd = 'mkdir -p d; echo 1 > d/x; echo 1 > y'\nouts = ['d', { path = 'y', store = false }]";
+    let project = Project::with_manifest(manifest).write("d/x", "before").write("d/z", "before").write("y", "before");
+    project.commit("before");
+
+    project.set("y", "changed");
+    project.mlx(&["train"]).exits_with(2).says("`y` holds changes that are in no store");
+    project.git(&["checkout", "--quiet", "."]);
+    assert_outcomes(&project, &[], &[("a", "ran")]);
+    assert_eq!((project.read("d/x"), project.exists("d/z")), ("1\n".into(), false));
+}
+
+#[test]
 fn metrics_may_lie_in_an_output() {
     let manifest = "[step.a]\ncmd = 'mkdir eval; echo 1 > eval/plot; echo \"{\\\"acc\\\": 0.5}\" > eval/metrics.json'\n\
                     outs = ['eval']\nmetrics = ['eval/metrics.json']";

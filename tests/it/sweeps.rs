@@ -77,6 +77,17 @@ pub const GRID: [&str; 6] = ["--set", "train.lr=0.1,0.3", "--set", "train.depth=
 pub const MIN: [&str; 2] = ["--goal", "min"];
 
 #[test]
+fn a_trial_replaces_what_the_one_before_left_and_the_store_does_not_keep() {
+    let project = project();
+    let unstored = "metrics = [{ path = \"metrics.json\", store = false }]";
+    project.set("mlx.toml", project.read("mlx.toml").replace("metrics = [\"metrics.json\"]", unstored));
+
+    let results = sweep(&project, &[&GRID[..], &MIN].concat());
+
+    assert_eq!(trials(&results).iter().filter(|(_, state, ..)| state == "failed").count(), 0);
+}
+
+#[test]
 fn a_grid_tries_every_combination_and_runs_what_it_touches_alone() {
     let project = project();
     project.commit("start");
