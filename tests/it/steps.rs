@@ -35,6 +35,23 @@ fn a_program_works_in_the_directory_of_its_step() {
 }
 
 #[test]
+fn what_python_leaves_beside_programs_is_no_part_of_them() {
+    let leave =
+        "mkdir -p src/a/__pycache__ src/b.egg-info; echo $$ | tee src/a/__pycache__/x.pyc > src/b.egg-info/PKG-INFO";
+    let manifest = format!("[step.a]\ncmd = '{leave}; cp src/a/x.py out'\ndeps = ['src']\nouts = ['out']");
+    let project = Project::with_manifest(&manifest).write("src/a/x.py", "1");
+
+    assert_outcomes(&project, &[], &[("a", "ran")]);
+    assert_outcomes(&project, &[], &[("a", "up_to_date")]);
+    std::fs::remove_dir_all(project.path("src/b.egg-info")).unwrap();
+    assert_outcomes(&project, &[], &[("a", "up_to_date")]);
+    project.mlx(&["checkout"]).success();
+    assert!(project.exists("src/a/__pycache__/x.pyc"));
+    project.set("src/a/x.py", "2");
+    assert_outcomes(&project, &[], &[("a", "ran")]);
+}
+
+#[test]
 fn what_the_commit_has_may_be_replaced() {
     let manifest =
         "[step.a]\ncmd = 'mkdir -p d; echo 1 > d/x; echo 1 > y'\nouts = ['d', { path = 'y', store = false }]";
