@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -31,8 +31,9 @@ pub struct Patience {
     pub silence: Duration,
 }
 
-/// After so many attempts in a row that brought nothing the user is told.
+/// After so many attempts in a row that brought nothing the user is told, and then not again for so long.
 const TOLD: u32 = 3;
+const QUIET: Duration = Duration::from_secs(30);
 
 impl Default for Patience {
     fn default() -> Self {
@@ -67,6 +68,23 @@ pub struct Retry {
     patience: Patience,
     events: Events,
     interrupt: Interrupt,
+    warned: Warned,
+}
+
+/// When the user was warned the last time: who asks for several things at once is told of one that does not come.
+#[derive(Debug, Default)]
+struct Warned(Mutex<Option<Instant>>);
+
+impl Warned {
+    /// Whether it is time for a warning, which is then given.
+    fn is_due(&self) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = last.is_none_or(|last| last.elapsed() > QUIET);
+        if is_due {
+            *last = Some(Instant::now());
+        }
+        is_due
+    }
 }
 
 struct Events(Arc<dyn EventSink>);
@@ -79,12 +97,12 @@ impl std::fmt::Debug for Events {
 
 impl Retry {
     pub fn new(inner: Box<dyn Remote>, patience: Patience, events: Arc<dyn EventSink>, interrupt: Interrupt) -> Self {
-        Self { inner, patience, events: Events(events), interrupt }
+        Self { inner, patience, events: Events(events), interrupt, warned: Warned::default() }
     }
 
     fn attempts(&self) -> Attempts<'_> {
-        let Self { patience, events, interrupt, .. } = self;
-        Attempts { patience, events: &*events.0, interrupt, made: 0, since: Instant::now() }
+        let Self { patience, events, interrupt, warned, .. } = self;
+        Attempts { patience, events: &*events.0, interrupt, warned, made: 0, since: Instant::now() }
     }
 
     /// Does it until it succeeds or there is no sense in going on. `attempt` is told how many failed before it.
@@ -102,7 +120,8 @@ impl Retry {
 /// what was being done. For what is more than a file read or written: it must do no harm to do it twice.
 pub fn persist<T>(access: &Access, what: impl Fn() -> String, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
     let Access { patience, events, interrupt, .. } = access;
-    let mut attempts = Attempts { patience, events: &**events, interrupt, made: 0, since: Instant::now() };
+    let warned = &Warned::default();
+    let mut attempts = Attempts { patience, events: &**events, interrupt, warned, made: 0, since: Instant::now() };
     attempts.make(what, |_| attempt())
 }
 
@@ -110,6 +129,7 @@ struct Attempts<'a> {
     patience: &'a Patience,
     events: &'a dyn EventSink,
     interrupt: &'a Interrupt,
+    warned: &'a Warned,
     made: u32,
     since: Instant,
 }
@@ -127,7 +147,7 @@ impl Attempts<'_> {
 
     /// Waits for the next attempt, or gives the error back where there should be none.
     fn failed(&mut self, error: Error, what: &impl Fn() -> String) -> Result<()> {
-        let Self { patience, events, interrupt, .. } = *self;
+        let Self { patience, events, interrupt, warned, .. } = *self;
         interrupt.check()?;
         self.made += 1;
         if error.kind() != Kind::Failed || !is_transient(&error) {
@@ -146,7 +166,7 @@ impl Attempts<'_> {
         let (what, seconds, left) = (what(), pause.as_secs_f64(), patience.attempts - self.made);
         events.emit(match self.made {
             // Once is enough for who waits: the error says the rest.
-            TOLD => {
+            TOLD if warned.is_due() => {
                 Event::Warning { message: format!("{what}: {error}; trying again, {left} times at most"), hint: None }
             }
             _ => Event::Detail { message: format!("{what}: {error}; trying again in {seconds:.1} s") },

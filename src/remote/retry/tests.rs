@@ -183,10 +183,11 @@ fn who_listens_hears_of_each_attempt_and_waits_as_long_as_the_server_says() {
 fn who_waits_for_long_is_warned_once() {
     let recorder = Arc::new(Recorder::default());
     let patience = Patience { attempts: 6, first: Duration::from_millis(1), ..Patience::default() };
-    let failures: Vec<RemoteError> = (0..6).map(|_| cut()).collect();
+    let failures: Vec<RemoteError> = (0..12).map(|_| cut()).collect();
     let retry = Retry::new(Box::new(Shaky::failing(failures)), patience, recorder.clone(), Interrupt::default());
 
     retry.delete("a").unwrap_err();
+    retry.delete("b").unwrap_err();
 
     let events = recorder.events();
     let warned = |event: &&Event| matches!(event, Event::Warning { .. });
