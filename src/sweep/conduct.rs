@@ -154,6 +154,9 @@ struct Running {
     is_stopped: bool,
 }
 
+/// State, metrics, seconds and error of a trial that is over.
+type Ended = (TrialState, BTreeMap<String, f64>, f64, Option<String>);
+
 impl Stage<'_> {
     /// Runs trials until there are no more, the user wants to stop, or something goes wrong that is no trial's fault.
     fn perform(&self, session: &mut Session) -> Result<()> {
@@ -310,12 +313,35 @@ impl Stage<'_> {
 
     /// Writes down how a trial ended; one that was interrupted has not.
     fn end(&self, session: &mut Session, number: u64, trial: &Running, result: Result<Trained>) -> Result<()> {
-        let Trained { run, failure } = match result {
-            Ok(trained) => trained,
+        let ended = match result {
+            Ok(trained) => self.ended(session, number, trial, trained)?,
             // Stopped before its first step began.
-            Err(error) if error.kind() == Kind::Interrupted && self.watch.interrupt.is_requested() => return Ok(()),
+            Err(error) if error.kind() == Kind::Interrupted && self.watch.interrupt.is_requested() => None,
+            // Its values make no pipeline, and those of the next one may.
+            Err(error) if error.kind() == Kind::Usage && self.project.manifest.needs_params() => {
+                Some((TrialState::Failed, BTreeMap::new(), 0.0, Some(error.to_string())))
+            }
             Err(error) => return Err(error.context(format!("trial {number} can't run"))),
         };
+        let Some((state, metrics, seconds, error)) = ended else { return Ok(()) };
+        session.end(number, state, metrics, seconds, error.clone())?;
+        match state {
+            _ if self.options.keep => {}
+            TrialState::Finished => self.copies.reuse(&trial.copy),
+            _ => self.copies.discard(&trial.copy)?,
+        }
+        self.tell_end(session, number, seconds);
+        match error {
+            Some(error) if self.options.fail_fast => Err(Error::step(format!("trial {number} failed: {error}"))
+                .with_hint(format!("`mlx sweep {} --resume` goes on with the others", self.options.name))),
+            _ => Ok(()),
+        }
+    }
+
+    /// What came of a trial's run: its state, its metrics, how long it took, and why it failed; `None` where it is to begin
+    /// again.
+    fn ended(&self, session: &mut Session, number: u64, trial: &Running, trained: Trained) -> Result<Option<Ended>> {
+        let Trained { run, failure } = trained;
         if let Some(error) = failure.as_ref().filter(|_| is_of_disk(&run)) {
             // No other trial would do better, and none of them is to blame.
             if !self.options.keep {
@@ -330,7 +356,7 @@ impl Stage<'_> {
             Status::Finished => TrialState::Finished,
             Status::Failed => TrialState::Failed,
             Status::Interrupted if trial.is_stopped => TrialState::Stopped,
-            Status::Interrupted | Status::Running => return Ok(()),
+            Status::Interrupted | Status::Running => return Ok(None),
         };
         if state == TrialState::Finished {
             self.tell_several(&session.state.plan, &run);
@@ -341,19 +367,7 @@ impl Stage<'_> {
             metrics.insert(metric.clone(), last);
         }
         let error = failure.filter(|_| state == TrialState::Failed).map(|error| error.to_string());
-        let seconds = run.seconds().unwrap_or(0.0);
-        session.end(number, state, metrics, seconds, error.clone())?;
-        match state {
-            _ if self.options.keep => {}
-            TrialState::Finished => self.copies.reuse(&trial.copy),
-            _ => self.copies.discard(&trial.copy)?,
-        }
-        self.tell_end(session, number, seconds);
-        match error {
-            Some(error) if self.options.fail_fast => Err(Error::step(format!("trial {number} failed: {error}"))
-                .with_hint(format!("`mlx sweep {} --resume` goes on with the others", self.options.name))),
-            _ => Ok(()),
-        }
+        Ok(Some((state, metrics, run.seconds().unwrap_or(0.0), error)))
     }
 
     /// Tells that the metric is that of several steps, as of the members of a fan, of which the last one counts.

@@ -22,7 +22,7 @@ use crate::project::manifest::Sweep;
 use crate::project::space::Domain;
 use crate::run::{Runs, Status};
 use crate::store::Store;
-use crate::{Error, Result, executor};
+use crate::{Error, Kind, Result, executor};
 
 /// Begins a sweep.
 pub(super) fn begin(
@@ -233,7 +233,8 @@ fn materials(project: &Project, options: &Options, steps: &[String], watch: Watc
 }
 
 /// Where parameters have a say in paths, or in which steps there are: what the values that are tried bring with them, each
-/// by itself, and of a range its ends.
+/// by itself, and of a range its ends. One value may need others beside it to make a pipeline; a parameter none of whose
+/// values makes one is an error.
 fn widen(project: &Project, options: &Options, plan: &Plan, materials: &mut Materials, watch: Watch<'_>) -> Result<()> {
     if !materials.is_templated {
         return Ok(());
@@ -243,10 +244,22 @@ fn widen(project: &Project, options: &Options, plan: &Plan, materials: &mut Mate
             Domain::Choice(values) => values.clone(),
             range => vec![range.at(0.0), range.at(1.0)],
         };
+        let mut refused = None;
+        let mut is_possible = false;
         for value in values {
             let settings = vec![format!("{name}={value}")];
             let options = pipeline::Options { steps: plan.steps.clone(), settings, ..options.pipeline.clone() };
-            materials.extend(pipeline::materials(project, &options, watch)?);
+            match pipeline::materials(project, &options, watch) {
+                Ok(more) => {
+                    is_possible = true;
+                    materials.extend(more);
+                }
+                Err(error) if error.kind() == Kind::Usage => refused = refused.or(Some(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(error) = refused.filter(|_| !is_possible) {
+            return Err(error);
         }
     }
     Ok(())

@@ -157,6 +157,20 @@ fn asha_tells_when_it_can_stop_nobody() {
 }
 
 #[test]
+fn values_that_make_no_pipeline_together_are_a_trial_that_failed() {
+    let step = "[params]\na = 'x'\nb = 'y'\n[step.t]\ncmd = 'touch ${a}.o ${b}.o'\nouts = ['${a}.o', '${b}.o']\n";
+    let project = Project::with_manifest(step);
+
+    let results = sweep(&project, &["--set", "a=x,y", "--set", "b=y,z"]);
+
+    assert_eq!(states(&results), ["finished", "finished", "failed", "finished"]);
+    let error = results["trials"][2]["error"].as_str().unwrap();
+    assert!(error.contains("step `t` names the output `y.o` twice"), "{error}");
+    project.mlx(&["sweep", "never", "--set", "a=/etc,/usr"]).exits_with(2).says("is absolute");
+    assert!(!project.exists(".mlx/sweeps/never"));
+}
+
+#[test]
 fn a_metric_of_several_steps_is_told() {
     let folds = "[params]\nlr = 1\n[step.fold]\nforeach = ['a', 'b', 'c']\nparams = ['lr']\nmetrics = ['${item}.json']\n\
                  cmd = 'echo \"{\\\"loss\\\": $MLX_PARAM_LR}\" > ${item}.json'\n";
