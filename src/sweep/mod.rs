@@ -29,7 +29,7 @@ pub use state::{TrialState, better};
 
 use crate::error::did_you_mean;
 use crate::fs::{FileLock, escape};
-use crate::project::manifest::check_name;
+use crate::project::manifest::{Step, check_name};
 use crate::project::{MANIFEST, Project};
 use crate::{Error, Result};
 
@@ -92,7 +92,7 @@ pub fn resolve_begun(project: &Project, words: &[String]) -> Result<String> {
 pub fn resolve(project: &Project, words: &[String], is_new: bool) -> Result<(String, Vec<String>)> {
     let declared = &project.manifest.sweeps;
     if let Some((first, rest)) = words.split_first() {
-        let is_step = |word: &String| project.manifest.steps.iter().any(|step| step.name == *word);
+        let is_step = |word: &String| Step::names(&project.manifest.steps).contains(&word.as_str());
         let is_sweep = declared.contains_key(first) || Place::of(project, first).journal().exists();
         let is_name = check_name(first);
         if is_sweep || (is_new && !is_step(first) && is_name.is_ok()) {

@@ -184,3 +184,16 @@ fn steps_that_have_nothing_to_do_are_counted_where_they_are_many() {
     let json = project.mlx(&["train", "--json", "--set", "n=2"]).success().json();
     assert_eq!(json["steps"].as_array().unwrap().len(), 31);
 }
+
+#[test]
+fn a_sweep_takes_a_group_by_its_name() {
+    let manifest = "[params]\nlr = 1\n[step.fit]\nforeach = ['a', 'b']\ncmd = 'echo ${lr} > m-${item}'\n\
+                    outs = ['m-${item}']\n[step.other]\ncmd = 'exit 1'\n";
+    let project = Project::with_manifest(manifest);
+
+    let swept = project.mlx(&["sweep", "fit", "--set", "lr=1,2", "--json"]).success().json();
+
+    let states: Vec<&str> =
+        swept["trials"].as_array().unwrap().iter().map(|trial| trial["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["finished", "finished"]);
+}
