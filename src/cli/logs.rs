@@ -1,5 +1,6 @@
 //! `mlx logs`: what the steps of a run printed.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Context as _;
@@ -70,8 +71,17 @@ impl Logs {
     /// Says what the logs themselves do not.
     fn tell(&self, cx: &Context, run: &Run, logs: &[Log]) {
         let has_printed = |log: &&Log| log.source != LogSource::Nothing;
+        let mut earlier: BTreeMap<&RunId, Vec<&Log>> = BTreeMap::new();
         for log in logs.iter().filter(|log| log.run != run.id).filter(|log| self.step.is_some() || has_printed(log)) {
-            cx.out.hint(format!("`{}` is from run {}; it did not run in {}", log.step, log.run, run.id));
+            earlier.entry(&log.run).or_default().push(log);
+        }
+        for (earlier, logs) in earlier {
+            let (are, they) = if logs.len() == 1 { ("is", "it") } else { ("are", "they") };
+            cx.out.hint(format!(
+                "{} {are} from run {earlier}; {they} did not run in {}",
+                names(logs.into_iter()),
+                run.id
+            ));
         }
         match (&self.step, logs) {
             (_, []) if run.status == Status::Running => {
@@ -82,7 +92,7 @@ impl Logs {
                 cx.out.hint(format!("Step `{}` printed nothing in run {}", escape(log.step.as_bytes()), log.run));
             }
             (_, logs) if !logs.iter().any(|log| has_printed(&log)) => {
-                cx.out.hint(format!("None of these steps printed anything: {}", names(logs)));
+                cx.out.hint(format!("None of these steps printed anything: {}", names(logs.iter())));
             }
             _ => {}
         }
@@ -90,10 +100,13 @@ impl Logs {
 }
 
 /// The names of the steps, as many as a line holds.
-fn names(logs: &[Log]) -> String {
+fn names<'l>(logs: impl ExactSizeIterator<Item = &'l Log>) -> String {
     const SHOWN: usize = 8;
-    let names: Vec<String> = logs.iter().take(SHOWN).map(|log| format!("`{}`", escape(log.step.as_bytes()))).collect();
-    let more = if logs.len() > SHOWN { format!(" and {} more", logs.len() - SHOWN) } else { String::new() };
+    let more = match logs.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let names: Vec<String> = logs.take(SHOWN).map(|log| format!("`{}`", escape(log.step.as_bytes()))).collect();
     names.join(", ") + &more
 }
 
@@ -140,7 +153,7 @@ fn live_log_of(runs: &Runs, run: &Run, name: &str) -> Result<Log> {
     };
     Err(Error::usage(message).with_hint(match live.is_empty() {
         true => "no step of it has a log".to_owned(),
-        false => format!("there are logs of {}", names(&live)),
+        false => format!("there are logs of {}", names(live.iter())),
     }))
 }
 

@@ -191,7 +191,7 @@ fn an_input_that_nobody_keeps_counts_where_the_lock_knows_another() {
 fn frozen_steps_are_told_apart() {
     let project = Project::with_manifest("[step.old]\ncmd='false'\nouts=['x']\nfrozen=true\n").write("x", "by hand");
 
-    project.mlx(&["dag"]).success().prints("old  frozen");
+    project.mlx(&["dag"]).success().prints("old  frozen  its outputs are taken as they are");
     project.mlx(&["train"]).success();
 
     project.mlx(&["explain", "old"]).success().prints("old is up to date: frozen");

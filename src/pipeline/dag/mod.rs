@@ -114,7 +114,9 @@ pub fn dag(project: &Project, options: &Options, watch: Watch<'_>) -> Result<Dag
             Action::Depends => State::Depends,
         };
         let missing = missing_input(project, graph, judged.index).filter(|_| state == State::Depends);
-        let reason = missing.map_or_else(|| judged.reason.clone(), |path| format!("`{path}` is not there"));
+        // A frozen step is called so by its state already.
+        let why = || judged.reason.strip_prefix("frozen: ").unwrap_or(&judged.reason).to_owned();
+        let reason = missing.map_or_else(why, |path| format!("`{path}` is not there"));
         let needs = graph.needs[judged.index].iter().filter(|needed| chosen.contains(needed));
         DagStep {
             name: step.name.clone(),
