@@ -113,6 +113,26 @@ fn a_run_records_each_environment_and_what_was_installed() {
 }
 
 #[test]
+fn a_run_that_came_back_has_the_environment_of_each_step_in_the_lock() {
+    let place = two();
+    place.train();
+    let first = place.json(&["runs"])["runs"][0]["id"].as_str().unwrap().to_owned();
+    place.project.set("other.txt", "six==1.17.0\n");
+    place.train();
+
+    place.mlx(&["runs", "restore", &first]).success();
+
+    let differing = |step: &str| {
+        let parts = place.json(&["explain", step])["parts"].as_array().unwrap().clone();
+        let differing = parts.into_iter().filter(|part| part["change"] != "same");
+        differing.map(|part| part["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((differing("a"), differing("b")), (Vec::new(), vec!["environment".to_owned()]));
+    place.project.set("other.txt", "six==1.16.0\n");
+    assert_eq!(differing("b"), Vec::<String>::new());
+}
+
+#[test]
 fn making_an_environment_is_no_part_of_the_duration() {
     let place = two();
 
