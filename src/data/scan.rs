@@ -451,7 +451,7 @@ impl<'a> Scan<'a> {
 
     /// The tree that was found, and what to remember where it is not what the index had.
     fn seen(&self, path: &[u8], names: &Names, found: &[Found], old: Option<Block<'_>>) -> Result<Seen> {
-        if let Some(tree) = old.and_then(|old| self.unchanged(found, &old)) {
+        if let Some(tree) = old.and_then(|old| self.unchanged(names, found, &old)) {
             return Ok(Seen { object: tree, block: None });
         }
         let mut builder = Builder::with_capacity(found.len());
@@ -482,10 +482,14 @@ impl<'a> Scan<'a> {
     }
 
     /// The tree of the block, if all that was found is what the block has.
-    fn unchanged(&self, found: &[Found], old: &Block<'_>) -> Option<Object> {
+    fn unchanged(&self, names: &Names, found: &[Found], old: &Block<'_>) -> Option<Object> {
         let is_same = |(at, found): (usize, &Found)| match found {
             Found::Same(position) => *position == at,
-            Found::Directory(Some(object)) => old.get(at).object().as_ref() == Some(object),
+            // One that was renamed may stand where it stood.
+            Found::Directory(Some(object)) => {
+                let known = old.get(at);
+                known.name == names.get(at).to_bytes() && known.object().as_ref() == Some(object)
+            }
             _ => false,
         };
         let tree = old.tree().filter(|_| found.len() == old.len() && found.iter().enumerate().all(is_same))?;

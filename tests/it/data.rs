@@ -622,6 +622,23 @@ fn moved_data_is_not_read_again() {
 }
 
 #[test]
+fn a_directory_that_was_renamed_and_stands_where_it_stood_is_noticed() {
+    let project = with_images().write("data/images/a/x", "x");
+    project.mlx(&["add", "data/images"]).success();
+    project.mlx(&["status"]).success().prints("Everything is as mlx.lock says");
+
+    fs::rename(project.path("data/images/a"), project.path("data/images/b")).unwrap();
+
+    project.mlx(&["status"]).success().prints("modified");
+    project.mlx(&["diff"]).success().prints("moved").prints("data/images/b/x");
+    project.mlx(&["add", "data/images"]).success();
+    project.mlx(&["ls", "-R", "data/images/b"]).success().prints("data/images/b/x");
+    fs::rename(project.path("data/images/b"), project.path("data/images/a")).unwrap();
+    project.mlx(&["checkout"]).success();
+    assert!(project.exists("data/images/b/x") && !project.exists("data/images/a"));
+}
+
+#[test]
 fn what_was_checked_out_is_known_without_reading_it() {
     let project = with_images();
     project.mlx(&["add", "data/images"]).success();
