@@ -275,3 +275,21 @@ fn pushes_at_the_same_time_do_not_disturb_each_other() {
         serde_json::from_slice(&fs::read(clones.remote().join("catalog")).unwrap()).unwrap();
     assert_eq!(catalog["packs"].as_array().unwrap().len(), clones.packs().len());
 }
+
+#[test]
+fn a_damaged_head_of_any_object_is_mended_in_one_push() {
+    let clones = Clones::pushed();
+    for pack in clones.packs() {
+        let (mut bytes, modified) = (fs::read(&pack).unwrap(), pack.metadata().unwrap().modified().unwrap());
+        // In the digest of the first object.
+        bytes[14] ^= 4;
+        fs::write(&pack, bytes).unwrap();
+        fs::File::options().write(true).open(&pack).unwrap().set_modified(modified).unwrap();
+    }
+
+    clones.a.mlx(&["verify", "--remote"]).exits_with(4);
+    clones.a.mlx(&["push", "--repair"]).success();
+    clones.a.mlx(&["verify", "--remote"]).success();
+    clones.b.mlx(&["pull"]).success();
+    clones.assert_same();
+}
