@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
+use axum::http::{HeaderMap, header};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// See [`Room::patience`].
@@ -51,11 +52,14 @@ impl Room {
         Self { pieces: Arc::new(Semaphore::new(pieces)), largest_bytes, patience: PATIENCE }
     }
 
-    /// Receives the body. It takes room as it comes: what a client announces and never sends costs nothing.
-    pub async fn receive(&self, mut body: Body) -> Result<Held, NotReceived> {
+    /// Receives the body of a request with these headers. It takes room as it comes: what a client announces and never sends
+    /// costs nothing.
+    pub async fn receive(&self, headers: &HeaderMap, mut body: Body) -> Result<Held, NotReceived> {
         let received = tokio::time::timeout(self.patience, self.collect(&mut body)).await;
         let received = received.unwrap_or(Err(NotReceived::TooSlow));
-        if let Err(NotReceived::TooLarge(_)) = received {
+        // One that asks before it sends has sent nothing yet, and listening would be to say yes.
+        let asks_first = headers.contains_key(header::EXPECT);
+        if let (Err(NotReceived::TooLarge(_)), false) = (&received, asks_first) {
             let rest = async { while let Some(Ok(_)) = next(&mut body).await {} };
             let _ = tokio::time::timeout(CURTSEY, rest).await;
         }
@@ -108,7 +112,7 @@ mod tests {
 
     fn receive(room: &Room, bytes: usize) -> Result<Held, NotReceived> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(room.receive(Body::from(vec![b'x'; bytes])))
+        runtime.block_on(room.receive(&HeaderMap::new(), Body::from(vec![b'x'; bytes])))
     }
 
     /// A body of which nothing ever comes.
@@ -131,7 +135,7 @@ mod tests {
         let room = Room { patience: Duration::from_millis(20), ..Room::new(PIECE_BYTES) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
 
-        let received = runtime.block_on(room.receive(Body::new(Never)));
+        let received = runtime.block_on(room.receive(&HeaderMap::new(), Body::new(Never)));
 
         assert_eq!(received.err(), Some(NotReceived::TooSlow));
         assert_eq!(room.pieces.available_permits(), LARGEST_BODIES);

@@ -287,10 +287,11 @@ pub fn with_model(served: &Served, result: Result<Reply, HttpError>) -> Response
 }
 
 async fn ask(app: &App, served: &Served, request: Request) -> Result<Reply, HttpError> {
-    let headers = request.headers();
+    let (parts, body) = request.into_parts();
+    let headers = &parts.headers;
     let (coding, accepted) = (Coding::of_body(headers)?, Coding::accepted(headers));
     let (json_bytes, arriving) = (json_bytes(headers)?, served.arriving());
-    let held = app.room.receive(request.into_body()).await?;
+    let held = app.room.receive(headers, body).await?;
     let is_small = coding.is_none() && held.bytes.len() <= SMALL_BYTES;
     let room = app.room.clone();
     let read = move || {

@@ -48,10 +48,11 @@ fn only(app: &App) -> Result<Arc<Served>, HttpError> {
 }
 
 async fn ask(app: &App, served: &Served, request: Request) -> Result<Reply, HttpError> {
-    let headers = request.headers();
+    let (parts, body) = request.into_parts();
+    let headers = &parts.headers;
     let (coding, accepted) = (Coding::of_body(headers)?, Coding::accepted(headers));
     let (format, arriving) = (Format::of(headers), served.arriving());
-    let held = app.room.receive(request.into_body()).await?;
+    let held = app.room.receive(headers, body).await?;
     let is_small = coding.is_none() && held.bytes.len() <= SMALL_BYTES;
     let (room, model) = (app.room.clone(), served.model.clone());
     let read = move || {

@@ -105,6 +105,12 @@ fn every_bad_request_gets_an_error_in_json_and_the_next_good_one_an_answer() {
         (post(infer, &rows("[[1, 2, 3]]").replace(", \"data\": [[1, 2, 3]]", "")), 400, "data"),
         (post(infer, &large), 413, "larger than 1048576 bytes"),
         (chunked(&large), 413, "larger than 1048576 bytes"),
+        // Who asks first hears it before it has sent anything.
+        (
+            format!("POST {infer} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2000000\r\n\r\n"),
+            413,
+            "larger than 1048576 bytes",
+        ),
         (chunked("{}"), 400, "missing field `inputs`"),
         (with_header("Inference-Header-Content-Length: 3"), 400, "the whole request has 2"),
         (with_header("Inference-Header-Content-Length: -1"), 400, "is no number"),
