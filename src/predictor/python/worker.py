@@ -315,6 +315,10 @@ def main():
                 size = {"binary_data_size": len(part)}
                 described.append({"name": output, "datatype": datatype, "shape": shape, "parameters": size})
                 parts.append(part)
+            given = {output["name"] for output in described}
+            for output in wanted:
+                if output not in given:
+                    raise BadAnswer(f"`predict` gave no output `{output}`, which is declared")
             answer = {"outputs": described}
         except BaseException as error:
             if isinstance(error, (KeyboardInterrupt, SystemExit)):
