@@ -51,15 +51,30 @@ impl Rules {
         Ok(rules)
     }
 
-    /// Whether what lies at `path` in the directory of these rules or below it is ignored, if nothing above it is.
-    pub fn ignore(&self, path: &[u8], is_directory: bool) -> bool {
+    /// Whether the lines ignore what lies at `path` in the directory of these rules or below it, if nothing above it is
+    /// ignored; `None` where none speaks of it.
+    fn verdict(&self, path: &[u8], is_directory: bool) -> Option<bool> {
         let relative = path.strip_prefix(self.directory.as_slice()).unwrap_or(path);
         let relative = relative.strip_prefix(b"/").unwrap_or(relative);
         match self.patterns.iter().find(|pattern| pattern.matches(relative, is_directory)) {
-            Some(pattern) => !pattern.is_negated,
-            None => self.above.as_ref().is_some_and(|above| above.ignore(path, is_directory)),
+            Some(pattern) => Some(!pattern.is_negated),
+            None => self.above.as_ref()?.verdict(path, is_directory),
         }
     }
+}
+
+/// Whether what lies at `path` in a directory is left out of its version: as these rules say, and where they say nothing, if
+/// it is what programs leave.
+pub fn ignore(rules: Option<&Rules>, path: &[u8], is_directory: bool) -> bool {
+    let verdict = rules.and_then(|rules| rules.verdict(path, is_directory));
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    verdict.unwrap_or(is_directory && is_left_by_programs(name))
+}
+
+/// Whether a directory of this name holds what Python and its kin leave beside the programs that they run: it comes and goes
+/// with who runs them, and has no version.
+pub fn is_left_by_programs(name: &[u8]) -> bool {
+    matches!(name, b"__pycache__" | b".ipynb_checkpoints") || name.ends_with(b".egg-info")
 }
 
 /// Refuses a path that is ignored, or lies in something that is.
@@ -69,7 +84,7 @@ pub fn check(project: &Project, path: &ProjectPath) -> Result<()> {
     for end in ends.chain([bytes.len()]) {
         let part = &bytes[..end];
         let is_directory = end < bytes.len() || path.below(project.root()).is_dir();
-        if Rules::above(project.root(), part)?.is_some_and(|rules| rules.ignore(part, is_directory)) {
+        if Rules::above(project.root(), part)?.is_some_and(|rules| rules.verdict(part, is_directory) == Some(true)) {
             return Err(Error::usage(format!("`{}` is ignored by .mlxignore", escape(part)))
                 .with_hint("change the line that names it; `!NAME` takes a name out again"));
         }
@@ -98,7 +113,21 @@ mod tests {
         ];
 
         for (path, is_directory, expected) in cases {
-            assert_eq!(data.ignore(path, is_directory), expected, "{}", escape(path));
+            assert_eq!(ignore(Some(&*data), path, is_directory), expected, "{}", escape(path));
         }
+    }
+
+    #[test]
+    fn what_programs_leave_is_ignored_unless_a_line_takes_it_out_again() {
+        let none = Rules::parse(None, b"", b"*.log\n");
+        let back = Rules::parse(Some(none.clone()), b"src", b"!*.egg-info\n");
+        for (path, is_directory, left_out) in
+            [("src/__pycache__", true, true), ("src/__pycache__", false, false), ("src/a.egg-info", true, true)]
+        {
+            assert_eq!(ignore(None, path.as_bytes(), is_directory), left_out, "{path}");
+            assert_eq!(ignore(Some(&*none), path.as_bytes(), is_directory), left_out, "{path}");
+        }
+        assert!(!ignore(Some(&*back), b"src/a.egg-info", true));
+        assert!(ignore(Some(&*back), b"src/__pycache__", true));
     }
 }

@@ -244,14 +244,13 @@ impl<'a> Scan<'a> {
         let is_directory = |found: &Found| matches!(found, Found::Directory(_));
         let has_leavings = || {
             let mut directories = found.iter().enumerate().filter(|(_, found)| is_directory(found));
-            directories.any(|(at, _)| is_left_by_programs(names.get(at).to_bytes()))
+            directories.any(|(at, _)| rules::is_left_by_programs(names.get(at).to_bytes()))
         };
         if rules.is_some() || (!self.is_unruled && has_leavings()) {
-            let mut is_kept = found.iter().enumerate().map(|(at, found)| {
-                let (name, is_directory) = (names.get(at).to_bytes(), is_directory(found));
-                let is_left = is_directory && is_left_by_programs(name);
-                !is_left && !rules.is_some_and(|rules| rules.ignore(&join(path, name), is_directory))
-            });
+            let mut is_kept = found
+                .iter()
+                .enumerate()
+                .map(|(at, found)| !rules::ignore(rules, &join(path, names.get(at).to_bytes()), is_directory(found)));
             let is_kept: Vec<bool> = is_kept.by_ref().collect();
             let mut kept = is_kept.iter();
             found.retain(|_| *kept.next().expect("one for each"));
@@ -535,12 +534,6 @@ fn kind(status: &rustix::fs::Stat) -> Kind {
         FileType::Directory => Kind::Object(ObjectKind::Directory),
         _ => Kind::Other,
     }
-}
-
-/// Whether a directory of this name holds what Python and its kin leave beside the programs that they run: it comes and goes
-/// with who runs them, and has no version.
-fn is_left_by_programs(name: &[u8]) -> bool {
-    matches!(name, b"__pycache__" | b".ipynb_checkpoints") || name.ends_with(b".egg-info")
 }
 
 fn no_version(kind: FileType, full: &Path) -> Error {
