@@ -12,25 +12,23 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::gauge::{Gauge, memory_kills};
 use super::output::Output;
+use super::usage::{Usage, own_peak_bytes};
 use super::{End, Job, Report, orphans};
 use crate::env::Launch;
 use crate::event::Watch;
 use crate::project::duration_text;
-use crate::run::Io;
 use crate::{Error, Result};
 
 /// From the signal that asks a program to end to the one that ends it.
-const GRACE: Duration = Duration::from_secs(10);
+pub(super) const GRACE: Duration = Duration::from_secs(10);
 /// Who waits so long for it to end is told what for.
 const TOLD_AFTER: Duration = Duration::from_secs(1);
 /// While a program is asked to end, a second Ctrl-C is looked for this often.
 const TICK: Duration = Duration::from_millis(50);
-/// So often are processes looked at again that have no environment, which most have after a moment.
-const UNCLEAR_LOOKS: usize = 3;
 /// What the program left in the background may print for so long after it ended.
 const LINGER: Duration = Duration::from_millis(500);
 
@@ -132,10 +130,6 @@ fn set_apart(command: &mut Command) {
     }
 }
 
-fn seconds(time: libc::timeval) -> f64 {
-    time.tv_sec as f64 + time.tv_usec as f64 / 1e6
-}
-
 /// A started program: the first process of a group of its own.
 struct Running {
     pid: Pid,
@@ -197,93 +191,6 @@ impl Running {
             killed += u64::from(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL);
         }
         Ok((status, usage, killed))
-    }
-}
-
-/// What processes took.
-#[derive(Default)]
-struct Usage {
-    cpu_seconds: f64,
-    /// The largest resident set of one of them; 0 where it is not known.
-    peak_memory_bytes: u64,
-    /// No process had more than this.
-    bound_bytes: u64,
-    io: Io,
-}
-
-impl Usage {
-    /// Waits for a child, or for one of a group of children, and adds what it took, with all that it waited for itself.
-    /// `None` where there is no such child.
-    fn wait(&mut self, kind: libc::idtype_t, id: libc::pid_t, own_bytes: u64) -> Result<Option<i32>> {
-        let Some(pid) = ended_child(kind, id)? else { return Ok(None) };
-        // Told only until somebody has waited for it.
-        self.io.add(&io_of(pid));
-        let mut status = 0;
-        // SAFETY: all fields are numbers, for which zero is a value.
-        let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-        // SAFETY: both pointers are to live locals of the right types.
-        while unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) } < 0 {
-            cannot_wait_unless_interrupted()?;
-        }
-        self.cpu_seconds += seconds(usage.ru_utime) + seconds(usage.ru_stime);
-        let bytes = resident_bytes(&usage);
-        self.bound_bytes = self.bound_bytes.max(bytes);
-        // What the kernel counts begins before the program does, with what this process has.
-        if bytes > own_bytes {
-            self.peak_memory_bytes = self.peak_memory_bytes.max(bytes);
-        }
-        Ok(Some(status))
-    }
-}
-
-/// The child, or one of the group, once it has ended; it can still be looked at. `None` where there is none.
-fn ended_child(kind: libc::idtype_t, id: libc::pid_t) -> Result<Option<libc::pid_t>> {
-    // SAFETY: all fields are numbers or hold them, for which zero is a value.
-    let mut found: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    let id = libc::id_t::try_from(id).unwrap_or_default();
-    // SAFETY: the pointer is to a live local of the right type.
-    while unsafe { libc::waitid(kind, id, &raw mut found, libc::WEXITED | libc::WNOWAIT) } < 0 {
-        if io::Error::last_os_error().raw_os_error() == Some(libc::ECHILD) {
-            return Ok(None);
-        }
-        cannot_wait_unless_interrupted()?;
-    }
-    // SAFETY: `waitid` has filled it in for a child.
-    Ok(Some(unsafe { found.si_pid() }))
-}
-
-fn cannot_wait_unless_interrupted() -> Result<()> {
-    let error = io::Error::last_os_error();
-    match error.raw_os_error() {
-        Some(libc::EINTR) => Ok(()),
-        _ => Err(error).context("cannot wait for the program of a step").map_err(Into::into),
-    }
-}
-
-fn resident_bytes(usage: &libc::rusage) -> u64 {
-    // The kernel counts in KiB.
-    u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024
-}
-
-/// The most memory that this program itself had. What getrusage(2) says counts the program in whose place it came, too.
-fn own_peak_bytes() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok()).unwrap_or(0) * 1024
-}
-
-/// What a process that ended, and those that it waited for, read and wrote: `/proc/PID/io`, see proc_pid_io(5).
-fn io_of(pid: libc::pid_t) -> Io {
-    let text = fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
-    let number = |key: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
-        line.and_then(|number| number.parse().ok()).unwrap_or(0)
-    };
-    Io {
-        read_bytes: number("rchar"),
-        written_bytes: number("wchar"),
-        storage_read_bytes: number("read_bytes"),
-        storage_written_bytes: number("write_bytes"),
     }
 }
 
@@ -387,7 +294,7 @@ fn watch_until_end(
 }
 
 /// Waits until one of the descriptors has something to say or the time has come.
-fn wait(descriptors: &mut [PollFd<'_>], until: Option<Instant>) -> Result<()> {
+pub(super) fn wait(descriptors: &mut [PollFd<'_>], until: Option<Instant>) -> Result<()> {
     let timeout = until.map(|until| {
         let left = until.saturating_duration_since(Instant::now());
         Timespec { tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(left.subsec_nanos()) }
@@ -432,64 +339,6 @@ fn drain(pipe: &mut io::PipeReader, output: &mut Output<'_>, buffer: &mut [u8]) 
         }
     }
     Ok(false)
-}
-
-/// Ends the processes that were left behind by an earlier mlx, killed before it could do so, or that left their process
-/// group: those of this user whose environment holds `variable=value`. Those of a job that an engine started on this
-/// machine are the engine's. Returns how many.
-pub fn end_leftovers(variable: &str, value: &str) -> Result<u64> {
-    end_programs(|holds| holds(variable, value) && !holds(super::JOB_VARIABLE, ""))
-}
-
-/// Ends the processes of this user that `is_meant`, and waits for each until it can't write any more. It asks whether the
-/// environment of one holds a variable with a value; any value does where none is named. Returns how many.
-pub(super) fn end_programs(is_meant: impl Fn(&dyn Fn(&str, &str) -> bool) -> bool) -> Result<u64> {
-    let mut ended = 0;
-    let mut unclear = 0;
-    loop {
-        let (found, is_unclear) = programs(&is_meant)?;
-        let killed: Vec<&OwnedFd> = found.iter().filter(|it| pidfd_send_signal(it, Signal::KILL).is_ok()).collect();
-        for pidfd in &killed {
-            wait(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(Instant::now() + GRACE))?;
-        }
-        ended += killed.len() as u64;
-        match (killed.is_empty(), is_unclear && unclear < UNCLEAR_LOOKS) {
-            (true, false) => return Ok(ended),
-            (true, true) => {
-                unclear += 1;
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            // One of them may have started another one meanwhile.
-            (false, _) => {}
-        }
-    }
-}
-
-/// The processes that are meant, and whether there are some of which it can't be told: those that are just beginning a
-/// program have no environment for a moment.
-fn programs(is_meant: &impl Fn(&dyn Fn(&str, &str) -> bool) -> bool) -> Result<(Vec<OwnedFd>, bool)> {
-    let mut found = Vec::new();
-    let mut is_unclear = false;
-    for entry in fs::read_dir("/proc").context("cannot list the processes")?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw) else {
-            continue;
-        };
-        // Opened before the environment is read, so that the signal can't reach another process with the same number.
-        let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { continue };
-        let Ok(environment) = fs::read(entry.path().join("environ")) else { continue };
-        // Threads of the kernel and processes that ended have no program either.
-        is_unclear |= environment.is_empty() && fs::read_link(entry.path().join("exe")).is_ok();
-        let holds = |variable: &str, value: &str| {
-            environment.split(|byte| *byte == 0).any(|entry| {
-                let its = entry.strip_prefix(variable.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
-                its.is_some_and(|its| value.is_empty() || its == value.as_bytes())
-            })
-        };
-        if is_meant(&holds) {
-            found.push(pidfd);
-        }
-    }
-    Ok((found, is_unclear))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::process::Pid;
 
-use super::local::end_leftovers;
+use super::leftovers::end_leftovers;
 use crate::Result;
 
 /// Ends those whose environment holds `variable=value`. Returns how many. Whoever loses the process that started it becomes a
