@@ -24,6 +24,17 @@ fn object(project: &Project, content: &str) -> PathBuf {
     project.path(".mlx/store/objects").join(&hex[..2]).join(&hex[2..])
 }
 
+/// A project whose cat is another one since its first commit, and the object of the first.
+fn with_a_cat_in_history() -> (Project, PathBuf) {
+    let project = with_images();
+    project.mlx(&["add", "data/images"]).success();
+    project.commit("first");
+    project.set("data/images/cat.png", "second cat");
+    project.mlx(&["add", "data/images"]).success();
+    let first = object(&project, "cat");
+    (project, first)
+}
+
 #[test]
 fn a_directory_is_added_and_kept_out_of_git() {
     let project = with_images();
@@ -346,12 +357,7 @@ fn adds_at_once_all_reach_gitignore_and_the_lock() {
 
 #[test]
 fn gc_refuses_where_git_can_not_be_read() {
-    let project = with_images();
-    project.mlx(&["add", "data/images"]).success();
-    project.commit("first");
-    project.set("data/images/cat.png", "second cat");
-    project.mlx(&["add", "data/images"]).success();
-    let first = object(&project, "cat");
+    let (project, first) = with_a_cat_in_history();
 
     fs::rename(project.path(".git"), project.path("moved")).unwrap();
     project.set(".git", "gitdir: /nowhere\n");
@@ -364,12 +370,7 @@ fn gc_refuses_where_git_can_not_be_read() {
 
 #[test]
 fn gc_refuses_where_a_reference_of_git_is_broken() {
-    let project = with_images();
-    project.mlx(&["add", "data/images"]).success();
-    project.commit("first");
-    project.set("data/images/cat.png", "second cat");
-    project.mlx(&["add", "data/images"]).success();
-    let first = object(&project, "cat");
+    let (project, first) = with_a_cat_in_history();
     let missing = "1".repeat(40) + "\n";
     let cases = [
         // As a power cut leaves it.
