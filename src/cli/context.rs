@@ -65,16 +65,22 @@ impl Context {
         self.past().map(|(_, store, runs)| (store, runs))
     }
 
-    /// As [`Context::runs`], with the project, whose manifest is empty where it can't be read.
+    /// As [`Context::runs`], with the project of [`Context::past_project`].
     pub fn past(&self) -> Result<(Project, Store, Runs)> {
+        let project = self.past_project()?;
+        let store = Store::of(&project)?;
+        let runs = Runs::open(&project, &store, &*self.events)?;
+        Ok((project, store, runs))
+    }
+
+    /// The project for who only asks what was: its manifest is empty where it can't be read, which is told.
+    pub fn past_project(&self) -> Result<Project> {
         let (project, trouble) = Project::discover_past(&self.directory, &variable)?;
         if let Some(error) = trouble {
             let message = format!("{error}; the past is told all the same");
             self.events.emit(Event::Warning { message, hint: error.hint().map(str::to_owned) });
         }
-        let store = Store::of(&project)?;
-        let runs = Runs::open(&project, &store, &*self.events)?;
-        Ok((project, store, runs))
+        Ok(project)
     }
 
     /// The registry of models that the project uses: its own, or one that it shares.

@@ -111,6 +111,12 @@ fn where_no_sweep_is_named_the_only_one_that_was_begun_is_meant() {
     project.mlx(&["sweep", "--resume", "one"]).success();
     project.mlx(&["sweep", "one", "train", "--resume"]).exits_with(2).says("goes on with the steps it began with");
     project.mlx(&["sweep", "show", "../sweeps/one"]).exits_with(2);
+
+    // What was can be seen whatever the manifest says now.
+    project.set("mlx.toml", "[stepp.a]\n");
+    for words in [&["list"][..], &["show", "one"]] {
+        project.mlx(&[&["sweep"], words].concat()).success().says("the past is told all the same").prints("one");
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@ struct Sweeps {
 
 impl ListSweeps {
     pub fn run(self, cx: &mut Context) -> Result<()> {
-        let sweeps = sweep::list(&cx.project()?, &*cx.events)?;
+        let sweeps = sweep::list(&cx.past_project()?, &*cx.events)?;
         let is_empty = sweeps.is_empty();
         cx.out.show(&Sweeps { sweeps })?;
         if is_empty {

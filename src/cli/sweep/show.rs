@@ -38,7 +38,7 @@ pub struct ShowSweep {
 
 impl ShowSweep {
     pub fn run(self, cx: &mut Context) -> Result<()> {
-        let project = cx.project()?;
+        let project = cx.past_project()?;
         let name = sweep::find(&project, self.name.as_deref())?;
         let results = sweep::results(&project, &name, self.metric.as_deref(), self.goal.map(Into::into))?;
         if let Some(file) = &self.svg {
