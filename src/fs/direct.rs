@@ -19,10 +19,6 @@ use super::begin_writing;
 const BLOCK_BYTES: usize = 4096;
 /// Where writes are plain, the disk is told to begin after so much, so that the sync in the end does not wait for all.
 const BEGIN_BYTES: u64 = 16 << 20;
-/// A file that is read again at once is worth its pages in the cache up to this size.
-const CACHED_BYTES: u64 = 64 << 20;
-const SMALL_BUFFER_BYTES: usize = 1 << 16;
-const LARGE_BUFFER_BYTES: usize = 1 << 20;
 /// The file systems that are known to write past the cache well: ext4 and XFS (`statfs(2)`). A network's would send each
 /// write and wait.
 const DIRECT: [rustix::fs::FsWord; 2] = [0xef53, 0x5846_5342];
@@ -142,37 +138,18 @@ pub struct BlockWriter {
     buffer: Buffer,
     filled: usize,
     position: u64,
-    /// From this size on it goes past the cache.
-    large_from: Option<u64>,
 }
 
 impl BlockWriter {
-    /// Writes to this empty file, most of which is not read soon.
-    pub fn large(file: NamedTempFile) -> Self {
-        let way = Way::direct(&file);
-        Self::new(file, LARGE_BUFFER_BYTES, way, None)
-    }
-
-    /// Writes to this empty file, of which nobody knows how large it becomes: through the cache, and what goes beyond
-    /// 64 MiB past it.
-    pub fn any(file: NamedTempFile) -> Self {
-        Self::new(file, SMALL_BUFFER_BYTES, Way::cached(), Some(CACHED_BYTES))
-    }
-
-    fn new(file: NamedTempFile, capacity: usize, way: Way, large_from: Option<u64>) -> Self {
-        Self { file, way, buffer: Buffer::new(capacity), filled: 0, position: 0, large_from }
+    /// Writes to this empty file, `capacity` bytes at a time.
+    pub fn new(file: NamedTempFile, capacity: usize, way: Way) -> Self {
+        Self { file, way, buffer: Buffer::new(capacity), filled: 0, position: 0 }
     }
 
     fn pass_on(&mut self) -> io::Result<()> {
         self.way.write(self.file.as_file(), &self.buffer[..self.filled], self.position)?;
         self.position += self.filled as u64;
         self.filled = 0;
-        if self.large_from.is_some_and(|size| self.position >= size) {
-            let direct = Way::direct(&self.file);
-            std::mem::replace(&mut self.way, direct).end(self.file.as_file())?;
-            self.buffer = Buffer::new(LARGE_BUFFER_BYTES);
-            self.large_from = None;
-        }
         Ok(())
     }
 
@@ -222,13 +199,12 @@ mod tests {
         fn all_that_is_written_is_in_the_file(
             parts in prop::collection::vec((0..40_000_usize, any::<u8>()), 0..12),
             is_direct: bool,
-            large_from in prop::option::of(0..200_000_u64),
         ) {
             // A disk, and memory, which knows no way past the cache before Linux 6.6.
             for place in [Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), "/dev/shm".into()] {
                 let file = NamedTempFile::new_in(&place).or_else(|_| NamedTempFile::new()).unwrap();
                 let way = if is_direct { Way::direct(&file) } else { Way::cached() };
-                let mut writer = BlockWriter::new(file, 4 * BLOCK_BYTES, way, large_from);
+                let mut writer = BlockWriter::new(file, 4 * BLOCK_BYTES, way);
                 let mut all = Vec::new();
                 for (length, byte) in &parts {
                     writer.write_all(&vec![*byte; *length]).unwrap();

@@ -66,7 +66,8 @@ pub fn write_atomic_as(
             .context(cannot())
             .with_hint("name another place, or move away what lies there"));
     }
-    let mut blocks = BlockWriter::any(temporary_file(scratch)?);
+    // Through the cache: much of it, as a bundle, is read again at once.
+    let mut blocks = BlockWriter::new(temporary_file(scratch)?, 1 << 16, Way::cached());
     write(&mut blocks)?;
     let temporary = blocks.finish().with_context(cannot)?;
     let permissions = match fs::metadata(path) {

@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 
 use super::index::{Entry, Footer};
 use super::{ENDING, HEAD, HEADER, Item, Kind};
-use crate::fs::{self, BlockWriter};
+use crate::fs::{self, BlockWriter, Way};
 use crate::store::cannot_write;
 use crate::{Digest, Result};
 
@@ -39,7 +39,8 @@ impl Writer {
     /// A pack without objects, in a temporary file in `scratch`.
     pub fn create(scratch: &Path) -> Result<Self> {
         let file = fs::temporary_file(scratch)?;
-        let mut file = BlockWriter::large(file);
+        let way = Way::direct(&file);
+        let mut file = BlockWriter::new(file, 1 << 20, way);
         file.write_all(HEADER).map_err(cannot_write)?;
         Ok(Self { file, entries: Vec::new(), length: HEADER.len() as u64 })
     }
