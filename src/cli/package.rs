@@ -14,7 +14,7 @@ use crate::env::{Declared, Library};
 use crate::fs::quote;
 use crate::project::manifest::{DEFAULT_ENVIRONMENT, Model, Serve};
 use crate::project::{Project, ProjectPath, git, gitignore};
-use crate::registry::Reference;
+use crate::registry::{Reference, Version};
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -76,16 +76,7 @@ impl Package {
             }
             _ => Engine::of(cx, &project, &store, model)?,
         };
-        let inputs = Inputs {
-            project: &project,
-            store: &store,
-            version: &version,
-            model,
-            onnxruntime: engine.onnxruntime.as_ref(),
-            python: engine.python.as_deref(),
-            events: &cx.events,
-            interrupt: &cx.interrupt,
-        };
+        let inputs = engine.inputs(cx, &project, &store, (&version, model));
         let base = self.image.then(|| self.base(cx, &project, model)).transpose()?;
         let key = keys::private(cx, self.sign.as_deref())?;
         let mut assembly = bundle::assemble(inputs, cx.watch())?;
@@ -199,6 +190,26 @@ impl Engine {
         let prepared = declared.prepare(store, cx.watch())?;
         let python = prepared.record.python.as_ref().map(PathBuf::from);
         Ok(Self { onnxruntime: prepared.onnxruntime(), python })
+    }
+
+    /// What a bundle of this version is made of.
+    pub fn inputs<'i>(
+        &'i self,
+        cx: &'i Context,
+        project: &'i Project,
+        store: &'i Store,
+        (version, model): (&'i Version, &'i Model),
+    ) -> Inputs<'i> {
+        Inputs {
+            project,
+            store,
+            version,
+            model,
+            onnxruntime: self.onnxruntime.as_ref(),
+            python: self.python.as_deref(),
+            events: &cx.events,
+            interrupt: &cx.interrupt,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use anyhow::Context;
 
 use super::JOB_VARIABLE;
-use super::leftovers::{end_leftovers, end_programs};
+use super::orphans::{end_leftovers, end_programs};
 use crate::Result;
 use crate::fs::quote;
 

@@ -185,16 +185,7 @@ impl Deploy {
         registry.bring(&version, cx.watch())?;
         let model = project.manifest.model(&version.model)?;
         let engine = package::Engine::of(cx, project, &store, model)?;
-        let inputs = Inputs {
-            project,
-            store: &store,
-            version: &version,
-            model,
-            onnxruntime: engine.onnxruntime.as_ref(),
-            python: engine.python.as_deref(),
-            events: &cx.events,
-            interrupt: &cx.interrupt,
-        };
+        let inputs = engine.inputs(cx, project, &store, (&version, model));
         let key = keys::private(cx, self.sign.as_deref())?;
         let must_be_signed_by = self.missing_key(targeted, required, key.as_ref().map(PrivateKey::public).as_ref())?;
         let mut assembly = bundle::assemble(inputs, cx.watch())?;

@@ -61,13 +61,7 @@ pub(super) fn of_key(
 ) -> Result<Vec<Part>> {
     let step = &setup.graph.steps[index];
     let one = |kind, name: &str, now: Option<Value>, before: Option<Value>| {
-        let change = match (&now, &before) {
-            _ if locked.is_none() => Change::New,
-            (now, before) if now == before => Change::Same,
-            (Some(_), Some(_)) => Change::Changed,
-            (Some(_), None) => Change::New,
-            (None, _) => Change::Gone,
-        };
+        let change = change(now.as_ref(), before.as_ref(), Change::Gone);
         Part { kind, name: name.to_owned(), now, before, change, made_by: None }
     };
     let mut parts =
@@ -105,6 +99,16 @@ pub(super) fn of_key(
     Ok(parts)
 }
 
+/// What became of something since the last time; `absent` where it is not there now.
+fn change<T: PartialEq>(now: Option<T>, before: Option<T>, absent: Change) -> Change {
+    match (now, before) {
+        (None, _) => absent,
+        (Some(_), None) => Change::New,
+        (Some(now), Some(before)) if now == before => Change::Same,
+        (Some(_), Some(_)) => Change::Changed,
+    }
+}
+
 fn dependencies(
     setup: &Setup<'_>,
     index: usize,
@@ -131,12 +135,8 @@ fn dependencies(
             None => None,
         };
         let last = before.get(path);
-        let change = match (&now, last) {
-            (None, _) => Change::Unknown,
-            (Some(_), None) => Change::New,
-            (Some(now), Some(last)) if now.digest == last.digest && now.kind == last.kind => Change::Same,
-            (Some(_), Some(_)) => Change::Changed,
-        };
+        let what = |object: &Object| (object.digest, object.kind);
+        let change = change(now.as_ref().map(what), last.map(|last| what(last)), Change::Unknown);
         parts.push(Part {
             kind: PartKind::Dependency,
             name: path.to_string(),
@@ -200,13 +200,7 @@ fn file_parts(
         .collect();
     for name in declared.keys().chain(before_parts.keys().copied().filter(|name| !declared.contains_key(*name))) {
         let (now, last) = (now.get(name), before_parts.get(name));
-        let change = match (now, last) {
-            (None, _) if declared.contains_key(name) => Change::Unknown,
-            (None, _) => Change::Gone,
-            (Some(_), None) => Change::New,
-            (Some(now), Some(last)) if now == last => Change::Same,
-            (Some(_), Some(_)) => Change::Changed,
-        };
+        let change = change(now, last, if declared.contains_key(name) { Change::Unknown } else { Change::Gone });
         let text = |digest: &&Digest| Value::from(digest.to_string());
         let (now, before) = (now.map(text), last.map(text));
         let made_by = declared.get(name).cloned().flatten();
